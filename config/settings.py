@@ -1,0 +1,267 @@
+"""The zone file as types: every setting with its unit, range and default.
+
+Files speak the units of the trade (MW, MVA, A); the composition root converts to SI.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Megawatt = Annotated[float, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Identifier = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
+TcpPort = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Section(BaseModel):
+    """A part of the zone file: unknown keys are faults, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DsoModel(StrEnum):
+    """Who computes, who re-dispatches and who tells the system operator."""
+
+    DUAL_PARTICIPATION = "DP"
+    TOTAL_DSO = "T"
+    MARKET_FACILITATOR = "MF"
+
+
+class Zone(Section):
+    """What the zone is and under which model it runs."""
+
+    id: Identifier
+    name: str = ""
+    dso_model: DsoModel = DsoModel.DUAL_PARTICIPATION
+
+
+class Network(Section):
+    """Where the network model comes from."""
+
+    source: str
+    """Path relative to the zone file."""
+    format: Literal["pandapower"] = "pandapower"
+    version: Identifier
+    """Cited by every decision."""
+
+
+class Clocks(Section):
+    """The market's clock and the deadlines counted from the start of an interval, in seconds."""
+
+    interval_s: Seconds = 300
+    tick_s: Seconds = 10
+    look_ahead_intervals: Annotated[int, Field(ge=1, le=288)] = 12
+    receipt_s: Seconds = 2
+    impact_check_s: Seconds = 30
+    limit_issue_s: Seconds = 35
+    commit_s: Seconds = 60
+    notice_s: Seconds = 60
+    """When the DER/A's capability notice is due."""
+    limit_expiry_s: Seconds = 900
+    """How long a limit stays valid without a new cycle."""
+    shorten_by: Annotated[float, Field(ge=1, le=60)] = 1
+    """Divides every time above and every lease, and multiplies every ramp: a shorter market for demonstrations."""
+
+
+class LimitPolicy(Section):
+    """How limits are computed, rounded, published and released."""
+
+    policy: Literal["incremental", "pro_rata", "max_min", "lifo", "merit"] = "incremental"
+    look_ahead: bool = False
+    """Publish envelopes for all intervals ahead, not only when a violation is seen."""
+    margin_pct: Percent = 2
+    estimated_margin_pct: Percent = 10
+    """Added while an input on the constraint's path is estimated."""
+    step_mw: Annotated[float, Field(gt=0, le=10)] = 0.01
+    voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    voltage_max_pu: Annotated[float, Field(gt=1, lt=1.5)] = 1.05
+    release_mw: Annotated[float, Field(ge=0)] = 0.05
+    release_s: Seconds = 60
+    preexisting: Literal["hard", "do_not_worsen", "ignore"] = "do_not_worsen"
+    failure_shrink_pct: Percent = 10
+    """Taken off the last envelope while the engine fails."""
+
+
+class Asset(Section):
+    """Ratings of one line, transformer or bus; the id is its name in the network source."""
+
+    ampacity_a: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    emergency_a: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    rating_mva: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    reverse_power_mw: Annotated[float, Field(ge=0, le=10_000)] | None = None
+    derate_pct: Annotated[float, Field(ge=0, lt=100)] = 0
+    condition_score: Percent = 100
+    short_circuit_ka: Annotated[float, Field(gt=0, le=1_000)] | None = None
+
+
+class ModbusEndpoint(Section):
+    """A Modbus TCP server: a SunSpec device, or an RTU with a register map."""
+
+    protocol: Literal["modbus"]
+    host: str
+    port: TcpPort = 502
+    unit: Annotated[int, Field(ge=0, le=255)] = 1
+    poll_s: Seconds = 1
+    timeout_s: Seconds = 1
+
+
+class Ieee20305Endpoint(Section):
+    """A client of our IEEE 2030.5 server, known by its certificate."""
+
+    protocol: Literal["ieee2030_5"]
+    lfdi: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{40}$")] | None = None
+    """Exactly one of `lfdi` and `certificate` is given."""
+    certificate: str | None = None
+    """PEM file relative to the zone file, from which the LFDI is computed."""
+    pin: Annotated[int, Field(ge=0, le=999_999)] | None = None
+    poll_s: Seconds = 300
+
+
+class OpcUaEndpoint(Section):
+    """An OPC UA server."""
+
+    protocol: Literal["opcua"]
+    url: Annotated[str, Field(pattern=r"^opc\.tcp://")]
+    node: str = ""
+    """NodeId of the folder that holds the device's variables; empty where `points` names every node."""
+    publishing_s: Seconds = 0.5
+    timeout_s: Seconds = 2
+
+
+class MqttEndpoint(Section):
+    """A device that speaks the documented JSON topics through a broker."""
+
+    protocol: Literal["mqtt"]
+    host: str
+    port: TcpPort = 1883
+    topic: str
+    """Prefix; telemetry, limit, setpoint, acknowledgement and will live below it."""
+    timeout_s: Seconds = 2
+
+
+Endpoint = Annotated[ModbusEndpoint | Ieee20305Endpoint | OpcUaEndpoint | MqttEndpoint, Field(discriminator="protocol")]
+
+
+class Connection(Section):
+    """The point of interconnection."""
+
+    bus: Identifier
+    phases: Literal["abc", "a", "b", "c", "ab", "bc", "ca"] = "abc"
+    export_mw: Annotated[float, Field(ge=0, le=10_000)]
+    import_mw: Annotated[float, Field(ge=0, le=10_000)] = 0
+    date: date
+    firm: bool = False
+
+
+class Nameplate(Section):
+    """What the device can do; power is positive for injection."""
+
+    p_max_mw: Megawatt
+    p_min_mw: Megawatt = 0
+    s_max_mva: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    energy_mwh: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    charge_efficiency: Annotated[float, Field(gt=0, le=1)] = 1
+    discharge_efficiency: Annotated[float, Field(gt=0, le=1)] = 1
+    soc_min_pct: Percent = 0
+    ramp_mw_per_min: Annotated[float, Field(gt=0)] | None = None
+    """`None`: as fast as the device follows, at once."""
+
+
+class Device(Section):
+    """One DER."""
+
+    kind: Literal["pv", "bess", "chp", "load", "ev", "wind", "aggregation"]
+    name: str = ""
+    connection: Connection
+    nameplate: Nameplate
+    controllable: Literal["none", "limit", "setpoint"] = "limit"
+    owner: Identifier
+    """Party that acts for the device in the market."""
+    endpoint: Endpoint
+    simulated: bool = False
+    """True: the testbed plays this device. Set it to false and point `endpoint` at real equipment."""
+    forecast_mw: tuple[Megawatt, ...] = ()
+    """Expected power per interval ahead; the last value holds on. Empty: the measured power persists."""
+    static_p_max_mw: Megawatt | None = None
+    """The envelope of last resort; also what the device falls back to when its lease runs out."""
+    static_p_min_mw: Megawatt | None = None
+    lease_s: Seconds = 900
+    """Native reversion time written with every control; refreshed at half of it."""
+    verify_band_mw: Annotated[float, Field(gt=0)] = 0.05
+    """How close measured power must come to count as obeyed."""
+
+
+class MappedPoint(Section):
+    """Where one measured value lives in a station."""
+
+    point: Annotated[str, Field(pattern=r"^[^.]+\.[a-z_]+(\.(a|b|c|n))?$")]
+    """For example `L12.current_a` or `B4.voltage_pu`."""
+    address: str | int
+    """Holding register (Modbus), NodeId (OPC UA) or topic below the prefix (MQTT)."""
+    encoding: Literal["int16", "uint16", "int32", "uint32", "float32"] = "float32"
+    scale: float = 1
+    """Multiplies the raw value to give the point's unit."""
+
+
+class Station(Section):
+    """A SCADA or ADMS source of measurements of the grid's own assets."""
+
+    endpoint: Endpoint
+    simulated: bool = False
+    points: tuple[MappedPoint, ...]
+
+
+class Party(Section):
+    """Someone the gateway exchanges market messages with."""
+
+    role: Literal["system_operator", "dera", "host", "platform"]
+    name: str = ""
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    simulated: bool = False
+
+
+class Listen(Section):
+    """Where the gateway itself listens."""
+
+    host: str = "127.0.0.1"
+    parties_port: TcpPort = 18_000
+    ieee2030_5_port: TcpPort = 18_443
+
+
+class Storage(Section):
+    """Where the gateway keeps its journal and its telemetry."""
+
+    directory: str = "run"
+    """Relative to the working directory."""
+    telemetry_days: Annotated[float, Field(gt=0)] = 30
+    """Older telemetry is pruned; the journal never is."""
+
+
+class Testbed(Section):
+    """The simulated world, used only by `ampacity testbed`."""
+
+    step_s: Annotated[float, Field(gt=0, le=10)] = 0.2
+    """Time between two solutions of the true network."""
+    initial_mw: dict[Identifier, Megawatt] = Field(default_factory=dict)
+    """Power of each simulated device at the start; absent means 0."""
+    control_port: TcpPort = 18_099
+    """HTTP control of the simulated world: faults by name, schedules, the truth."""
+
+
+class ZoneFile(Section):
+    """A whole zone."""
+
+    zone: Zone
+    network: Network
+    clocks: Clocks = Clocks()
+    limits: LimitPolicy = LimitPolicy()
+    assets: dict[Identifier, Asset] = Field(default_factory=dict)
+    devices: dict[Identifier, Device]
+    stations: dict[Identifier, Station] = Field(default_factory=dict)
+    parties: dict[Identifier, Party] = Field(default_factory=dict)
+    listen: Listen = Listen()
+    storage: Storage = Storage()
+    testbed: Testbed = Testbed()

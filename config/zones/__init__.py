@@ -1,0 +1,1 @@
+"""Example zones; a file here is loaded by a test."""

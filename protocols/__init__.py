@@ -1,0 +1,1 @@
+"""The field's words, the one port, and one adapter per field protocol behind it."""

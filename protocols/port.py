@@ -1,0 +1,38 @@
+"""The one port: what the gateway asks of every adapter, whatever its protocol."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from protocols.signals import Ack, Instruction, Signal
+
+Emit = Callable[[Sequence[Signal]], None]
+"""Takes a batch of signals and returns at once; it never waits and never raises."""
+
+Now = Callable[[], float]
+"""Unix seconds UTC; passed in, so that pure code and tests own the time."""
+
+
+class Adapter(Protocol):
+    """One connection to the field, speaking for one or more resources."""
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Ids of the DERs and assets that this adapter reads or controls."""
+        ...
+
+    async def run(self, emit: Emit) -> None:
+        """Connect, read and reconnect until cancelled, handing each batch of signals to `emit`.
+
+        A broken link is reported as `LinkChanged` and retried with capped, jittered backoff; it is
+        never raised. What does escape is a defect, and ends in the crash barrier.
+        """
+        ...
+
+    async def apply(self, instruction: Instruction) -> Ack:
+        """Bring one instruction to its device and tell what became of it.
+
+        Never raises for what a device or a link does: a refusal is `REJECTED`, silence that reading
+        back could not resolve is `UNKNOWN`, an older version is `SUPERSEDED`. Later answers of the
+        same instruction (Received, Started, Completed) arrive through `emit`.
+        """
+        ...
