@@ -1,0 +1,1 @@
+"""Modbus TCP: SunSpec devices and stations with a register map, behind the one port."""

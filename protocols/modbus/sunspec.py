@@ -1,0 +1,375 @@
+"""The SunSpec codec without I/O: values and registers, spans to read, writes to send, the chain of models.
+
+A value and its scale factor are always taken from the same read, because devices change their scale
+factors while they run. `None` stands for "not implemented" everywhere. A scaled value is in the unit
+of the model definition: percent is 0 to 100.
+"""
+
+import struct
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from math import ceil, floor, isfinite
+
+from protocols.modbus.models import NO_COUNTS, Placed, SunSpecError, count_points, known_models, layout
+
+MARKER = (0x5375, 0x6E53)
+"""The two registers "SunS" in front of the first model."""
+BASES = (40000, 0, 50000)
+"""Where a SunSpec map may begin, in the order in which they are tried."""
+END_MODEL = 0xFFFF
+READ_MAX = 125
+"""Registers in one read: Modbus application protocol, function code 3."""
+CHAIN_MAX = 200
+"""Models in one map; a longer chain is a fault of the device."""
+
+_CODES = {
+    "acc16": ">H", "acc32": ">I", "acc64": ">Q", "bitfield16": ">H", "bitfield32": ">I", "bitfield64": ">Q",
+    "count": ">H", "enum16": ">H", "enum32": ">I", "float32": ">f", "float64": ">d", "int16": ">h", "int32": ">i",
+    "int64": ">q", "ipaddr": ">I", "pad": ">H", "sunssf": ">h", "uint16": ">H", "uint32": ">I", "uint64": ">Q",
+    "eui48": ">Q",
+}  # fmt: skip
+_SIGNED = {"int16": -(1 << 15), "int32": -(1 << 31), "int64": -(1 << 63), "sunssf": -(1 << 15)}
+_ZERO = {"acc16", "acc32", "acc64", "ipaddr", "pad"}
+_FLOAT = {"float32", "float64"}
+_TEXT = {"string", "ipv6addr"}
+_EUI48_NONE = 0xFFFF_FFFF_FFFF
+
+
+class Rounding(Enum):
+    """Which way to go when a value lies between two steps of the register."""
+
+    NEAREST = "nearest"
+    DOWN = "down"
+    UP = "up"
+
+
+class OutOfRangeError(SunSpecError):
+    """The value does not fit the point."""
+
+
+class IllegalAddressError(SunSpecError):
+    """The address is outside of the map, or may not be written."""
+
+
+Registers = Sequence[int]
+
+
+def not_implemented(point: Placed) -> tuple[int, ...]:
+    """The registers that say that a device does not implement the point."""
+    if point.type in _TEXT or point.type in _ZERO:
+        return (0,) * point.size
+    if point.type == "eui48":
+        return _split(_EUI48_NONE.to_bytes(8, "big"))
+    if point.type in _FLOAT:
+        return _split(struct.pack(_CODES[point.type], float("nan")))
+    if point.type in _SIGNED:
+        return _split(struct.pack(_CODES[point.type], _SIGNED[point.type]))
+    return (0xFFFF,) * point.size
+
+
+def decode_raw(point: Placed, registers: Registers) -> float | None:
+    """The unscaled number in a point's registers, or `None` where it is not implemented or not a number."""
+    if point.type in _TEXT or tuple(registers) == not_implemented(point):
+        return None
+    (raw,) = struct.unpack(_CODES[point.type], _join(registers))
+    value = float(raw)
+    return value if isfinite(value) else None
+
+
+def decode_text(registers: Registers) -> str:
+    """The text of a string point, without its padding."""
+    return _join(registers).split(b"\0", 1)[0].decode("utf-8", errors="replace")
+
+
+def encode(
+    point: Placed, value: float | None, exponent: int = 0, rounding: Rounding = Rounding.NEAREST
+) -> tuple[int, ...]:
+    """The registers that hold `value`, stepped by ten to the power of `exponent`.
+
+    Raises:
+        OutOfRangeError: the value is not finite, does not fit, or would read as "not implemented".
+    """
+    if value is None:
+        return not_implemented(point)
+    if point.type in _TEXT or not isfinite(value):
+        raise OutOfRangeError(f"{point.name} ({point.type}) cannot hold {value}")
+    raw: float = value if point.type in _FLOAT else _step(value, exponent, rounding)
+    try:
+        registers = _split(struct.pack(_CODES[point.type], raw))
+    except (struct.error, OverflowError) as error:
+        raise OutOfRangeError(f"{point.name} ({point.type}, scale factor {exponent}) cannot hold {value}") from error
+    if registers == not_implemented(point) and point.type not in _ZERO:
+        raise OutOfRangeError(f"{point.name}: {value} would read as not implemented")
+    return registers
+
+
+def encode_text(point: Placed, text: str) -> tuple[int, ...]:
+    """The registers of a string point, padded with NUL."""
+    data = text.encode("utf-8")
+    if len(data) > 2 * point.size:
+        raise OutOfRangeError(f"{point.name} holds {2 * point.size} bytes, not {len(data)}")
+    return _split(data.ljust(2 * point.size, b"\0"))
+
+
+def scaled(raw: float | None, exponent: float | None) -> float | None:
+    """A raw number at its scale factor, or `None` where either is not implemented or the factor is out of -10..10."""
+    if raw is None or exponent is None or not -10 <= exponent <= 10:
+        return None
+    power = int(exponent)
+    return raw * 10.0**power if power >= 0 else raw / 10.0**-power
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model found in, or laid out for, one device."""
+
+    model_id: int
+    address: int
+    """Of the ID point."""
+    points: Mapping[str, Placed]
+
+    @classmethod
+    def at(
+        cls, model_id: int, address: int, length: int | None = None, counts: Mapping[str, int] = NO_COUNTS
+    ) -> "Model":
+        """Lay out a model of which the device says `length`, or a whole one."""
+        return cls(model_id, address, {point.name: point for point in layout(model_id, length, counts)})
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.points
+
+    @property
+    def size(self) -> int:
+        """Registers with ID and L."""
+        return max(point.end for point in self.points.values())
+
+    def span(self, names: Iterable[str] | None = None) -> "Span":
+        """The registers to read at once for `names` (all points where `None`) and their scale factors.
+
+        Names that the device's model does not have are left out.
+
+        Raises:
+            SunSpecError: it has none of them, or they lie too far apart for one read.
+        """
+        wanted = [self.points[name] for name in (self.points if names is None else names) if name in self.points]
+        factors = [self.points[point.scale] for point in wanted if isinstance(point.scale, str)]
+        if not wanted:
+            raise SunSpecError(f"model {self.model_id} at {self.address} has none of {names}")
+        first = min(point.offset for point in (*wanted, *factors))
+        count = max(point.end for point in (*wanted, *factors)) - first
+        if count > READ_MAX:
+            raise SunSpecError(f"model {self.model_id}: {count} registers do not fit one read")
+        return Span(self, self.address + first, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive registers of one model, read in one transaction."""
+
+    model: Model
+    address: int
+    count: int
+
+    def decode(self, registers: Registers) -> "Reading":
+        """Scale every number that lies in the span together with its scale factor.
+
+        Raises:
+            SunSpecError: the answer has another length than was asked for.
+        """
+        if len(registers) != self.count:
+            raise SunSpecError(f"asked for {self.count} registers at {self.address}, got {len(registers)}")
+        start = self.address - self.model.address
+        inside = [p for p in self.model.points.values() if start <= p.offset and p.end <= start + self.count]
+        raw = {p.name: decode_raw(p, registers[p.offset - start : p.end - start]) for p in inside}
+        exponents = {p.name: raw.get(p.scale) if isinstance(p.scale, str) else p.scale or 0 for p in inside}
+        return Reading(
+            values={name: scaled(value, exponents[name]) for name, value in raw.items()},
+            exponents={name: int(exponent) for name, exponent in exponents.items() if exponent is not None},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one read of a span says."""
+
+    values: Mapping[str, float | None]
+    """Scaled; `None` where not implemented."""
+    exponents: Mapping[str, int]
+    """The scale factor that each point has at this moment, by the point's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Consecutive registers to write in one transaction."""
+
+    address: int
+    registers: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+def writes(model: Model, registers: Mapping[str, tuple[int, ...]]) -> tuple[Write, ...]:
+    """Merge points that lie side by side into as few writes as possible, in ascending order of address."""
+    merged: list[Write] = []
+    for name in sorted(registers, key=lambda name: model.points[name].offset):
+        address = model.address + model.points[name].offset
+        last = merged[-1] if merged else None
+        if last is not None and last.address + len(last.registers) == address:
+            merged[-1] = Write(last.address, last.registers + registers[name], (*last.names, name))
+        else:
+            merged.append(Write(address, registers[name], (name,)))
+    return tuple(merged)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A read that discovery asks its driver to make."""
+
+    address: int
+    count: int
+
+
+def discover(bases: Sequence[int] = BASES) -> Generator[Request, Registers | None, tuple[Model, ...]]:
+    """Find the chain of models: yields reads, is sent their registers (`None` where refused), returns the models.
+
+    Models without a definition are passed over.
+
+    Raises:
+        SunSpecError: no marker at any of `bases`, or the chain is broken.
+    """
+    for base in bases:
+        marker = yield Request(base, 2)
+        if marker is not None and tuple(marker) == MARKER:
+            return (yield from _chain(base + 2))
+    raise SunSpecError(f"no SunSpec marker at any of {', '.join(map(str, bases))}")
+
+
+def _chain(address: int) -> Generator[Request, Registers | None, tuple[Model, ...]]:
+    models: list[Model] = []
+    for _ in range(CHAIN_MAX):
+        header = yield Request(address, 2)
+        if header is None:
+            raise SunSpecError(f"the chain of models breaks off at {address}")
+        model_id, length = header
+        if model_id == END_MODEL:
+            return tuple(models)
+        if length == 0 or address + 2 + length > 0xFFFF:
+            raise SunSpecError(f"model {model_id} at {address} has the impossible length {length}")
+        if model_id in known_models():
+            models.append(Model.at(model_id, address, length))
+        address += 2 + length
+    raise SunSpecError(f"the chain of models does not end after {CHAIN_MAX} models")
+
+
+@dataclass(slots=True)
+class ModelImage:
+    """The holding registers of one simulated SunSpec device, built from model definitions.
+
+    Points are named `"<model id>.<point>"`, for example `704.WMaxLimPct`. All begin as "not
+    implemented", but scale factors begin at 0. Set scale factors before the values that use them.
+    """
+
+    model_ids: Sequence[int]
+    base: int = BASES[0]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How often groups repeat, by the name of the point that says so, for example `NPt`."""
+    registers: list[int] = field(init=False)
+    models: Mapping[int, Model] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.registers = list(MARKER)
+        self.models = {}
+        models: dict[int, Model] = {}
+        for model_id in self.model_ids:
+            model = Model.at(model_id, self.base + len(self.registers), counts=self.counts)
+            models[model_id] = model
+            for point in model.points.values():
+                self.registers += (0,) if point.type == "sunssf" else not_implemented(point)
+            self.models = models
+            self.set(f"{model_id}.ID", model_id)
+            self.set(f"{model_id}.L", model.size - 2)
+            for name in count_points(model_id):
+                self.set(f"{model_id}.{name}", self.counts.get(name, 0))
+        self.registers += (END_MODEL, 0)
+
+    def set(self, name: str, value: float | str | None, rounding: Rounding = Rounding.NEAREST) -> None:
+        """Put a scaled value, a text, or "not implemented" (`None`) into a point.
+
+        Raises:
+            KeyError: the image has no such point.
+            OutOfRangeError: the value does not fit.
+        """
+        start, point = self._find(name)
+        if isinstance(value, str):
+            registers = encode_text(point, value)
+        else:
+            registers = encode(point, value, int(self._exponent(name, point) or 0), rounding)
+        self.registers[start : start + point.size] = registers
+
+    def get(self, name: str) -> float | None:
+        """The scaled value of a point, `None` where it is not implemented.
+
+        Raises:
+            KeyError: the image has no such point.
+        """
+        start, point = self._find(name)
+        return scaled(decode_raw(point, self.registers[start : start + point.size]), self._exponent(name, point))
+
+    def read(self, address: int, count: int) -> list[int]:
+        """What a client gets.
+
+        Raises:
+            IllegalAddressError: part of it is outside of the map.
+        """
+        start = address - self.base
+        if start < 0 or count < 1 or start + count > len(self.registers):
+            raise IllegalAddressError(f"{count} registers at {address} are not all in the map")
+        return self.registers[start : start + count]
+
+    def write(self, address: int, values: Registers) -> tuple[str, ...]:
+        """Take what a client writes, and tell which points it touched, in order of address.
+
+        Raises:
+            IllegalAddressError: part of it is outside of the map or read-only; then nothing is written.
+        """
+        self.read(address, len(values))
+        touched = [
+            (f"{model.model_id}.{point.name}", point)
+            for model in self.models.values()
+            for point in model.points.values()
+            if model.address + point.offset < address + len(values) and address < model.address + point.end
+        ]
+        locked = [name for name, point in touched if not point.writable]
+        if locked or not touched:
+            raise IllegalAddressError(f"read-only: {', '.join(locked) or address}")
+        start = address - self.base
+        self.registers[start : start + len(values)] = [value & 0xFFFF for value in values]
+        return tuple(name for name, _ in touched)
+
+    def _find(self, name: str) -> tuple[int, Placed]:
+        model_id, _, path = name.partition(".")
+        model = self.models[int(model_id)]
+        point = model.points[path]
+        return model.address + point.offset - self.base, point
+
+    def _exponent(self, name: str, point: Placed) -> float | None:
+        if not isinstance(point.scale, str):
+            return point.scale or 0
+        start, factor = self._find(f"{name.partition('.')[0]}.{point.scale}")
+        return decode_raw(factor, self.registers[start : start + factor.size])
+
+
+def _step(value: float, exponent: int, rounding: Rounding) -> int:
+    """`value` in register steps; a hair of floating-point error does not count as a step."""
+    steps = value / 10.0**exponent if exponent >= 0 else value * 10.0**-exponent
+    if rounding is Rounding.NEAREST or abs(steps - round(steps)) < 1e-6:
+        return round(steps)
+    return floor(steps) if rounding is Rounding.DOWN else ceil(steps)
+
+
+def _join(registers: Registers) -> bytes:
+    return struct.pack(f">{len(registers)}H", *registers)
+
+
+def _split(data: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(data) // 2}H", data)
