@@ -1,0 +1,151 @@
+"""The simulated world: every simulated device and station of a zone on the true network, moved by a given time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import units
+from config.settings import Device, Station, ZoneFile
+from gateway.testbed.device import DeviceSpec, Faults, SimulatedDevice
+from gateway.testbed.plant import Plant
+from protocols.points import Phase, Point, Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class StationSpec:
+    """One simulated station: what it measures."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+class SimulatedStation:
+    """A SCADA source: tells points of the plant and of devices, faults included."""
+
+    def __init__(self, spec: StationSpec) -> None:
+        self.spec = spec
+        self.faults = Faults()
+        self._frozen: dict[Point, float] = {}
+
+    def report(self, point: Point, true_value: float) -> float:
+        """What the station tells while the truth is `true_value`; NaN where `not_a_number` is on."""
+        if self.faults.not_a_number:
+            return float("nan")
+        if self.faults.freeze_value:
+            return self._frozen.setdefault(point, true_value)
+        self._frozen[point] = true_value
+        return true_value
+
+
+class World:
+    """All that is simulated of one zone; `advance` is the only thing that lets time pass."""
+
+    def __init__(
+        self, plant: Plant, devices: Mapping[str, DeviceSpec], stations: Mapping[str, StationSpec], now_s: float
+    ) -> None:
+        """Every device must have its bus in `plant`.
+
+        Raises:
+            ValueError: a station has a point that neither plant nor device can tell.
+        """
+        self.plant = plant
+        self.devices = {name: SimulatedDevice(spec, now_s) for name, spec in devices.items()}
+        self.stations = {name: SimulatedStation(spec) for name, spec in stations.items()}
+        self.now_s = now_s
+        for station in stations.values():
+            for point in station.points:
+                self._check(station.name, point)
+        self._inject()
+
+    @property
+    def faults(self) -> Mapping[str, Faults]:
+        """The faults of every device and station by its id."""
+        return {
+            **{name: device.faults for name, device in self.devices.items()},
+            **{name: station.faults for name, station in self.stations.items()},
+        }
+
+    def advance(self, now_s: float) -> None:
+        """Let time pass up to `now_s`; an earlier time changes nothing."""
+        self.now_s = max(self.now_s, now_s)
+        for device in self.devices.values():
+            device.advance(self.now_s)
+        self._inject()
+
+    def truth(self, point: Point) -> float:
+        """The true value of a point of a device or of the network.
+
+        Raises:
+            ValueError: neither can tell it.
+        """
+        device = self.devices.get(point.resource)
+        if device is None:
+            self._inject()
+            return self.plant.read(point)
+        if point.quantity is Quantity.ACTIVE_POWER_W:
+            return device.power_w
+        if point.quantity is Quantity.AVAILABLE_POWER_W:
+            return device.available_w
+        raise ValueError(f"{point}: a station can tell of a device only active_power_w and available_power_w")
+
+    def measure(self, station: str, point: Point) -> float:
+        """What a station tells of a point, faults included; NaN where there is no value."""
+        return self.stations[station].report(point, self.truth(point))
+
+    def _inject(self) -> None:
+        """Devices also change between two advances, when they are told something."""
+        for name, device in self.devices.items():
+            self.plant.inject(name, device.power_w)
+
+    def _check(self, station: str, point: Point) -> None:
+        if point.resource not in self.devices and not self.plant.knows(point):
+            raise ValueError(f"station {station}: {point} is in neither the network nor the simulated devices")
+
+
+def of_zone(zone: ZoneFile, directory: Path, now_s: float) -> World:
+    """The world of everything that a zone file marks `simulated`; `directory` is the zone file's own.
+
+    Raises:
+        ValueError: a device names a bus, or a station a point, that the network does not have.
+        OSError: the network file cannot be read.
+    """
+    devices = {name: device for name, device in zone.devices.items() if device.simulated}
+    specs = {
+        name: device_spec(name, device, zone.testbed.initial_mw.get(name, 0.0)) for name, device in devices.items()
+    }
+    stations = {name: station_spec(name, station) for name, station in zone.stations.items() if station.simulated}
+    buses = {name: device.connection.bus for name, device in devices.items()}
+    return World(Plant(directory / zone.network.source, buses), specs, stations, now_s)
+
+
+def device_spec(name: str, device: Device, initial_mw: float) -> DeviceSpec:
+    """The physics of one device of the zone file."""
+    plate = device.nameplate
+    return DeviceSpec(
+        resource=name,
+        kind=device.kind,
+        p_max_w=units.watts(plate.p_max_mw),
+        p_min_w=units.watts(plate.p_min_mw),
+        s_max_va=None if plate.s_max_mva is None else units.volt_amperes(plate.s_max_mva),
+        energy_wh=None if plate.energy_mwh is None else units.watt_hours(plate.energy_mwh),
+        charge_efficiency=plate.charge_efficiency,
+        discharge_efficiency=plate.discharge_efficiency,
+        soc_min_pu=units.per_unit(plate.soc_min_pct),
+        ramp_w_per_s=None if plate.ramp_mw_per_min is None else units.watts_per_second(plate.ramp_mw_per_min),
+        initial_w=units.watts(initial_mw),
+    )
+
+
+def station_spec(name: str, station: Station) -> StationSpec:
+    """The points of one station of the zone file."""
+    return StationSpec(name, tuple(point_of(mapped.point) for mapped in station.points))
+
+
+def point_of(text: str) -> Point:
+    """`L12.current_a` or `B4.voltage_pu.a` as a point.
+
+    Raises:
+        ValueError: the quantity is unknown.
+    """
+    resource, quantity, *phase = text.split(".")
+    return Point(resource, Quantity(quantity), Phase(phase[0]) if phase else Phase.TOTAL)
