@@ -1,0 +1,209 @@
+"""What has been agreed so far: dispatches, limits, controls and answers, rebuilt by folding the events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from gateway.coordination.events import Alarmed, Answered, Decided, Event, Issued, Kept, Received, Sent
+from gateway.coordination.messages import (
+    AckCommit,
+    AckReceipt,
+    CapabilityNotice,
+    Dispatch,
+    DispatchCopy,
+    LimitAck,
+    LimitClear,
+    LimitIssue,
+    Message,
+    OutageAck,
+    OutageNotice,
+)
+from grid_engine.results import Status
+from protocols.signals import Ack, Baseline, Bounds, Instruction, Outcome
+
+FINAL = frozenset({Outcome.REJECTED, Outcome.UNKNOWN, Outcome.UNVERIFIED})
+"""Outcomes after which a resource cannot be counted on to obey."""
+
+PROGRESS = frozenset({Outcome.PUBLISHED, Outcome.RECEIVED, Outcome.STARTED, Outcome.WRITTEN, Outcome.COMPLETED})
+"""Answers to a refreshed lease; they do not undo what measured power has already shown."""
+
+
+@dataclass(slots=True)
+class LimitRecord:
+    """One limit that was issued, with the owner's answer."""
+
+    limit: LimitIssue
+    sent_s: float
+    ack: LimitAck | None = None
+    notice: CapabilityNotice | None = None
+    reminded: bool = False
+    """The owner was asked a second time."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The box on active power."""
+        return Bounds(self.limit.floor_w, self.limit.ceiling_w)
+
+
+@dataclass(slots=True)
+class ControlRecord:
+    """The newest instruction to one resource and how far it has come."""
+
+    instruction: Instruction
+    issued_s: float
+    """Of the newest lease."""
+    first_issued_s: float
+    limit_id: str
+    power_w: float | None
+    """Measured just before it was first issued."""
+    outcome: Outcome | None = None
+    """`None` until the device answers."""
+    answered_s: float = 0.0
+    written_s: float | None = None
+    """First time the device was seen to hold it."""
+    read_back: bool = False
+    """The device's registers, reversion among them, were read back equal at least once."""
+
+
+@dataclass(slots=True)
+class Book:
+    """The state of coordination; `fold` is its only mutation."""
+
+    dispatches: dict[str, DispatchCopy] = field(default_factory=dict)
+    """Newest wholesale dispatch per resource."""
+    outages: dict[str, OutageNotice] = field(default_factory=dict)
+    limits: dict[str, list[LimitRecord]] = field(default_factory=dict)
+    """Limits of each resource that are neither cleared nor superseded, by start."""
+    limit_versions: dict[str, int] = field(default_factory=dict)
+    controls: dict[str, ControlRecord] = field(default_factory=dict)
+    baselines: dict[str, Baseline] = field(default_factory=dict)
+    settled_w: dict[str, float] = field(default_factory=dict)
+    """Where each resource stood when the network was last free of violations."""
+    tightest: dict[str, Bounds] = field(default_factory=dict)
+    """Newest limit of each resource since the engine last solved; what the failure ladder must not loosen."""
+    headroom_since_s: dict[str, float] = field(default_factory=dict)
+    """Since when each limit could have been loosened without a break."""
+    last_solved_s: float | None = None
+    last_answer: Decided | None = None
+    seen: dict[str, float] = field(default_factory=dict)
+    """Message ids with the time of their arrival."""
+    alarms: dict[tuple[str, str], float] = field(default_factory=dict)
+    """(code, subject) of alarms raised, with their time."""
+
+    def fold(self, event: Event) -> None:
+        """Take one event in."""
+        match event:
+            case Received():
+                self._received(event.message, event.at_s)
+            case Sent():
+                self._sent(event.message, event.at_s)
+            case Decided():
+                self._decided(event)
+            case Issued():
+                self._issued(event)
+            case Answered():
+                self._answered(event.ack)
+            case Kept():
+                self.baselines.setdefault(event.baseline.resource, event.baseline)
+            case Alarmed():
+                self.alarms.setdefault((event.code, event.subject), event.at_s)
+            case _:
+                assert_never(event)
+
+    def limit_at(self, resource: str, time_s: float) -> LimitRecord | None:
+        """The limit in force at a time: the latest start, then the highest version, among those not expired."""
+        valid = [r for r in self.limits.get(resource, ()) if r.limit.start_s <= time_s < r.limit.expires_s]
+        return max(valid, key=lambda r: (r.limit.start_s, r.limit.version), default=None)
+
+    def is_stale(self, message: Message) -> bool:
+        """True where a newer version of the same dispatch is already held."""
+        body = message.body
+        if not isinstance(body, DispatchCopy):
+            return False
+        held = self.dispatches.get(body.resource)
+        return held is not None and (held.start_s, held.version) > (body.start_s, body.version)
+
+    def obeys(self, resource: str) -> bool:
+        """False once the newest instruction was refused, lost or not followed."""
+        record = self.controls.get(resource)
+        return record is None or record.outcome not in FINAL
+
+    def _received(self, message: Message, at_s: float) -> None:
+        self.seen[message.header.msg_id] = at_s
+        if self.is_stale(message):
+            return
+        match message.body:
+            case DispatchCopy() as body:
+                self.dispatches[body.resource] = body
+            case LimitAck() as body:
+                for record in self._records(body.resource, body.limit_id):
+                    record.ack = body
+            case CapabilityNotice() as body:
+                for record in self._records(body.resource, body.ref):
+                    record.notice = body
+            case OutageNotice() as body:
+                self.outages[body.resource] = body
+            case Dispatch() | AckReceipt() | AckCommit() | LimitIssue() | LimitClear() | OutageAck():
+                pass
+            case body:
+                assert_never(body)
+
+    def _records(self, resource: str, limit_id: str) -> Iterable[LimitRecord]:
+        return [r for r in self.limits.get(resource, ()) if r.limit.limit_id == limit_id]
+
+    def _sent(self, message: Message, at_s: float) -> None:
+        match message.body:
+            case LimitIssue() as limit:
+                self._limit_sent(limit, at_s)
+            case LimitClear() as clear:
+                kept = [r for r in self.limits.get(clear.resource, ()) if r.limit.limit_id != clear.limit_id]
+                self.limits[clear.resource] = kept
+                self.headroom_since_s.pop(clear.resource, None)
+            case _:
+                pass
+
+    def _limit_sent(self, limit: LimitIssue, at_s: float) -> None:
+        held = self.limits.get(limit.resource, [])
+        for record in held:
+            if record.limit.limit_id == limit.limit_id and record.limit.version == limit.version:
+                record.reminded = True
+                return
+        # A newer limit takes over from its own start on; what had begun before holds until then.
+        kept = [r for r in held if r.limit.start_s < limit.start_s and r.limit.expires_s > at_s]
+        later = [r for r in held if r.limit.start_s > limit.start_s and r.limit.start_s >= limit.end_s]
+        self.limits[limit.resource] = [*kept, LimitRecord(limit, at_s), *later]
+        self.limit_versions[limit.resource] = max(limit.version, self.limit_versions.get(limit.resource, 0))
+        self.headroom_since_s.pop(limit.resource, None)
+        self.tightest[limit.resource] = Bounds(limit.floor_w, limit.ceiling_w)
+
+    def _decided(self, event: Decided) -> None:
+        self.last_answer = event
+        if event.answer.status is Status.SOLVED:
+            self.last_solved_s = event.at_s
+            self.tightest = {r: t for r, t in self.tightest.items() if self.limit_at(r, event.at_s) is not None}
+            self.settled_w.update(event.settled_w)
+            since = self.headroom_since_s
+            self.headroom_since_s = {r: since.get(r, event.at_s) for r in event.headroom}
+
+    def _issued(self, event: Issued) -> None:
+        instruction = event.instruction
+        held = self.controls.get(instruction.resource)
+        if held is not None and held.instruction.control_id == instruction.control_id:
+            held.instruction, held.issued_s, held.limit_id = instruction, event.at_s, event.limit_id
+            return
+        self.controls[instruction.resource] = ControlRecord(
+            instruction, event.at_s, event.at_s, event.limit_id, event.power_w
+        )
+
+    def _answered(self, ack: Ack) -> None:
+        record = self.controls.get(ack.resource)
+        if record is None or record.instruction.control_id != ack.control_id:
+            return
+        judged = record.outcome in (Outcome.VERIFIED, Outcome.UNVERIFIED)
+        if not (judged and ack.outcome in PROGRESS):
+            record.outcome = ack.outcome
+        record.answered_s = ack.at_s
+        if ack.outcome in (Outcome.WRITTEN, Outcome.STARTED) and record.written_s is None:
+            record.written_s = ack.at_s
+        if ack.outcome is Outcome.WRITTEN and ack.read_back:
+            record.read_back = True

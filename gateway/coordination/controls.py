@@ -1,0 +1,105 @@
+"""What each device should be told now: the limit in force as a leased control, refreshed, re-asserted or released.
+
+Reconciles what should hold with what was last sent; the same call serves the cycle, a link that
+came back and the first seconds after a restart.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeGuard
+
+from gateway.coordination.book import Book, ControlRecord, LimitRecord
+from gateway.coordination.situation import Situation
+from gateway.coordination.zone import Controllable, Resource
+from protocols.signals import Bounds, Control, Instruction, LinkState, Outcome, Release
+
+RETRY_S = 30.0
+"""How long an instruction that was refused rests before it is tried once more."""
+
+REACHABLE = frozenset({LinkState.ONLINE, LinkState.DEGRADED})
+
+
+def due(at: Situation, reassert: frozenset[str] = frozenset()) -> tuple[tuple[Instruction, str], ...]:
+    """Instructions to send now, each with the id of the limit that it enforces.
+
+    Args:
+        reassert: resources whose link has just come up; what holds for them is sent again whatever
+            was sent before.
+    """
+    found: list[tuple[Instruction, str]] = []
+    for resource in at.zone.resources.values():
+        if resource.controllable is Controllable.NONE or at.snapshot.link(resource.id) not in REACHABLE:
+            continue
+        found.extend(_due(at, resource, reassert=resource.id in reassert))
+    return tuple(found)
+
+
+def _due(at: Situation, resource: Resource, *, reassert: bool) -> Iterator[tuple[Instruction, str]]:
+    limit = at.book.limit_at(resource.id, at.now_s)
+    held = at.book.controls.get(resource.id)
+    if limit is None:
+        if held is not None and _needs_release(held, reassert=reassert):
+            yield _release(at.book, held, resource), ""
+        return
+    wanted = _control(limit, held, resource, at.now_s)
+    if held is None or not _same(held.instruction, wanted):
+        yield wanted, limit.limit.limit_id
+    elif reassert or _refresh_due(held, resource, at.now_s):
+        yield replace(held.instruction, expiry_s=wanted.expiry_s), limit.limit.limit_id
+
+
+def _control(limit: LimitRecord, held: ControlRecord | None, resource: Resource, now_s: float) -> Control:
+    version = 1 if held is None else held.instruction.version + 1
+    return Control(
+        control_id=f"{resource.id}-c{version}",
+        resource=resource.id,
+        version=version,
+        start_s=now_s,
+        expiry_s=max(min(now_s + resource.lease_s, limit.limit.expires_s), now_s + 1.0),
+        limit=_enforceable(limit.bounds, resource),
+        fallback=resource.static,
+    )
+
+
+def _enforceable(bounds: Bounds, resource: Resource) -> Bounds:
+    """The sides of a box that actually bind; a side at the resource's own capability is left open."""
+    floor_w, ceiling_w = bounds.floor_w, bounds.ceiling_w
+    if floor_w is not None and floor_w <= resource.floor_w:
+        floor_w = None
+    if ceiling_w is not None and ceiling_w >= resource.ceiling_w:
+        ceiling_w = None
+    return Bounds(floor_w, ceiling_w)
+
+
+def _same(sent: Instruction, wanted: Control) -> TypeGuard[Control]:
+    return (
+        isinstance(sent, Control)
+        and sent.limit == wanted.limit
+        and sent.target_w == wanted.target_w
+        and sent.fallback == wanted.fallback
+    )
+
+
+def _refresh_due(held: ControlRecord, resource: Resource, now_s: float) -> bool:
+    age_s = now_s - held.issued_s
+    if held.outcome is Outcome.REJECTED:
+        return age_s >= RETRY_S
+    if held.outcome is None:
+        return False  # still under way
+    return age_s >= resource.lease_s / 2
+
+
+def _needs_release(held: ControlRecord, *, reassert: bool) -> bool:
+    if isinstance(held.instruction, Control):
+        return True
+    unsettled = held.outcome in (None, Outcome.UNKNOWN)
+    return reassert and unsettled
+
+
+def _release(book: Book, held: ControlRecord, resource: Resource) -> Release:
+    if isinstance(held.instruction, Release):
+        return held.instruction
+    version = held.instruction.version + 1
+    baseline = book.baselines.get(resource.id)
+    values = {} if baseline is None else baseline.values
+    return Release(f"{resource.id}-c{version}", resource.id, version, values)

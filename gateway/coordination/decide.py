@@ -1,0 +1,150 @@
+"""From the engine's answer to messages: which limits to issue, change or clear, and whom to tell.
+
+Tightening is immediate; loosening waits until the headroom has lasted. What a limit means for the
+device's registers follows in `controls`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.coordination.messages import LimitClear, LimitIssue, Message, Supporting
+from gateway.coordination.situation import Situation
+from grid_engine.results import Answer, Binding, Envelope, Reason, Status
+from protocols.signals import LinkState
+
+SAME_W = 1.0
+"""Two limits closer than this are the same limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a cycle concludes from one answer."""
+
+    messages: tuple[Message, ...] = ()
+    headroom: tuple[str, ...] = ()
+    """Resources whose limit could be loosened by at least the release step."""
+
+
+def limits_now(at: Situation, answer: Answer) -> Verdict:
+    """Limits for the interval that runs now, from an `IMPACT` answer; nothing where it did not solve."""
+    if answer.status is not Status.SOLVED:
+        return Verdict()
+    envelopes = {e.resource: e for e in answer.envelopes if e.interval == 0}
+    messages: list[Message] = []
+    headroom: list[str] = []
+    for resource in at.zone.resources.values():
+        record = at.book.limit_at(resource.id, at.now_s)
+        envelope = envelopes.get(resource.id)
+        if record is None:
+            if envelope is not None:
+                messages.append(_issue(at, envelope))
+        elif at.snapshot.link(resource.id) is not LinkState.LOST:
+            # Nothing is changed towards a device that cannot be heard.
+            verdict = _change(at, record.limit, envelope)
+            messages.extend(verdict.messages)
+            headroom.extend(verdict.headroom)
+    return Verdict(tuple(messages), tuple(headroom))
+
+
+def _change(at: Situation, held: LimitIssue, envelope: Envelope | None) -> Verdict:
+    """Keep, tighten, extend, loosen or clear a limit that is in force."""
+    resource = at.zone.resources[held.resource]
+    if envelope is None:
+        gain_w = max(resource.ceiling_w - held.ceiling_w, held.floor_w - resource.floor_w)
+    else:
+        if envelope.ceiling_w < held.ceiling_w - SAME_W or envelope.floor_w > held.floor_w + SAME_W:
+            return Verdict((_issue(at, envelope),))
+        gain_w = max(envelope.ceiling_w - held.ceiling_w, held.floor_w - envelope.floor_w)
+    if envelope is not None and gain_w < at.zone.limits.release_w:
+        ending = held.expires_s - at.now_s < at.zone.clocks.interval_s
+        return Verdict((_issue(at, envelope),)) if ending else Verdict()
+    since = at.book.headroom_since_s.get(resource.id)
+    lasted = since is not None and at.now_s - since >= at.zone.limits.release_s
+    if not (lasted or _outage_seen(at)):
+        return Verdict(headroom=(resource.id,))
+    return Verdict((_clear(at, held) if envelope is None else _issue(at, envelope),))
+
+
+def _outage_seen(at: Situation) -> bool:
+    """True where an announced outage is confirmed by telemetry, so that its room may be given away at once."""
+    for outage in at.book.outages.values():
+        resource, power_w = at.zone.resources.get(outage.resource), at.snapshot.power_w(outage.resource)
+        if resource is None or power_w is None or not outage.start_s <= at.now_s < outage.end_s:
+            continue
+        if power_w <= outage.available_w + resource.verify_band_w:
+            return True
+    return False
+
+
+def limits_ahead(at: Situation, answer: Answer, starts_s: tuple[float, ...]) -> tuple[Message, ...]:
+    """Limits for the intervals that start at `starts_s`, from an `ENVELOPE` answer: where the network binds."""
+    if answer.status is not Status.SOLVED:
+        return ()
+    return tuple(_ahead(at, answer, starts_s))
+
+
+def _ahead(at: Situation, answer: Answer, starts_s: tuple[float, ...]) -> Iterator[Message]:
+    versions = dict(at.book.limit_versions)
+    for envelope in answer.envelopes:
+        if envelope.binding is None:
+            continue
+        start_s = starts_s[envelope.interval]
+        published = at.book.limit_at(envelope.resource, start_s)
+        if published is not None and published.limit.start_s == start_s and _same(published.limit, envelope):
+            continue
+        versions[envelope.resource] = versions.get(envelope.resource, 0) + 1
+        window = (start_s, start_s + at.zone.clocks.interval_s)
+        yield _limit(at, envelope, versions[envelope.resource], window)
+
+
+def _same(limit: LimitIssue, envelope: Envelope) -> bool:
+    return abs(limit.ceiling_w - envelope.ceiling_w) < SAME_W and abs(limit.floor_w - envelope.floor_w) < SAME_W
+
+
+def _issue(at: Situation, envelope: Envelope) -> Message:
+    """A limit from now to the end of the interval, or for the whole of the dispatch that caused it."""
+    version = at.book.limit_versions.get(envelope.resource, 0) + 1
+    clocks = at.zone.clocks
+    window = (at.now_s, clocks.interval_start(at.now_s) + clocks.interval_s)
+    dispatch = at.book.dispatches.get(envelope.resource)
+    if dispatch is not None and dispatch.start_s <= at.now_s < dispatch.end_s:
+        window = (dispatch.start_s, dispatch.end_s)
+    return _limit(at, envelope, version, window)
+
+
+def _limit(at: Situation, envelope: Envelope, version: int, window: tuple[float, float]) -> Message:
+    resource = at.zone.resources[envelope.resource]
+    binding = envelope.binding
+    limit = LimitIssue(
+        limit_id=f"{at.zone.id}-{resource.id}-{version}",
+        version=version,
+        resource=resource.id,
+        start_s=window[0],
+        end_s=window[1],
+        ceiling_w=envelope.ceiling_w,
+        floor_w=envelope.floor_w,
+        reason=Reason.PREEXISTING if binding is None else binding.reason,
+        constraint_id="" if binding is None else binding.asset_id,
+        expires_s=max(window[0], at.now_s) + at.zone.clocks.limit_expiry_s,
+        supporting=_supporting(at, binding),
+    )
+    return at.message(resource.owner, limit.limit_id, limit)
+
+
+def _supporting(at: Situation, binding: Binding | None) -> Supporting:
+    if binding is None or binding.limit == 0:
+        return Supporting(0.0, 0.0, at.zone.model_version, at.cycle_id)
+    scale = 100.0 if binding.unit == "pu" else 100.0 / binding.limit
+    return Supporting(
+        loading_before_pct=binding.value_before * scale,
+        loading_after_pct=binding.value_after * scale,
+        model_version=at.zone.model_version,
+        cycle_id=at.cycle_id,
+        case=binding.case,
+        phase=binding.phase,
+    )
+
+
+def _clear(at: Situation, limit: LimitIssue) -> Message:
+    owner = at.zone.resources[limit.resource].owner
+    return at.message(owner, limit.limit_id, LimitClear(limit.limit_id, limit.version, limit.resource))

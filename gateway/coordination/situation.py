@@ -1,0 +1,35 @@
+"""Everything a decision may look at, in one value."""
+
+from dataclasses import dataclass, field
+
+from gateway.coordination.book import Book
+from gateway.coordination.messages import Body, Header, Message
+from gateway.coordination.zone import ZoneFacts
+from gateway.snapshot import Snapshot
+from grid_engine.results import NetworkState
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One zone at one moment: its facts, what was agreed, what is measured."""
+
+    zone: ZoneFacts
+    book: Book
+    """Read only; folding events into it is the loop's business."""
+    snapshot: Snapshot
+    cycle_id: str = ""
+    confirmed: frozenset[str] = frozenset()
+    """Lost resources whose fallback the measured flows have confirmed."""
+    state: NetworkState = field(default_factory=NetworkState)
+    """Taps, switches and outages that differ from the network as loaded."""
+
+    @property
+    def now_s(self) -> float:
+        """The moment of the snapshot, Unix seconds UTC."""
+        return self.snapshot.at_s
+
+    def message(self, recipient: str, corr_id: str, body: Body, suffix: str = "") -> Message:
+        """A message from the DSO; the same content at the same version gets the same id."""
+        msg_id = f"{body.code}:{corr_id}{suffix}"
+        zone = self.zone
+        return Message(Header(msg_id, corr_id, zone.dso, recipient, self.now_s, zone.id, zone.model.value), body)

@@ -1,0 +1,157 @@
+"""The question a cycle puts to the engine: where each resource stands and where it wants to go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.coordination.situation import Situation
+from gateway.coordination.zone import Controllable, Resource
+from grid_engine.results import Participant, Purpose, Study
+from protocols.points import Quantity
+from protocols.signals import LinkState
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of one resource's power now, W."""
+
+    power_w: float
+    """Measured where that can be trusted, otherwise the worst that may be true."""
+    trusted: bool
+    """True where the resource is heard and obeys, so that it may be counted on and limited."""
+
+
+def standing(at: Situation, resource: Resource) -> Standing:
+    """How a resource stands; unknown means the worst case until its fallback is confirmed."""
+    measured = at.snapshot.power_w(resource.id)
+    lost = at.snapshot.link(resource.id) is LinkState.LOST
+    if measured is not None and not lost:
+        return Standing(measured, at.book.obeys(resource.id))
+    last = at.snapshot.power_w(resource.id, stale=True)
+    if resource.id in at.confirmed:
+        return Standing(resource.static.clamp(0.0 if last is None else last), trusted=False)
+    known = [w for w in (last, _commanded_w(at, resource)) if w is not None]
+    if not known:
+        # Never heard of: a source is worst at its ceiling, a mere load at its floor.
+        known = [resource.ceiling_w if resource.ceiling_w > 0 else resource.floor_w]
+    # A resource that only withdraws loads the network most at its lowest power.
+    return Standing(min(known) if all(w <= 0 for w in known) else max(known), trusted=False)
+
+
+def _commanded_w(at: Situation, resource: Resource) -> float | None:
+    """What the resource was last asked to do, within its limit."""
+    dispatch = at.book.dispatches.get(resource.id)
+    if dispatch is None:
+        return None
+    limit = at.book.limit_at(resource.id, at.now_s)
+    return dispatch.power_w if limit is None else limit.bounds.clamp(dispatch.power_w)
+
+
+def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float) -> float:
+    """Where a resource will go if nothing limits it, at a time now or ahead, W."""
+    dispatch = at.book.dispatches.get(resource.id)
+    if dispatch is not None and dispatch.start_s <= time_s:
+        wish = dispatch.power_w
+    elif resource.forecast is not None:
+        wish = resource.forecast.at(time_s)
+    else:
+        wish = _potential_w(at, resource, stands)
+    outage = at.book.outages.get(resource.id)
+    if outage is not None and outage.start_s <= time_s < outage.end_s:
+        wish = min(wish, outage.available_w)
+    return min(max(wish, resource.floor_w), resource.ceiling_w)
+
+
+def _potential_w(at: Situation, resource: Resource, stands: Standing) -> float:
+    """What a resource without dispatch or forecast would do: what is available, or what it does now."""
+    available = at.snapshot.reading(resource.id, Quantity.AVAILABLE_POWER_W)
+    if available is not None:
+        return available.value
+    limit = at.book.limit_at(resource.id, at.now_s)
+    if limit is not None and stands.power_w >= limit.limit.ceiling_w - resource.verify_band_w:
+        return resource.ceiling_w  # it sits at its limit: how much more it could do is unknown
+    return stands.power_w
+
+
+def _participant(at: Situation, resource: Resource, starts_s: tuple[float, ...]) -> Participant:
+    stands = standing(at, resource)
+    if stands.trusted:
+        wishes = tuple(wanted_w(at, resource, stands, start_s) for start_s in starts_s)
+        helds = (at.book.settled_w.get(resource.id, stands.power_w),) * len(starts_s)
+    else:
+        wishes = helds = (stands.power_w,) * len(starts_s)
+    return Participant(
+        resource=resource.id,
+        bus=resource.bus,
+        phases=resource.phases,
+        held_w=helds,
+        requested_w=wishes,
+        floor_w=min(resource.floor_w, *wishes),
+        ceiling_w=max(resource.ceiling_w, *wishes),
+        adjustable=stands.trusted and resource.controllable is not Controllable.NONE,
+        connected_on=resource.connected_on,
+    )
+
+
+def _participants(at: Situation, starts_s: tuple[float, ...]) -> tuple[Participant, ...]:
+    return tuple(_participant(at, resource, starts_s) for resource in at.zone.resources.values())
+
+
+def impact(at: Situation) -> Study:
+    """Would what everybody wants break a limit, now or in the intervals ahead?"""
+    clocks = at.zone.clocks
+    first_s = clocks.interval_start(at.now_s)
+    # The first entry is this moment: what is wanted now, not what the interval began with.
+    ahead_s = tuple(first_s + k * clocks.interval_s for k in range(1, clocks.look_ahead_intervals))
+    return _study(at, Purpose.IMPACT, _participants(at, (at.now_s, *ahead_s)))
+
+
+def intervals_ahead(at: Situation) -> tuple[float, ...]:
+    """Starts of the intervals that envelopes are published for, the next one first."""
+    clocks = at.zone.clocks
+    first_s = clocks.interval_start(at.now_s) + clocks.interval_s
+    return tuple(first_s + k * clocks.interval_s for k in range(clocks.look_ahead_intervals))
+
+
+def look_ahead(at: Situation) -> Study:
+    """How far may each resource go in the intervals ahead, the others held at their forecast?"""
+    wanted = _participants(at, intervals_ahead(at))
+    return _study(at, Purpose.ENVELOPE, tuple(replace(p, held_w=p.requested_w) for p in wanted))
+
+
+def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:
+    """The same network with every resource given, for comparing predicted with measured flows."""
+    members = []
+    for member in study.participants:
+        here = power_w.get(member.resource, member.held_w[0])
+        floor_w, ceiling_w = min(member.floor_w, here), max(member.ceiling_w, here)
+        members.append(
+            replace(member, held_w=(here,), requested_w=(here,), floor_w=floor_w, ceiling_w=ceiling_w, adjustable=False)
+        )
+    return replace(
+        study,
+        study_id=study_id,
+        purpose=Purpose.IMPACT,
+        intervals=1,
+        participants=tuple(members),
+        load_scale=study.load_scale[:1],
+        load_w={load: w[:1] for load, w in study.load_w.items()},
+        margin_pct=0.0,
+    )
+
+
+def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...]) -> Study:
+    rules = at.zone.limits
+    return Study(
+        study_id=f"{at.cycle_id}-{purpose.value}",
+        purpose=purpose,
+        intervals=at.zone.clocks.look_ahead_intervals,
+        participants=members,
+        state=at.state,
+        ratings=at.zone.ratings,
+        policy=rules.policy,
+        preexisting=rules.preexisting,
+        voltage_min_pu=rules.voltage_min_pu,
+        voltage_max_pu=rules.voltage_max_pu,
+        margin_pct=rules.margin_pct,
+        limit_step_w=rules.step_w,
+    )

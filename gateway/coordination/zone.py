@@ -1,0 +1,122 @@
+"""The facts of a zone that decisions stand on, in SI units; they change only with the configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from grid_engine.results import Policy, Preexisting, Rating
+from protocols.signals import Bounds
+
+
+class DsoModel(StrEnum):
+    """Who computes, who re-dispatches and who tells the system operator."""
+
+    DUAL_PARTICIPATION = "DP"
+    TOTAL_DSO = "T"
+    MARKET_FACILITATOR = "MF"
+
+
+class Controllable(StrEnum):
+    """What the DSO may do with a resource."""
+
+    NONE = "none"
+    LIMIT = "limit"
+    SETPOINT = "setpoint"
+
+
+class Role(StrEnum):
+    """What a party is to the DSO."""
+
+    SYSTEM_OPERATOR = "system_operator"
+    DERA = "dera"
+    HOST = "host"
+    PLATFORM = "platform"
+    DSO = "dso"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Expected power per interval, W; the last value holds on."""
+
+    start_s: float
+    """Begin of the first interval, Unix seconds UTC."""
+    step_s: float
+    power_w: tuple[float, ...]
+    """At least one value."""
+
+    def at(self, time_s: float) -> float:
+        """Expected power in the interval that contains `time_s`; the first value before the series starts."""
+        index = int((time_s - self.start_s) // self.step_s)
+        return self.power_w[max(0, min(index, len(self.power_w) - 1))]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One DER as decisions see it."""
+
+    id: str
+    bus: str
+    phases: str
+    floor_w: float
+    """Lowest power it is capable of and allowed to: nameplate within its connection."""
+    ceiling_w: float
+    controllable: Controllable
+    owner: str
+    connected_on: str
+    lease_s: float
+    static: Bounds = field(default_factory=Bounds)
+    """Envelope of last resort, and what the device falls back to when its lease runs out."""
+    ramp_w_per_s: float | None = None
+    verify_band_w: float = 50_000.0
+    poll_s: float = 1.0
+    forecast: Forecast | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Deadlines in seconds; those of an interval count from its start."""
+
+    interval_s: float = 300.0
+    tick_s: float = 10.0
+    look_ahead_intervals: int = 12
+    impact_check_s: float = 30.0
+    commit_s: float = 60.0
+    notice_s: float = 60.0
+    limit_expiry_s: float = 900.0
+
+    def interval_start(self, time_s: float) -> float:
+        """Start of the market interval that contains `time_s`; intervals are multiples of the epoch."""
+        return time_s - time_s % self.interval_s
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRules:
+    """How limits are computed, rounded and released."""
+
+    policy: Policy = Policy.INCREMENTAL
+    look_ahead: bool = False
+    margin_pct: float = 2.0
+    step_w: float = 10_000.0
+    voltage_min_pu: float = 0.95
+    voltage_max_pu: float = 1.05
+    release_w: float = 50_000.0
+    release_s: float = 60.0
+    preexisting: Preexisting = Preexisting.DO_NOT_WORSEN
+    failure_shrink_pct: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFacts:
+    """One market zone."""
+
+    id: str
+    model: DsoModel
+    model_version: str
+    """Version of the network model."""
+    resources: Mapping[str, Resource]
+    parties: Mapping[str, Role]
+    ratings: Mapping[str, Rating] = field(default_factory=dict)
+    clocks: Clocks = field(default_factory=Clocks)
+    limits: LimitRules = field(default_factory=LimitRules)
+    dso: str = "DSO"
+    """Our own party id."""

@@ -1,0 +1,37 @@
+"""The one crash barrier: whatever escapes an adapter ends there and restarts that adapter alone."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+Crashed = Callable[[str, Exception, float], None]
+"""Told the name, the error and the seconds until the restart."""
+
+FIRST_RESTART_S = 1.0
+LAST_RESTART_S = 30.0
+STEADY_S = 60.0
+"""Having run this long, a task counts as healthy and the next restart is quick again."""
+
+
+async def supervised(name: str, run: Callable[[], Awaitable[None]], crashed: Crashed, rng: random.Random) -> None:
+    """Run `run` for ever, restarting it after a crash with capped, jittered backoff.
+
+    A task that returns by itself is restarted as well: an adapter has no reason to end. Cancelling
+    passes through.
+    """
+    loop = asyncio.get_running_loop()
+    wait_s = FIRST_RESTART_S
+    while True:
+        began = loop.time()
+        error: Exception
+        try:
+            await run()
+            error = RuntimeError(f"{name} ended by itself")
+        except Exception as caught:  # noqa: BLE001 - this is the barrier
+            error = caught
+        if loop.time() - began >= STEADY_S:
+            wait_s = FIRST_RESTART_S
+        pause_s = wait_s * (0.5 + rng.random() / 2)
+        crashed(name, error, pause_s)
+        await asyncio.sleep(pause_s)
+        wait_s = min(2 * wait_s, LAST_RESTART_S)
