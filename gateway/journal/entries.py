@@ -37,30 +37,30 @@ class JournalBrokenError(JournalError):
 
 
 class Kind(StrEnum):
-    """What an entry says; in brackets the record that its body holds and the key that it is found by."""
+    """What an entry says; in brackets what its key names."""
 
     STARTED = "started"
-    """The gateway began to work (`Started`, by zone)."""
+    """The gateway began to work (zone)."""
     PARTY_IN = "party_in"
-    """A party told us something (`Message`, by correlation id)."""
+    """A party told us something (the conversation: correlation id)."""
     PARTY_OUT = "party_out"
-    """We are about to tell a party something (`Message`, by correlation id)."""
+    """We are about to tell a party something (the conversation: correlation id)."""
     BASELINE = "baseline"
-    """What a device held before we first wrote it (`Baseline`, by resource)."""
+    """What a device held before we first wrote it (resource)."""
     DECIDED = "decided"
-    """What a cycle saw and concluded (`Decided`, by cycle id)."""
+    """What a cycle saw and concluded (cycle)."""
     ISSUED = "issued"
-    """A control is about to leave for its device (`Issued`, by control id)."""
+    """A control is about to leave for its device, or its lease is about to be refreshed (control)."""
     RELEASED = "released"
-    """A release is about to leave for its device (`Issued`, by control id)."""
+    """A release is about to leave for its device (control)."""
     ACKED = "acked"
-    """A device answered (`Ack`, by control id)."""
+    """A device answered (control)."""
     VERIFIED = "verified"
-    """The measured watts were compared with the control (`Verified`, by control id)."""
+    """The measured watts were compared with the control (control)."""
     LINK = "link"
-    """A link changed its state (`LinkChanged`, by resource)."""
+    """A link changed its state (resource)."""
     ALARM = "alarm"
-    """Something needs a person (`Alarm`, by resource or cause)."""
+    """Something needs a person (what it is about)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Entry:
     cycle_id: str
     """The cycle that it belongs to; empty outside of any."""
     body: Mapping[str, object]
-    """A record as JSON, made by one of the codecs of `gateway.journal.records`."""
+    """What is said, as JSON: plain values only, made by a `gateway.journal.codec.Codec`."""
 
     def __post_init__(self) -> None:
         if not isfinite(self.at_s):

@@ -39,7 +39,7 @@ _MIGRATIONS = (
     ) STRICT;
     CREATE INDEX entry_by_key ON entry (key, seq);
     CREATE INDEX entry_by_cycle ON entry (cycle_id, seq) WHERE cycle_id != '';
-    CREATE INDEX entry_by_kind ON entry (kind, seq);
+    CREATE INDEX entry_by_kind ON entry (kind, at_s);
     CREATE TRIGGER entry_stays_as_written BEFORE UPDATE ON entry
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
     CREATE TRIGGER entry_stays BEFORE DELETE ON entry
@@ -95,13 +95,19 @@ class JournalReader:
         """Everything that belongs to one cycle, oldest first."""
         return [one.entry() for one in self._rows("WHERE cycle_id = ? AND cycle_id != '' ORDER BY seq", cycle_id)]
 
+    def entries_between(self, kind: Kind, from_s: float, to_s: float) -> list[Entry]:
+        """Entries of one kind with `from_s` <= time < `to_s`, in the order of their times."""
+        where = "WHERE kind = ? AND at_s >= ? AND at_s < ? ORDER BY at_s, seq"
+        return [one.entry() for one in self._rows(where, kind.value, from_s, to_s)]
+
     def latest(self, kind: Kind, count: int) -> list[Entry]:
         """The last `count` entries of one kind, newest first."""
-        return [one.entry() for one in self._rows("WHERE kind = ? ORDER BY seq DESC LIMIT ?", kind.value, count)]
+        where = "WHERE kind = ? ORDER BY at_s DESC, seq DESC LIMIT ?"
+        return [one.entry() for one in self._rows(where, kind.value, count)]
 
     def nearest_keys(self, kind: Kind, key: str, count: int = 5) -> list[str]:
         """Keys of that kind that look most like `key`, best first; among the 10 000 written last."""
-        recent = self._query("SELECT key FROM entry WHERE kind = ? ORDER BY seq DESC LIMIT 10000", kind.value)
+        recent = self._query("SELECT key FROM entry WHERE kind = ? ORDER BY at_s DESC LIMIT 10000", kind.value)
         return get_close_matches(key, list(dict.fromkeys(str(one) for (one,) in recent)), n=count, cutoff=0.5)
 
     def _rows(self, where: str, *arguments: object) -> Iterator[Row]:

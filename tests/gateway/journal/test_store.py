@@ -79,6 +79,11 @@ async def test_latest_entries_of_a_kind_come_newest_first(journal):
     assert journal.latest(Kind.ISSUED, 2) == [issued(3), issued(2)]
 
 
+async def test_entries_of_a_kind_are_found_by_time(journal):
+    await journal.append([issued(1), issued(2), issued(3), Entry(Kind.LINK, "A", 1002.5, "", {})])
+    assert journal.entries_between(Kind.ISSUED, 1001.5, 1003.5) == [issued(1), issued(2)]
+
+
 async def test_nearest_keys_help_with_a_mistyped_one(journal):
     await journal.append([Entry(Kind.ISSUED, key, 1.0, "", {}) for key in ("A-17", "A-18", "B-99", "A-17")])
     assert journal.nearest_keys(Kind.ISSUED, "A-1", count=2) in (["A-17", "A-18"], ["A-18", "A-17"])

@@ -1,0 +1,101 @@
+"""What happened as journal entries, and back: the one place that knows under which kind and key each fact is kept."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from gateway.coordination.events import Alarmed, Answered, Decided, Event, Issued, Kept, Received, Sent
+from gateway.journal.codec import Codec, CodecError
+from gateway.journal.entries import Entry, JournalBrokenError, Kind
+from protocols.signals import LinkChanged, Outcome, Release
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The gateway began to work on a zone."""
+
+    zone: str
+    dso_model: str
+    """`DP`, `T` or `MF`."""
+    model_version: str
+    """Version of the network model."""
+    program_version: str
+    config_sha256: str
+    """Of the zone file."""
+    at_s: float
+
+
+Fact = Event | LinkChanged | Started
+"""All that the journal holds: the events that decisions are folded from, and what only explains them."""
+
+_FACT: Codec[Fact] = Codec(Fact)
+
+_JUDGED = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED})
+
+
+def entry(fact: Fact) -> Entry:
+    """The fact as an entry, ready to append.
+
+    Raises:
+        CodecError: A part of it is not what its annotation says.
+    """
+    kind, key, at_s, cycle_id = _address(fact)
+    return Entry(kind, key, at_s, cycle_id, _FACT.to_json(fact))
+
+
+def fact(entry: Entry) -> Fact:
+    """The fact again.
+
+    Raises:
+        JournalBrokenError: The entry holds no fact that this program knows.
+    """
+    try:
+        return _FACT.from_json(entry.body)
+    except CodecError as error:
+        raise JournalBrokenError(
+            f"entry {entry.kind.value} {entry.key!r} of {entry.at_s:.3f} is unreadable{error}"
+        ) from error
+
+
+def events(entries: Iterable[Entry]) -> Iterator[Event]:
+    """Those facts among the entries that rebuild the book, in their order."""
+    for one in map(fact, entries):
+        if not isinstance(one, LinkChanged | Started):
+            yield one
+
+
+Address = tuple[Kind, str, float, str]
+"""Kind, key, time and cycle."""
+
+
+def _address(fact: Fact) -> Address:
+    match fact:
+        case Started():
+            found = Kind.STARTED, fact.zone, fact.at_s, ""
+        case Received(message, at_s):
+            found = Kind.PARTY_IN, message.header.corr_id, at_s, ""
+        case Sent(message, at_s, cycle_id):
+            found = Kind.PARTY_OUT, message.header.corr_id, at_s, cycle_id
+        case Decided():
+            found = Kind.DECIDED, fact.cycle_id, fact.at_s, fact.cycle_id
+        case Alarmed():
+            found = Kind.ALARM, fact.subject, fact.at_s, ""
+        case _:
+            found = _device_address(fact)
+    return found
+
+
+def _device_address(fact: Issued | Answered | Kept | LinkChanged) -> Address:
+    match fact:
+        case Issued(instruction, at_s, cycle_id):
+            kind = Kind.RELEASED if isinstance(instruction, Release) else Kind.ISSUED
+            return kind, instruction.control_id, at_s, cycle_id
+        case Answered(ack):
+            kind = Kind.VERIFIED if ack.outcome in _JUDGED else Kind.ACKED
+            return kind, ack.control_id, ack.at_s, ""
+        case Kept(baseline):
+            return Kind.BASELINE, baseline.resource, baseline.at_s, ""
+        case LinkChanged():
+            return Kind.LINK, fact.resource, fact.at_s, ""
+        case _:
+            assert_never(fact)
