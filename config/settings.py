@@ -19,7 +19,7 @@ TcpPort = Annotated[int, Field(ge=1, le=65_535)]
 class Section(BaseModel):
     """A part of the zone file: unknown keys are faults, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class DsoModel(StrEnum):

@@ -1,0 +1,76 @@
+"""Ids that must exist in the network source, and ratings that must fit what they rate."""
+
+from collections.abc import Iterator
+
+from config.checks.finding import Finding, Subject
+from config.faults import listed, suggestion
+from config.network_names import NetworkNames
+from config.settings import Asset
+
+
+def buses_exist(subject: Subject) -> Iterator[Finding]:
+    """Every device is connected to a bus of the network."""
+    if subject.names is None:
+        return
+    buses = subject.names.buses
+    for device_id, device in subject.zone.devices.items():
+        bus = device.connection.bus
+        if bus not in buses:
+            remedy = suggestion(bus, buses, f"use one of: {listed(buses)}")
+            yield Finding(
+                ("devices", device_id, "connection", "bus"),
+                f"device {device_id} is connected to bus `{bus}`, which the network does not have",
+                remedy,
+            )
+
+
+def assets_exist(subject: Subject) -> Iterator[Finding]:
+    """Every rated asset is a line, transformer or bus of the network."""
+    if subject.names is None:
+        return
+    known = subject.names.assets
+    for asset_id, asset in subject.zone.assets.items():
+        if asset_id not in known:
+            remedy = suggestion(asset_id, known, f"use a line, transformer or bus: {listed(known)}")
+            yield Finding(("assets", asset_id), f"the network has no asset `{asset_id}`", remedy)
+        else:
+            yield from _unfit_ratings(asset_id, asset, subject.names)
+
+
+def ids_are_unique(subject: Subject) -> Iterator[Finding]:
+    """A point such as `X.active_power_w` must have one owner: device or element of the network, not both."""
+    names = subject.names
+    for name in sorted(names.repeated if names else ()):
+        yield Finding(
+            ("network", "source"),
+            f"the network source has more than one element named `{name}`",
+            "rename all but one, for ids to mean one thing",
+        )
+    for device_id in subject.zone.devices:
+        if names and device_id in names.elements:
+            yield Finding(
+                ("devices", device_id), f"`{device_id}` is also an element of the network", "give the device another id"
+            )
+        if device_id in subject.declared["stations"]:
+            yield Finding(
+                ("stations", device_id), f"`{device_id}` is also a device", "give the station or the device another id"
+            )
+
+
+def _unfit_ratings(asset_id: str, asset: Asset, names: NetworkNames) -> Iterator[Finding]:
+    """Ratings that this kind of asset cannot have, or that contradict each other."""
+    unfit: tuple[str, ...] = ()
+    if asset_id in names.buses:
+        unfit, kind = ("ampacity_a", "emergency_a", "rating_mva", "reverse_power_mw"), "a bus"
+    elif asset_id in names.lines:
+        unfit, kind = ("rating_mva",), "a line"
+    for key in unfit:
+        if getattr(asset, key) is not None:
+            yield Finding(("assets", asset_id, key), f"{asset_id} is {kind} and has no `{key}`", "remove it")
+    normal, emergency = asset.ampacity_a, asset.emergency_a
+    if normal is not None and emergency is not None and emergency < normal:
+        yield Finding(
+            ("assets", asset_id, "emergency_a"),
+            f"the emergency rating of {asset_id} ({emergency:g} A) is below its normal rating ({normal:g} A)",
+            "exchange them, or correct one",
+        )

@@ -1,0 +1,151 @@
+"""Loads a zone file: everything that is wrong with it at once, or a zone that can be relied on."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from config.checks import clocks, devices, endpoints, network, parties, stations
+from config.checks.finding import Check, Finding, Subject
+from config.document import Node
+from config.extends import read_extended
+from config.faults import ConfigError, Fault, Place
+from config.network_names import NetworkNames, NetworkSourceError, read_network_names
+from config.settings import ZoneFile
+from config.shortening import shortened
+from config.type_faults import locate, type_faults
+
+__all__ = ["ConfigError", "Fault", "Place", "load", "load_as_written", "shortened"]
+
+_CHECKS: tuple[Check, ...] = (
+    network.buses_exist,
+    network.assets_exist,
+    network.ids_are_unique,
+    devices.nameplates_fit,
+    devices.stores_have_energy,
+    devices.static_limits_fit,
+    devices.forecasts_fit,
+    devices.leases_last,
+    clocks.deadlines_follow,
+    parties.owners_are_parties,
+    parties.one_system_operator,
+    parties.testbed_starts_what_it_plays,
+    stations.points_are_known,
+    stations.addresses_fit,
+    endpoints.ports_are_free,
+    endpoints.urls_have_ports,
+    endpoints.clients_have_identity,
+    endpoints.simulated_are_local,
+)
+
+_ENTRIES = ("devices", "stations", "parties", "assets")
+"""Sections whose entries stand alone: one faulty entry does not spoil the others."""
+
+_REQUIRED = ("zone", "network", "devices")
+
+
+def load(path: Path | str) -> ZoneFile:
+    """The zone of a file, with `clocks.shorten_by` applied and file names made absolute.
+
+    Raises:
+        ConfigError: carries every fault with its line and what to do about it.
+    """
+    return shortened(load_as_written(path))
+
+
+def load_as_written(path: Path | str) -> ZoneFile:
+    """The zone with its times as the file has them; otherwise as `load`."""
+    read = read_extended(Path(path))
+    root = _with_absolute_paths(read.root)
+    document = root.plain()
+    faults = list(read.faults)
+    zone: ZoneFile | None
+    try:
+        zone = _validated(document)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        faults.extend(type_faults(errors, root))
+        zone = _validated_rest(document, errors)
+    if zone is not None:
+        for finding in _findings(zone, root):
+            _, place = locate(root, finding.path)
+            faults.append(Fault(place, finding.problem, finding.remedy))
+    if faults or zone is None:
+        raise ConfigError(faults)
+    return zone
+
+
+def _validated(document: object) -> ZoneFile:
+    """Validation in pydantic's strict JSON mode: dates from text, but no number from text or truth value."""
+    return ZoneFile.model_validate_json(json.dumps(document), strict=True)
+
+
+def _findings(zone: ZoneFile, root: Node) -> Iterator[Finding]:
+    """What the checks have to say about a zone whose types are right."""
+    names: NetworkNames | None = None
+    try:
+        names = read_network_names(Path(zone.network.source))
+    except NetworkSourceError as error:
+        yield Finding(("network", "source"), str(error), "correct the path, relative to the file that names it")
+    declared = {section: _keys(root, section) for section in _ENTRIES}
+    subject = Subject(zone, declared, names)
+    for check in _CHECKS:
+        yield from check(subject)
+
+
+def _keys(root: Node, section: str) -> frozenset[str]:
+    entries = root.value.get(section) if isinstance(root.value, dict) else None
+    return frozenset(entries.value) if entries is not None and isinstance(entries.value, dict) else frozenset()
+
+
+def _validated_rest(document: object, errors: list[ErrorDetails]) -> ZoneFile | None:
+    """The zone without its faulty parts, so that the checks can look at the rest; `None` if too little is left."""
+    if not isinstance(document, dict):
+        return None
+    for error in errors:
+        loc = error["loc"]
+        if error["type"] == "extra_forbidden":
+            _remove(document, loc)
+        elif loc[0] in _ENTRIES and len(loc) > 1:
+            _remove(document, loc[:2])
+        elif loc[0] not in _REQUIRED:
+            document.pop(loc[0], None)
+    try:
+        return _validated(document)
+    except ValidationError:
+        return None
+
+
+def _remove(document: object, loc: tuple[int | str, ...]) -> None:
+    """Delete what `loc` names, stepping over union tags; list items stay, since their indices are places."""
+    current = document
+    for step in loc[:-1]:
+        if isinstance(current, list) and isinstance(step, int):
+            current = current[step]
+        elif isinstance(current, dict):
+            current = current.get(step, current)
+    if isinstance(current, dict):
+        current.pop(loc[-1], None)
+
+
+def _with_absolute_paths(root: Node) -> Node:
+    """File names in the document, each counted from the file in which it is written."""
+    root = _replaced(root, ("network", "source"))
+    devices = root.value.get("devices") if isinstance(root.value, dict) else None
+    for device in devices.value if devices is not None and isinstance(devices.value, dict) else ():
+        root = _replaced(root, ("devices", device, "endpoint", "certificate"))
+    return root
+
+
+def _replaced(node: Node, path: tuple[str, ...]) -> Node:
+    """`node` with the file name at `path`, if there is one, made absolute."""
+    if not path:
+        if not isinstance(node.value, str):
+            return node
+        return replace(node, value=str((node.place.file.parent / node.value).resolve()))
+    if not isinstance(node.value, dict) or path[0] not in node.value:
+        return node
+    return replace(node, value={**node.value, path[0]: _replaced(node.value[path[0]], path[1:])})

@@ -1,0 +1,33 @@
+"""A market run faster than life: every deadline divided, every ramp multiplied by `clocks.shorten_by`."""
+
+from config.settings import Clocks, Device, ZoneFile
+
+
+def shortened(zone: ZoneFile) -> ZoneFile:
+    """The zone with its clocks, leases, release time and ramps shortened, and `shorten_by` back at 1.
+
+    Polling, time-outs and energy contents stay: they belong to devices, not to the market.
+    """
+    factor = zone.clocks.shorten_by
+    if factor == 1:
+        return zone
+    return zone.model_copy(
+        update={
+            "clocks": _shortened_clocks(zone.clocks, factor),
+            "limits": zone.limits.model_copy(update={"release_s": zone.limits.release_s / factor}),
+            "devices": {name: _shortened_device(device, factor) for name, device in zone.devices.items()},
+        }
+    )
+
+
+def _shortened_clocks(clocks: Clocks, factor: float) -> Clocks:
+    times = {name: getattr(clocks, name) / factor for name in Clocks.model_fields if name.endswith("_s")}
+    return clocks.model_copy(update={**times, "shorten_by": 1.0})
+
+
+def _shortened_device(device: Device, factor: float) -> Device:
+    ramp = device.nameplate.ramp_mw_per_min
+    nameplate = device.nameplate.model_copy(
+        update={"ramp_mw_per_min": None if ramp is None else ramp * factor},
+    )
+    return device.model_copy(update={"lease_s": device.lease_s / factor, "nameplate": nameplate})
