@@ -44,8 +44,6 @@ _CHECKS: tuple[Check, ...] = (
 _ENTRIES = ("devices", "stations", "parties", "assets")
 """Sections whose entries stand alone: one faulty entry does not spoil the others."""
 
-_REQUIRED = ("zone", "network", "devices")
-
 
 def load(path: Path | str) -> ZoneFile:
     """The zone of a file, with `clocks.shorten_by` applied and file names made absolute.
@@ -105,13 +103,21 @@ def _validated_rest(document: object, errors: list[ErrorDetails]) -> ZoneFile | 
     """The zone without its faulty parts, so that the checks can look at the rest; `None` if too little is left."""
     if not isinstance(document, dict):
         return None
+    network = document.get("network")
+    stand_ins: dict[int | str, object] = {
+        "zone": {"id": "unknown"},
+        "devices": {},
+        "network": {**(network if isinstance(network, dict) else {}), "version": "unknown"},
+    }
     for error in errors:
         loc = error["loc"]
         if error["type"] == "extra_forbidden":
             _remove(document, loc)
         elif loc[0] in _ENTRIES and len(loc) > 1:
             _remove(document, loc[:2])
-        elif loc[0] not in _REQUIRED:
+        elif loc[0] in stand_ins:
+            document[loc[0]] = stand_ins[loc[0]]
+        else:
             document.pop(loc[0], None)
     try:
         return _validated(document)

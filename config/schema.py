@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from config.extends import KEY
 from config.settings import ZoneFile
 
 Step = str | int
@@ -13,6 +14,18 @@ Step = str | int
 def zone_schema() -> Mapping[str, Any]:
     """JSON schema of a zone file without `extends`, with every default and description."""
     return ZoneFile.model_json_schema()
+
+
+def published_schema() -> Mapping[str, Any]:
+    """The schema for editors: a file may also say what it extends, and is then complete with that file only."""
+    schema = dict(zone_schema())
+    alone = schema.pop("required")
+    extends = {"type": "string", "description": "Zone file below this one, relative to this file."}
+    return {
+        **schema,
+        "properties": {KEY: extends, **schema["properties"]},
+        "anyOf": [{"required": alone}, {"required": [KEY]}],
+    }
 
 
 def known_keys(path: Sequence[Step]) -> frozenset[str]:
