@@ -119,14 +119,14 @@ class _Device:
         """Move the watchdog, and take over the control whose `Version` is among `names`."""
         now_s = self._now()
         if "Version" in names:
-            self._version = int(self._float("Version"))
+            self._version = int(self.value("Version"))
             self.device.set_limit(self._bounds("Limit"), now_s, self._remaining_s(now_s), self._bounds("Fallback"))
-            targeted = bool(self._float("TargetEnabled"))
+            targeted = bool(self.value("TargetEnabled"))
             if targeted or self._targeted:
-                self.device.set_target(self._float("Target") if targeted else None, now_s)
+                self.device.set_target(self.value("Target") if targeted else None, now_s)
             self._targeted = targeted
         if names & {"Version", "Watchdog", "WatchdogTimeout"}:
-            life_s = self._float("WatchdogTimeout")
+            life_s = self.value("WatchdogTimeout")
             self._watchdog_until_s = now_s + life_s if life_s > 0 and not self.device.reverted else None
 
     def advance(self, now_s: float) -> dict[str, float]:
@@ -148,21 +148,22 @@ class _Device:
         return values
 
     def _bounds(self, prefix: str) -> Bounds:
-        floor = self._float(f"{prefix}Min") if self._float(f"{prefix}MinEnabled") else None
-        ceiling = self._float(f"{prefix}Max") if self._float(f"{prefix}MaxEnabled") else None
+        floor = self.value(f"{prefix}Min") if self.value(f"{prefix}MinEnabled") else None
+        ceiling = self.value(f"{prefix}Max") if self.value(f"{prefix}MaxEnabled") else None
         return Bounds(floor, ceiling)
 
     def _remaining_s(self, now_s: float) -> float | None:
-        value = self._value("ValidUntil")
+        value = self._raw("ValidUntil")
         if not isinstance(value, datetime) or value <= NULL_TIME:
             return None
         return (value - EPOCH).total_seconds() - now_s
 
-    def _float(self, name: str) -> float:
-        value = self._value(name)
+    def value(self, name: str) -> float:
+        """What one of its writable variables holds."""
+        value = self._raw(name)
         return float(value) if isinstance(value, int | float) else 0.0
 
-    def _value(self, name: str) -> object:
+    def _raw(self, name: str) -> object:
         assert self._aspace is not None, "created before it is used"  # noqa: S101 - tells the type checker
         data = self._aspace.read_attribute_value(self.nodes[name], AttributeIds.Value)
         return None if data.Value is None else data.Value.Value
@@ -192,7 +193,6 @@ class SimulatedOpcUaServer:
         self._faults = [*(device.device.faults for device in self._devices), *([faults] if faults else [])]
         self._step_s = step_s
         self._server = Server()
-        self._stepped = asyncio.Event()
         self.started = asyncio.Event()
         """Set once clients can connect."""
 
@@ -205,6 +205,11 @@ class SimulatedOpcUaServer:
     def url(self) -> str:
         """Where to connect."""
         return f"opc.tcp://{self._host}:{self.port}"
+
+    def told(self, resource: str, name: str) -> float:
+        """What a client last wrote to a variable of a device."""
+        device = next(device for device in self._devices if device.device.spec.resource == resource)
+        return device.value(name)
 
     async def run(self) -> None:
         """Serve until cancelled. The library builds its address space first, which takes seconds."""

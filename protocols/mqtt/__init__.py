@@ -1,0 +1,1 @@
+"""DERs behind an MQTT broker, on the documented JSON topics."""

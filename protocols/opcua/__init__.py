@@ -1,0 +1,1 @@
+"""OPC UA devices and stations behind the port."""

@@ -1,0 +1,330 @@
+"""DERs and measured points of one OPC UA server behind the port."""
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from protocols.opcua import model
+from protocols.opcua.client import GOOD, LinkDownError, NoAnswerError, OpcUaClient, OpcUaError, Reading, UnfitError
+from protocols.opcua.settings import DerFolder, OpcUaSettings
+from protocols.points import Point
+from protocols.port import Emit, Now
+from protocols.signals import (
+    Ack,
+    Baseline,
+    Control,
+    Instruction,
+    LinkChanged,
+    LinkState,
+    Measurement,
+    Outcome,
+    Quality,
+    Release,
+    Signal,
+)
+
+FIRST_PAUSE_S = 0.25
+MISSES_TO_LOSE = 3
+LOOK_AGAIN_S = 0.1
+"""Pause between two looks at variables that do not yet hold what was written."""
+ACTIVE_POWER = "ActivePower"
+"""The one variable that every DER has."""
+
+
+@dataclass(slots=True)
+class _Der:
+    """What outlives a connection, and what the present one found out."""
+
+    folder: DerFolder
+    wire: asyncio.Lock = field(default_factory=asyncio.Lock)
+    latest: int = -1
+    """Highest version asked for."""
+    held_until_s: float = 0.0
+    """End of the lease that the device holds from us."""
+    unsettled: tuple[Instruction, Mapping[str, float]] | None = None
+    """An instruction without an answer, and what it wrote: to be resolved by reading."""
+    nodes: dict[str, str] = field(default_factory=dict)
+    """NodeIds by variable; empty while there is no link."""
+    kinds: dict[str, model.Kind] = field(default_factory=dict)
+    """Types of the control's variables; empty until the baseline is known."""
+    beats: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where one point comes from."""
+
+    point: Point
+    scale: float = 1.0
+
+
+class OpcUaAdapter:
+    """Reads one server by subscription, writes controls with their lease, and keeps the watchdogs moving.
+
+    A control costs at most two deadlines: one write of all its variables, one read. Without a link
+    nothing is sent and the outcome is `UNKNOWN`; a write without an answer is resolved by reading,
+    at once or after the link is back, and then reported through `emit`.
+    """
+
+    def __init__(self, settings: OpcUaSettings, now: Now) -> None:
+        self._settings = settings
+        self._now = now
+        self._ders = {der.resource: _Der(der) for der in settings.ders}
+        self._states = dict.fromkeys(sorted(settings.resources), LinkState.INIT)
+        self._client: OpcUaClient | None = None
+        self._emit: Emit = _nobody
+        self._sources: dict[str, _Source] = {}
+        self._jitter = random.Random(settings.url)  # noqa: S311 - spreads reconnects, protects nothing
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Ids of the DERs and assets that this server speaks for."""
+        return self._settings.resources
+
+    async def run(self, emit: Emit) -> None:
+        """Connect, subscribe, refresh and reconnect until cancelled."""
+        self._emit = emit
+        pause_s = FIRST_PAUSE_S
+        while True:
+            client = OpcUaClient(self._settings)
+            try:
+                await client.open()
+                await self._start(client)
+                pause_s = FIRST_PAUSE_S
+                await self._serve(client)
+            except OpcUaError as error:
+                self._set_links(self._states, LinkState.LOST, str(error))
+            finally:
+                self._forget()
+                await client.close()
+            await asyncio.sleep(pause_s * (0.5 + self._jitter.random() / 2))
+            pause_s = min(2 * pause_s, self._settings.reconnect_max_s)
+
+    async def apply(self, instruction: Instruction) -> Ack:
+        """Write one control or release in one call, read it back and tell what holds."""
+        der = self._ders.get(instruction.resource)
+        if der is None:
+            return self._ack(instruction, Outcome.REJECTED, f"{self._settings.url} has no such DER to control")
+        if instruction.version < der.latest:
+            return self._superseded(instruction, der)
+        der.latest = instruction.version
+        async with der.wire:
+            if instruction.version < der.latest:
+                return self._superseded(instruction, der)
+            if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
+                return self._ack(instruction, Outcome.EXPIRED, "its lease had run out; nothing was sent")
+            return await self._bring(der, instruction)
+
+    async def _bring(self, der: _Der, instruction: Instruction) -> Ack:
+        client = self._client
+        if client is None or not der.nodes:
+            return self._ack(instruction, Outcome.UNKNOWN, f"no link to {self._settings.url}; nothing was sent")
+        requested, lacking = model.fitted(self._values(instruction), der.kinds)
+        if lacking:
+            detail = f"{der.folder.folder} lacks {', '.join(lacking)}; nothing was sent"
+            return self._ack(instruction, Outcome.REJECTED, detail)
+        der.unsettled = None
+        failure = ""
+        refused: dict[str, str] = {}
+        try:
+            codes = await client.write({der.nodes[name]: value for name, value in requested.items()})
+            refused = {name: codes[der.nodes[name]] for name in requested if codes[der.nodes[name]] != GOOD}
+        except UnfitError as error:
+            return self._ack(instruction, Outcome.REJECTED, str(error))
+        except OpcUaError as error:
+            failure = str(error)
+        held = instruction.expiry_s if isinstance(instruction, Control) else 0.0
+        der.held_until_s = max(der.held_until_s, held) if refused or failure else held
+        if refused:
+            return self._ack(instruction, Outcome.REJECTED, _list(refused), requested)
+        ack = await self._settle(client, der, instruction, requested, failure)
+        if ack.outcome is Outcome.UNKNOWN:
+            der.unsettled = (instruction, requested)
+        return ack
+
+    def _values(self, instruction: Instruction) -> dict[str, float]:
+        if isinstance(instruction, Release):
+            return model.release_values(instruction.baseline, instruction.version)
+        return model.control_values(instruction, self._settings.watchdog_s)
+
+    async def _settle(
+        self, client: OpcUaClient, der: _Der, instruction: Instruction, requested: Mapping[str, float], failure: str
+    ) -> Ack:
+        """Read back until it equals what was written or the deadline passes; `failure` says why a write had no answer.
+
+        A server in front of a slower controller shows the old values for a while, hence more than one look.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._settings.timeout_s
+        names = [*requested, *([model.RESULT] if model.RESULT in der.nodes else [])]
+        nodes = [der.nodes[name] for name in names]
+        while True:
+            try:
+                readings = await client.read(nodes)
+            except OpcUaError as error:
+                return self._ack(instruction, Outcome.UNKNOWN, f"{failure}; {error}".lstrip("; "), requested)
+            held = {name: r.value for name, r in zip(names, readings, strict=True) if r.value is not None}
+            reason = model.verdict(held.pop(model.RESULT, None))
+            differing = model.differing(requested, held)
+            if reason or not differing or loop.time() + LOOK_AGAIN_S > until:
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+        where = f"{self._settings.url} {der.folder.folder}"
+        if not differing and not reason:
+            return self._ack(instruction, Outcome.WRITTEN, f"written and read back at {where}", requested, held)
+        if failure:
+            detail = f"{failure}; {', '.join(differing) or reason} at {where} not as written"
+            return self._ack(instruction, Outcome.UNKNOWN, detail, requested, held)
+        detail = f"{where}: {reason or 'accepted, but reads back otherwise: ' + ', '.join(differing)}"
+        return self._ack(instruction, Outcome.REJECTED, detail, requested, held)
+
+    async def _start(self, client: OpcUaClient) -> None:
+        """Find every variable, report baselines, subscribe, and open the way for controls."""
+        self._sources = {mapped.node: _Source(mapped.point, mapped.scale) for mapped in self._settings.points}
+        lost = [der for der in self._ders.values() if not await self._find(client, der)]
+        refused = await client.subscribe(list(self._sources), self._settings.publishing_s, self._on_change)
+        self._client = client
+        await self._refresh(client)
+        await self._resolve(client)
+        bad = f"; refused: {_list(refused)}" if refused else ""
+        online = [name for name in self._states if name not in {der.folder.resource for der in lost}]
+        self._set_links(online, LinkState.ONLINE, f"{self._settings.url}: {len(self._sources)} nodes{bad}")
+        for der in lost:
+            self._set_links([der.folder.resource], LinkState.LOST, f"{der.folder.folder} holds no ActivePower")
+
+    async def _find(self, client: OpcUaClient, der: _Der) -> bool:
+        """Browse one DER and read its control's variables; false where it is not there."""
+        nodes = await client.variables(der.folder.folder)
+        if ACTIVE_POWER not in nodes:
+            return False
+        names = [name for name in (*model.CONTROL, model.WATCHDOG) if name in nodes]
+        readings = dict(zip(names, await client.read([nodes[name] for name in names]), strict=True))
+        der.kinds = {name: r.kind for name, r in readings.items() if r.kind is not None and name in model.CONTROL}
+        der.beats = int(readings[model.WATCHDOG].value or 0) if model.WATCHDOG in readings else 0
+        der.nodes = nodes
+        for name, quantity in model.MEASURED.items():
+            if name in nodes:
+                self._sources[nodes[name]] = _Source(Point(der.folder.resource, quantity))
+        if der.kinds:
+            values = {name: r.value for name, r in readings.items() if name in der.kinds and r.value is not None}
+            self._emit([Baseline(der.folder.resource, values, self._now())])
+        return True
+
+    async def _serve(self, client: OpcUaClient) -> None:
+        """Refresh and beat until the link is lost, which raises."""
+        loop = asyncio.get_running_loop()
+        refresh_at = loop.time() + self._settings.refresh_s
+        beat_at = loop.time()
+        misses = 0
+        while True:
+            await client.idle(min(refresh_at, beat_at) - loop.time())
+            try:
+                if loop.time() >= beat_at:
+                    beat_at = loop.time() + self._settings.watchdog_s / 2
+                    await self._beat(client)
+                if loop.time() >= refresh_at:
+                    refresh_at = loop.time() + self._settings.refresh_s
+                    await self._refresh(client)
+                    await self._resolve(client)
+                    misses = 0
+                    self._set_links(self._in(LinkState.DEGRADED), LinkState.ONLINE, f"{self._settings.url} answers")
+            except NoAnswerError as error:
+                misses += 1
+                if misses >= MISSES_TO_LOSE:
+                    raise LinkDownError(f"{error}, {misses} times in a row") from error
+                self._set_links(self._in(LinkState.ONLINE), LinkState.DEGRADED, str(error))
+
+    async def _beat(self, client: OpcUaClient) -> None:
+        """Move the watchdog of every device that holds a lease from us."""
+        beats: dict[str, float] = {}
+        for der in self._ders.values():
+            if model.WATCHDOG in der.nodes and der.held_until_s > self._now():
+                der.beats = (der.beats + 1) % 2**31
+                beats[der.nodes[model.WATCHDOG]] = float(der.beats)
+        if beats:
+            await client.write(beats)
+
+    async def _refresh(self, client: OpcUaClient) -> None:
+        nodes = list(self._sources)
+        readings = await client.read(nodes)
+        self._on_change(list(zip(nodes, readings, strict=True)))
+
+    async def _resolve(self, client: OpcUaClient) -> None:
+        """Settle by reading what a write left open, and look again for a DER that was not there."""
+        for der in self._ders.values():
+            if not der.nodes and ACTIVE_POWER in await client.variables(der.folder.folder):
+                raise LinkDownError(f"{der.folder.folder} has appeared; reading the server anew")
+            if der.unsettled is None or not der.nodes or der.wire.locked():
+                continue
+            instruction, requested = der.unsettled
+            if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
+                ack = self._ack(instruction, Outcome.EXPIRED, "its lease ran out before it could be settled", requested)
+            else:
+                ack = await self._settle(client, der, instruction, requested, "earlier write without an answer")
+            if ack.outcome is not Outcome.UNKNOWN and der.unsettled == (instruction, requested):
+                der.unsettled = None
+                self._emit([ack])
+
+    def _on_change(self, batch: Sequence[tuple[str, Reading]]) -> None:
+        received_s = self._now()
+        self._emit([self._measurement(node, reading, received_s) for node, reading in batch])
+
+    def _measurement(self, node: str, reading: Reading, received_s: float) -> Measurement:
+        source = self._sources[node]
+        return Measurement(
+            point=source.point,
+            value=0.0 if reading.value is None else reading.value * source.scale,
+            quality=Quality.BAD if reading.value is None else reading.quality,
+            source_time_s=received_s if reading.source_time_s is None else reading.source_time_s,
+            received_time_s=received_s,
+        )
+
+    def _forget(self) -> None:
+        self._client = None
+        for der in self._ders.values():
+            der.nodes, der.kinds = {}, {}
+
+    def _in(self, state: LinkState) -> list[str]:
+        return [resource for resource, present in self._states.items() if present is state]
+
+    def _set_links(self, resources: Iterable[str], state: LinkState, detail: str) -> None:
+        changed = [resource for resource in resources if self._states[resource] is not state]
+        self._states |= dict.fromkeys(changed, state)
+        signals: list[Signal] = [LinkChanged(resource, state, self._now(), detail) for resource in changed]
+        if signals:
+            self._emit(signals)
+
+    def _superseded(self, instruction: Instruction, der: _Der) -> Ack:
+        return self._ack(instruction, Outcome.SUPERSEDED, f"version {der.latest} is newer; nothing was sent")
+
+    def _ack(
+        self,
+        instruction: Instruction,
+        outcome: Outcome,
+        detail: str,
+        requested: Mapping[str, float] | None = None,
+        read_back: Mapping[str, float] | None = None,
+    ) -> Ack:
+        return Ack(
+            control_id=instruction.control_id,
+            resource=instruction.resource,
+            version=instruction.version,
+            outcome=outcome,
+            at_s=self._now(),
+            detail=detail,
+            requested=requested or {},
+            read_back=read_back or {},
+        )
+
+
+def _list(statuses: Mapping[str, str]) -> str:
+    """Names by what was said of them: `LimitMax, Version BadUserAccessDenied`."""
+    by_status: dict[str, list[str]] = {}
+    for name, status in statuses.items():
+        by_status.setdefault(status, []).append(name)
+    return "; ".join(f"{', '.join(names)} {status}" for status, names in by_status.items())
+
+
+def _nobody(_signals: Sequence[Signal]) -> None:
+    """Before `run` there is nobody to tell."""

@@ -1,0 +1,63 @@
+"""What the OPC UA adapter must be told about one server."""
+
+from dataclasses import dataclass
+
+from protocols.points import Point
+
+
+@dataclass(frozen=True, slots=True)
+class DerFolder:
+    """A DER whose variables lie in one folder of the server, named as in `protocols.opcua.model`."""
+
+    resource: str
+    folder: str
+    """NodeId of the folder or object, for example `ns=2;s=A` or `nsu=urn:plant;s=A`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedNode:
+    """One measured value of a station."""
+
+    point: Point
+    node: str
+    """NodeId of a numeric or Boolean variable."""
+    scale: float = 1.0
+    """Multiplies the node's value to give the point's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpcUaSettings:
+    """One connection to one server."""
+
+    url: str
+    """`opc.tcp://host:port/path`."""
+    ders: tuple[DerFolder, ...] = ()
+    points: tuple[MappedNode, ...] = ()
+    timeout_s: float = 2.0
+    """Deadline of every call; a control costs at most two of them, a write and a read."""
+    publishing_s: float = 0.5
+    """Publishing and sampling interval asked of the server."""
+    refresh_s: float = 2.0
+    """Time between two reads of everything: proof that the server lives, and that a still value is still true."""
+    watchdog_s: float = 30.0
+    """Life of the watchdog written with every control, for a device that has one; renewed at half of it."""
+    reconnect_max_s: float = 10.0
+    """Longest pause between two attempts to connect."""
+    security: str = ""
+    """`Policy,Mode,certificate,key[,server certificate]`, for example `Basic256Sha256,SignAndEncrypt,c.der,k.pem`."""
+
+    def __post_init__(self) -> None:
+        if not self.ders and not self.points:
+            raise ValueError(f"{self.url}: neither a DER nor a point to read")
+        names = [der.resource for der in self.ders]
+        if len(names) != len(set(names)):
+            raise ValueError(f"{self.url}: a DER is named twice")
+        if self.watchdog_s < 2 * self.timeout_s:
+            raise ValueError(
+                f"{self.url}: a watchdog of {self.watchdog_s} s cannot outlast a timeout of {self.timeout_s} s"
+            )
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Everything that this connection speaks for."""
+        return frozenset(der.resource for der in self.ders) | frozenset(mapped.point.resource for mapped in self.points)
