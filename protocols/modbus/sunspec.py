@@ -249,7 +249,8 @@ def _chain(address: int) -> Generator[Request, Registers | None, tuple[Model, ..
     for _ in range(CHAIN_MAX):
         header = yield Request(address, 2)
         if header is None:
-            raise SunSpecError(f"the chain of models breaks off at {address}")
+            # Some devices have no register behind the ID of the end model.
+            header = (*((yield Request(address, 1)) or (0,)), 0)
         model_id, length = header
         if model_id == END_MODEL:
             return tuple(models)

@@ -1,0 +1,246 @@
+"""The one file that knows pymodbus's client, and works around its defects.
+
+Seen with pymodbus 3.16: it sends a write again after silence, so that one command is executed four
+times (here: no retries); it reconnects with a pause that grows to 300 s (here: an own loop, capped and
+jittered); it closes a connection because one unit of many is silent (here: only when all are); it
+waits out the deadline although the connection is already gone (here: the wait ends at once); and it
+has one lock per connection, so that the time in its queue counts against the deadline (here: an own
+lock in front, and the deadline only covers the wire).
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.pdu import ModbusPDU
+
+FIRST_RETRY_S: Final = 0.1
+LIBRARY_TIMEOUT_S: Final = 3600.0
+"""Longer than any deadline of ours, so that the library never counts a silence and never closes by itself."""
+_SILENCE: Final[Mapping[int, str]] = {
+    ExcCodes.ACKNOWLEDGE: "accepted, still working on it",
+    ExcCodes.GATEWAY_PATH_UNAVIABLE: "gateway has no path to the unit",
+    ExcCodes.GATEWAY_NO_RESPONSE: "gateway got no answer from the unit",
+}
+"""Exception codes that do not tell whether the request was carried out."""
+
+
+class ModbusError(Exception):
+    """A transaction did not succeed; the message says what was asked, of whom, and what came back."""
+
+
+class NotConnectedError(ModbusError):
+    """Nothing was sent."""
+
+
+class RefusedError(ModbusError):
+    """The unit answered with an exception: it did not do it."""
+
+
+class SilenceError(ModbusError):
+    """No usable answer: a write may or may not have been carried out."""
+
+
+class ModbusClient:
+    """One TCP connection, kept up for as long as `run` runs; one transaction at a time."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        rng: random.Random,
+        on_lost: Callable[[str], None],
+        *,
+        connect_s: float = 2.0,
+        retry_max_s: float = 10.0,
+        gap_s: float = 0.0,
+        silent_limit: int = 5,
+    ) -> None:
+        """`on_lost` is told why, each time the connection is lost or could not be made.
+
+        After `silent_limit` requests in a row without an answer from any unit, the connection is taken
+        for dead and made anew.
+        """
+        self.name = f"{host}:{port}"
+        self._host, self._port = host, port
+        self._rng = rng
+        self._on_lost = on_lost
+        self._connect_s, self._retry_max_s = connect_s, retry_max_s
+        self._gap_s = gap_s
+        self._silent_limit = silent_limit
+        self._silent = 0
+        self._answered = False
+        self._wire = asyncio.Lock()
+        self._deadline: asyncio.Timeout | None = None
+        self._client: AsyncModbusTcpClient | None = None
+        self._up = asyncio.Event()
+        self._down = asyncio.Event()
+        self._reason = ""
+
+    async def run(self) -> None:
+        """Connect, and connect again after each loss, until cancelled."""
+        pause_s = FIRST_RETRY_S
+        while True:
+            self._answered = False
+            await self._one_connection()
+            self._on_lost(self._reason)
+            if self._answered:
+                pause_s = FIRST_RETRY_S
+            await asyncio.sleep(pause_s * (0.5 + self._rng.random() / 2))
+            pause_s = min(2 * pause_s, self._retry_max_s)
+
+    @property
+    def is_connected(self) -> bool:
+        """True while there is a connection."""
+        return self._client is not None
+
+    async def connected(self) -> None:
+        """Return as soon as there is a connection."""
+        await self._up.wait()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the connection lasts."""
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self._down.wait()
+        except TimeoutError:
+            return
+
+    async def read(self, unit_id: int, address: int, count: int, timeout_s: float) -> tuple[int, ...]:
+        """Read holding registers (function code 3).
+
+        Raises:
+            NotConnectedError: nothing was sent.
+            RefusedError: the unit answered with an exception.
+            SilenceError: no usable answer in time.
+        """
+        asked = f"read of {count} registers at {address} from unit {unit_id} of {self.name}"
+        answer = await self._transact(
+            asked, timeout_s, lambda c: c.read_holding_registers(address, count=count, device_id=unit_id)
+        )
+        if len(answer.registers) != count:
+            raise SilenceError(f"{asked}: {len(answer.registers)} registers came back")
+        return tuple(answer.registers)
+
+    async def write(self, unit_id: int, address: int, registers: Sequence[int], timeout_s: float) -> None:
+        """Write holding registers in one transaction (function code 16, for one register too), once.
+
+        Raises:
+            NotConnectedError: nothing was sent.
+            RefusedError: the unit answered with an exception.
+            SilenceError: no usable answer in time; it may or may not have been carried out.
+        """
+        await self._transact(
+            f"write of {len(registers)} registers at {address} to unit {unit_id} of {self.name}",
+            timeout_s,
+            lambda c: c.write_registers(address, list(registers), device_id=unit_id),
+        )
+
+    async def _one_connection(self) -> None:
+        """Connect and stay until the connection is lost; `_reason` then says why."""
+        self._down.clear()
+        self._silent = 0
+        client = AsyncModbusTcpClient(
+            self._host,
+            port=self._port,
+            retries=0,
+            reconnect_delay=0,
+            timeout=LIBRARY_TIMEOUT_S,
+            trace_connect=self._changed,
+        )
+        try:
+            self._reason = f"could not connect to {self.name}"
+            async with asyncio.timeout(self._connect_s):
+                if not await client.connect():
+                    return
+            self._client = client
+            self._up.set()
+            await self._down.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._up.clear()
+            self._client = None
+            client.close()
+
+    def _changed(self, connected: bool) -> None:  # noqa: FBT001 - the library calls it
+        if not connected:
+            self._drop(f"{self.name} closed the connection")
+
+    def _drop(self, reason: str) -> None:
+        """Give the connection up, and let whoever waits for an answer on it know at once."""
+        self._client = None
+        self._up.clear()
+        self._reason = reason
+        self._down.set()
+        if self._deadline is not None and not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time())
+
+    async def _transact(
+        self, asked: str, timeout_s: float, send: Callable[[AsyncModbusTcpClient], Awaitable[ModbusPDU]]
+    ) -> ModbusPDU:
+        async with self._wire:
+            if self._gap_s:
+                await asyncio.sleep(self._gap_s)
+            client = self._client
+            if client is None:
+                raise NotConnectedError(f"{asked}: not sent, {self._reason or 'not connected yet'}")
+            try:
+                async with asyncio.timeout(timeout_s) as self._deadline:
+                    answer = await send(client)
+            except TimeoutError as error:
+                raise SilenceError(f"{asked}: {self._silence(timeout_s)}") from error
+            except ConnectionException as error:
+                raise NotConnectedError(f"{asked}: not sent, {error}") from error
+            except ModbusException as error:
+                raise SilenceError(f"{asked}: {error}") from error
+            finally:
+                self._deadline = None
+        self._silent = 0
+        self._answered = True
+        if answer.isError():
+            code = answer.exception_code
+            if code in _SILENCE:
+                raise SilenceError(f"{asked}: {_SILENCE[code]}")
+            raise RefusedError(f"{asked}: refused with exception {code}{_name(code)}")
+        return answer
+
+    def _silence(self, timeout_s: float) -> str:
+        if self._client is None:
+            return self._reason
+        self._silent += 1
+        if self._silent >= self._silent_limit:
+            self._drop(f"{self.name} left {self._silent} requests in a row unanswered")
+        return f"no answer in {timeout_s:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitWire:
+    """The connection as one unit sees it."""
+
+    client: ModbusClient
+    unit_id: int
+    timeout_s: float
+
+    async def read(self, address: int, count: int) -> tuple[int, ...]:
+        """As `ModbusClient.read`."""
+        return await self.client.read(self.unit_id, address, count, self.timeout_s)
+
+    async def write(self, address: int, registers: Sequence[int]) -> None:
+        """As `ModbusClient.write`."""
+        await self.client.write(self.unit_id, address, registers, self.timeout_s)
+
+
+def _name(code: int) -> str:
+    """The name of an exception code, in brackets."""
+    return f" ({ExcCodes(code).name.lower().replace('_', ' ')})" if code in set(ExcCodes) else ""
+
+
+# Each refused attempt and each silence would be a line of its own; the adapter reports changes of state.
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)

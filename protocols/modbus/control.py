@@ -1,0 +1,297 @@
+"""From a control to registers of a SunSpec DER, without I/O: what to write, in which order, or why it cannot be done.
+
+An upper limit becomes a percentage of WMax, rounded down. The reversion value, its timer and the
+enable go out in one write, so that a limit never comes into force without the reversion behind it.
+A lower limit, or an upper limit below zero, is not in the language of percent limits: it becomes a
+set point inside the limits, where the device takes one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Final
+
+from protocols.modbus.settings import SunSpecDer
+from protocols.modbus.sunspec import (
+    Model,
+    OutOfRangeError,
+    Reading,
+    Rounding,
+    Write,
+    decode_raw,
+    encode,
+    scaled,
+    writes,
+)
+from protocols.signals import Bounds, Control
+
+CONTROL_MODELS: Final = (704, 123)
+"""Of these the first that the device has is used."""
+CAPACITY: Final[Mapping[int, tuple[str, ...]]] = {702: ("WMax", "WMaxRtg"), 121: ("WMax",), 120: ("WRtg",)}
+"""Where a device tells what 100 % are, best first."""
+LEGACY_TIMER_MAX_S: Final = 0xFFFE
+TIMER_MAX_S: Final = 0xFFFF_FFFE
+WATTS: Final = 1
+"""704.WSetMod: the set point is in watts."""
+
+LIMIT, TARGET = "limit", "target"
+GROUPS: Final[Mapping[int, Mapping[str, tuple[tuple[str, ...], ...]]]] = {
+    704: {
+        LIMIT: (("WMaxLimPctEna", "WMaxLimPct", "WMaxLimPctRvrt", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrtTms"),),
+        TARGET: (("WSetEnaRvrt", "WSetRvrtTms"), ("WSetEna", "WSetMod", "WSet", "WSetRvrt")),
+    },
+    123: {LIMIT: (("WMaxLimPct", "WMaxLimPct_RvrtTms"), ("WMaxLim_Ena",))},
+}
+"""By model and function: the points to write, stage by stage."""
+_ROUND_DOWN: Final = frozenset(("WMaxLimPct", "WMaxLimPctRvrt"))
+
+Wanted = Mapping[str, float]
+"""Scaled values by point name."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """What has just been read from the device, and what is known of it."""
+
+    der: SunSpecDer
+    model: Model
+    """The control model, one of `CONTROL_MODELS`."""
+    reading: Reading
+    """Of the control model."""
+    w_max_w: float
+    """What 100 % are."""
+    power_w: float
+    """Last measured active power; 0 where unknown."""
+    baseline: Wanted
+    """What the registers held before this gateway wrote them, by names of `prefixed`."""
+    held: frozenset[str]
+    """Functions (`LIMIT`, `TARGET`) that the gateway has taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to write, in order, and what has to read back."""
+
+    writes: tuple[Write, ...]
+    requested: Mapping[str, float]
+    """Scaled, by point name, as the registers will hold it."""
+    held: frozenset[str]
+    """Functions taken over once this is carried out."""
+    notes: tuple[str, ...] = ()
+    """What the device cannot express, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The device has no way to do it."""
+
+    detail: str
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan in the making."""
+
+    functions: dict[str, dict[str, float]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def w_max(readings: Mapping[int, Mapping[str, float | None]], nameplate_w: float) -> float:
+    """What 100 % are: the setting, else the rating, else the nameplate of our own settings."""
+    for model_id, names in CAPACITY.items():
+        for name in names:
+            value = readings.get(model_id, {}).get(name)
+            if value is not None and value > 0:
+                return value
+    return nameplate_w
+
+
+def ceiling_in_force_w(model: Model, values: Mapping[str, float | None], w_max_w: float) -> float | None:
+    """The upper limit as the device reports it, WMax where none is enabled, `None` where it does not tell."""
+    enabled = values.get("WMaxLimPctEna" if model.model_id == 704 else "WMaxLim_Ena")
+    percent = values.get("WMaxLimPct")
+    if enabled is None:
+        return None
+    if enabled != 1:
+        return w_max_w
+    return None if percent is None else percent / 100 * w_max_w
+
+
+def baseline(model: Model, values: Mapping[str, float | None]) -> dict[str, float]:
+    """The control points that the device implements, by names of `prefixed`."""
+    names = [name for stages in GROUPS[model.model_id].values() for stage in stages for name in stage]
+    return prefixed(model, {name: value for name in names if (value := values.get(name)) is not None})
+
+
+def prefixed(model: Model, values: Wanted) -> dict[str, float]:
+    """The names that people and the journal see: `704.WMaxLimPct`."""
+    return {f"{model.model_id}.{name}": value for name, value in values.items()}
+
+
+def plan_control(control: Control, remaining_s: float, state: DeviceState) -> Plan | Refusal:
+    """What to write so that `control` holds for `remaining_s` and then its fallback does."""
+    limit, der = control.limit, state.der
+    fallback = der.fallback if control.fallback.is_open else control.fallback
+    draft = _Draft()
+    reversion_s = ceil(remaining_s)
+    outside = (limit.ceiling_w or 0.0) < 0 or (limit.floor_w is not None and limit.floor_w > der.floor_w)
+    target_w = control.target_w
+    if target_w is None and outside:
+        target_w = state.power_w
+        draft.notes.append("the limit is kept by a set point inside it")
+    if limit.ceiling_w is not None:
+        refusal = _limit(draft, state, limit.ceiling_w, fallback, reversion_s)
+        if refusal is not None and not (outside and _takes_set_points(state)):
+            return refusal
+    elif LIMIT in state.held:
+        draft.functions[LIMIT] = _restored(state, LIMIT)
+    if target_w is not None:
+        if not _takes_set_points(state):
+            return Refusal(_no_set_point(control, state))
+        _target(draft, limit.clamp(target_w), reversion_s)
+    elif TARGET in state.held:
+        draft.functions[TARGET] = _restored(state, TARGET)
+    return _plan(draft, state, limit)
+
+
+def plan_release(values: Wanted, state: DeviceState) -> Plan | Refusal:
+    """What to write so that the device is as it was; functions that were never taken over stay as they are."""
+    known = values or state.baseline
+    draft = _Draft()
+    for function in GROUPS[state.model.model_id]:
+        restored = _restored(state, function, known)
+        if restored and (not state.held or function in state.held):
+            draft.functions[function] = restored
+    return _plan(draft, state, Bounds())
+
+
+def differences(plan: Plan, reading: Reading) -> dict[str, float | None]:
+    """Points that do not hold what was requested, with what they hold; half a step of the register is no difference."""
+    return {
+        name: reading.values.get(name)
+        for name, wanted in plan.requested.items()
+        if not _same(name, wanted, reading.values.get(name), reading.exponents.get(name, 0))
+    }
+
+
+def _same(name: str, wanted: float, found: float | None, exponent: int) -> bool:
+    if found is None:
+        return False
+    if name.endswith("RvrtTms"):
+        # Some devices let the timer register itself run down.
+        return found == wanted or 0 < found < wanted
+    return abs(found - wanted) <= 0.5 * 10.0**exponent
+
+
+def _limit(draft: _Draft, state: DeviceState, ceiling_w: float, fallback: Bounds, reversion_s: int) -> Refusal | None:
+    if state.w_max_w <= 0:
+        return Refusal(f"{state.der.resource}: neither device nor settings say what 100 % are")
+    if fallback.floor_w is not None and fallback.floor_w > state.der.floor_w:
+        draft.notes.append(f"the fallback's lower limit of {fallback.floor_w:.0f} W cannot be expressed")
+    make = _limit_704 if state.model.model_id == 704 else _limit_123
+    values, notes = make(_percent(ceiling_w, state), fallback, state, reversion_s)
+    if state.reading.values.get("WMaxLimPctEna" if state.model.model_id == 704 else "WMaxLim_Ena") is None:
+        return Refusal(f"{state.der.resource}: model {state.model.model_id} does not implement an active power limit")
+    draft.functions[LIMIT] = values
+    draft.notes += notes
+    draft.held.add(LIMIT)
+    return None
+
+
+def _limit_704(
+    percent: float, fallback: Bounds, state: DeviceState, reversion_s: int
+) -> tuple[dict[str, float], list[str]]:
+    values = {
+        "WMaxLimPctEna": 1.0,
+        "WMaxLimPct": percent,
+        "WMaxLimPctRvrt": 100.0 if fallback.ceiling_w is None else _percent(fallback.ceiling_w, state),
+        "WMaxLimPctEnaRvrt": 0.0 if fallback.ceiling_w is None else 1.0,
+        "WMaxLimPctRvrtTms": float(min(reversion_s, TIMER_MAX_S)),
+    }
+    return values, []
+
+
+def _limit_123(
+    percent: float, fallback: Bounds, state: DeviceState, reversion_s: int
+) -> tuple[dict[str, float], list[str]]:
+    """Model 123 reverts to no limit at all: where the fallback is a limit, no timer is armed and the limit stays."""
+    reverts = fallback.ceiling_w is None or fallback.ceiling_w >= state.w_max_w
+    notes = [] if reverts else ["the device can only fall back to no limit, so this limit stays until it is changed"]
+    timer_s = float(min(reversion_s, LEGACY_TIMER_MAX_S)) if reverts else 0.0
+    return {"WMaxLimPct": percent, "WMaxLimPct_RvrtTms": timer_s, "WMaxLim_Ena": 1.0}, notes
+
+
+def _target(draft: _Draft, target_w: float, reversion_s: int) -> None:
+    """A set point in watts that is given up when the lease runs out."""
+    draft.functions[TARGET] = {
+        "WSetEnaRvrt": 0.0,
+        "WSetRvrtTms": float(min(reversion_s, TIMER_MAX_S)),
+        "WSetEna": 1.0,
+        "WSetMod": float(WATTS),
+        "WSet": target_w,
+        "WSetRvrt": 0.0,
+    }
+    draft.held.add(TARGET)
+
+
+def _percent(ceiling_w: float, state: DeviceState) -> float:
+    return min(max(ceiling_w / state.w_max_w * 100, 0.0), 100.0)
+
+
+def _takes_set_points(state: DeviceState) -> bool:
+    values = state.reading.values
+    return state.model.model_id == 704 and values.get("WSetEna") is not None and "WSet" in state.reading.exponents
+
+
+def _no_set_point(control: Control, state: DeviceState) -> str:
+    if control.target_w is not None:
+        wish = f"a set point of {control.target_w:.0f} W"
+    else:
+        wish = f"limits {control.limit.floor_w} W to {control.limit.ceiling_w} W"
+    return f"{state.der.resource}: {wish} needs a set point in watts, which model {state.model.model_id} here lacks"
+
+
+def _restored(state: DeviceState, function: str, values: Wanted | None = None) -> dict[str, float]:
+    known = state.baseline if values is None else values
+    names = [name for stage in GROUPS[state.model.model_id][function] for name in stage]
+    keys = {name: f"{state.model.model_id}.{name}" for name in names}
+    return {name: known[key] for name, key in keys.items() if key in known}
+
+
+def _plan(draft: _Draft, state: DeviceState, limit: Bounds) -> Plan | Refusal:
+    requested: dict[str, float] = {}
+    stages: list[Write] = []
+    try:
+        for function, values in draft.functions.items():
+            for stage in GROUPS[state.model.model_id][function]:
+                registers = {n: _registers(n, values[n], state, limit) for n in stage if n in values and _has(n, state)}
+                stages += writes(state.model, registers)
+                requested |= {name: _value(name, raw, state) for name, raw in registers.items()}
+    except OutOfRangeError as error:
+        return Refusal(f"{state.der.resource}: {error}")
+    return Plan(tuple(stages), requested, frozenset(draft.held), tuple(draft.notes))
+
+
+def _has(name: str, state: DeviceState) -> bool:
+    return name in state.model
+
+
+def _registers(name: str, value: float, state: DeviceState, limit: Bounds) -> tuple[int, ...]:
+    point = state.model.points[name]
+    exponent = state.reading.exponents.get(name, 0)
+    if name in _ROUND_DOWN:
+        return encode(point, value, exponent, Rounding.DOWN)
+    registers = encode(point, value, exponent)
+    if name == "WSet":
+        rounded = _value(name, registers, state)
+        if limit.ceiling_w is not None and rounded > limit.ceiling_w:
+            return encode(point, value, exponent, Rounding.DOWN)
+        if limit.floor_w is not None and rounded < limit.floor_w:
+            return encode(point, value, exponent, Rounding.UP)
+    return registers
+
+
+def _value(name: str, registers: tuple[int, ...], state: DeviceState) -> float:
+    value = scaled(decode_raw(state.model.points[name], registers), state.reading.exponents.get(name, 0))
+    return 0.0 if value is None else value

@@ -1,0 +1,107 @@
+"""What the Modbus adapter has to be told: one connection and the units behind it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from protocols.modbus.sunspec import BASES
+from protocols.points import Point
+from protocols.signals import Bounds
+
+
+class Encoding(StrEnum):
+    """How one value lies in holding registers, most significant register first."""
+
+    INT16 = "int16"
+    UINT16 = "uint16"
+    INT32 = "int32"
+    UINT32 = "uint32"
+    FLOAT32 = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class MappedRegister:
+    """Where one measured value lives in a station."""
+
+    point: Point
+    address: int
+    encoding: Encoding = Encoding.FLOAT32
+    scale: float = 1.0
+    """Multiplies the raw value to give the point's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedStation:
+    """A unit with a register map: it is read, never controlled."""
+
+    name: str
+    """For people, in the details of link changes."""
+    registers: tuple[MappedRegister, ...]
+    unit_id: int = 1
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Ids of the assets whose values the station gives."""
+        return frozenset(register.point.resource for register in self.registers)
+
+
+@dataclass(frozen=True, slots=True)
+class SunSpecDer:
+    """A unit that is one DER with a SunSpec map."""
+
+    resource: str
+    ceiling_w: float
+    """Nameplate: greatest injection. The base of percent limits where the device does not tell its WMax."""
+    floor_w: float = 0.0
+    """Nameplate: greatest absorption as a negative number. A lower limit that is not above it asks for nothing."""
+    fallback: Bounds = field(default_factory=Bounds)
+    """What the device falls back to where a control names no fallback of its own."""
+    unit_id: int = 1
+    bases: tuple[int, ...] = BASES
+    """Where the SunSpec map may begin."""
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """The DER's own id, alone."""
+        return frozenset((self.resource,))
+
+    @property
+    def name(self) -> str:
+        """For people, in the details of link changes."""
+        return self.resource
+
+
+Unit = SunSpecDer | MappedStation
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusSettings:
+    """One Modbus TCP connection and the units that answer on it."""
+
+    host: str
+    units: tuple[Unit, ...]
+    port: int = 502
+    poll_s: float = 1.0
+    timeout_s: float = 1.0
+    """Deadline of one transaction where the connection has one unit."""
+    shared_timeout_s: float | None = None
+    """The same where several units share the connection, so that a dead one costs its neighbours
+    little; `None`: a quarter of `poll_s`, at most `timeout_s`."""
+    retry_max_s: float = 10.0
+    """Longest pause before a lost unit is asked again, and before a lost connection is tried again."""
+    settle_s: float = 2.0
+    """How long after a write the device may take until it reads back equal."""
+    gap_s: float = 0.0
+    """Pause before each request, for devices that drop requests that follow too closely."""
+
+    def __post_init__(self) -> None:
+        if min(self.poll_s, self.timeout_s, self.retry_max_s, self.settle_s) <= 0:
+            raise ValueError(f"modbus {self.host}:{self.port}: poll, timeout, retry and settle times must be above 0")
+        if len({unit.unit_id for unit in self.units}) != len(self.units):
+            raise ValueError(f"modbus {self.host}:{self.port}: two units have the same unit id")
+
+    @property
+    def transaction_s(self) -> float:
+        """Deadline of one transaction on this connection."""
+        if len(self.units) == 1:
+            return self.timeout_s
+        return min(self.timeout_s, self.poll_s / 4) if self.shared_timeout_s is None else self.shared_timeout_s
