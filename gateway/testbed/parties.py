@@ -1,0 +1,141 @@
+"""All simulated parties of a zone together, with everything they sent and received in order; no I/O."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from config.settings import ZoneFile
+from gateway.coordination.messages import Message
+from gateway.testbed.agent import DerAgent, Owned
+from gateway.testbed.mailbox import Identity
+from gateway.testbed.system_operator import SystemOperator
+
+KEPT: Final = 10_000
+"""Messages that are remembered; the oldest go first."""
+COMMIT_SHARE: Final = 5 / 6
+"""A DER/A waits this share of the commitment deadline for a limit."""
+
+
+class Party(Protocol):
+    """Someone who answers messages and sends some at its own time."""
+
+    @property
+    def party(self) -> str:
+        """Own party id."""
+
+    def handle(self, message: Message, now_s: float) -> list[Message]:
+        """Answer one message."""
+
+    def due(self, now_s: float) -> list[Message]:
+        """What it sends of its own accord by now."""
+
+
+class Observer:
+    """A party that takes everything and says nothing: host and platform."""
+
+    def __init__(self, party: str) -> None:
+        self.party = party
+        self.messages: list[Message] = []
+
+    def handle(self, message: Message, now_s: float) -> list[Message]:  # noqa: ARG002 - every party is told the time
+        """Keep the message."""
+        self.messages.append(message)
+        return []
+
+    def due(self, now_s: float) -> list[Message]:  # noqa: ARG002 - every party is told the time
+        """Nothing."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One message that a simulated party sent or received."""
+
+    at_s: float
+    message: Message
+    sent: bool
+    """True for sent, false for received."""
+
+
+class Parties:
+    """The simulated parties; `log` holds what each sent and received, in order."""
+
+    def __init__(self, parties: Iterable[Party]) -> None:
+        self.members: Mapping[str, Party] = {party.party: party for party in parties}
+        self.log: deque[Exchanged] = deque(maxlen=KEPT)
+
+    @property
+    def system_operator(self) -> SystemOperator:
+        """The simulated system operator.
+
+        Raises:
+            LookupError: none is simulated.
+        """
+        for party in self.members.values():
+            if isinstance(party, SystemOperator):
+                return party
+        raise LookupError("no system operator is simulated in this zone")
+
+    def agent(self, party: str) -> DerAgent:
+        """A simulated DER/A.
+
+        Raises:
+            LookupError: none of this id is simulated.
+        """
+        found = self.members.get(party)
+        if isinstance(found, DerAgent):
+            return found
+        raise LookupError(f"no DER/A {party!r} is simulated in this zone")
+
+    def handle(self, message: Message, now_s: float) -> list[Message]:
+        """Give a message to its recipient and return the answers, not yet delivered.
+
+        Raises:
+            LookupError: the recipient is not simulated here.
+        """
+        recipient = self.members.get(message.header.recipient)
+        if recipient is None:
+            raise LookupError(f"{message.header.recipient} is not simulated here")
+        self.log.append(Exchanged(now_s, message, sent=False))
+        return self._sending(recipient.handle(message, now_s), now_s)
+
+    def due(self, now_s: float) -> list[Message]:
+        """What the parties send of their own accord by now, not yet delivered."""
+        return [message for party in self.members.values() for message in self._sending(party.due(now_s), now_s)]
+
+    def deliver(self, messages: Iterable[Message], now_s: float) -> list[Message]:
+        """Pass messages on among the simulated parties until silence; return those for everybody else."""
+        waiting, outside = deque(messages), []
+        while waiting:
+            message = waiting.popleft()
+            if message.header.recipient in self.members:
+                waiting += self.handle(message, now_s)
+            else:
+                outside.append(message)
+        return outside
+
+    def _sending(self, messages: list[Message], now_s: float) -> list[Message]:
+        self.log.extend(Exchanged(now_s, message, sent=True) for message in messages)
+        return messages
+
+
+def of_zone(zone: ZoneFile, devices: Mapping[str, Owned]) -> Parties:
+    """The parties that a zone file marks `simulated`; `devices` are the simulated ones by resource."""
+    operators = [name for name, party in zone.parties.items() if party.role == "system_operator"]
+    owners = {name: device.owner for name, device in zone.devices.items()}
+    members: list[Party] = []
+    for name, party in zone.parties.items():
+        if not party.simulated:
+            continue
+        identity = Identity(name, zone.zone.id, zone.zone.dso_model.value)
+        if party.role == "system_operator":
+            members.append(SystemOperator(identity, owners))
+        elif party.role == "dera":
+            own = {resource: device for resource, device in devices.items() if owners[resource] == name}
+            members.append(
+                DerAgent(identity, own, operators[0] if operators else "", COMMIT_SHARE * zone.clocks.commit_s)
+            )
+        else:
+            members.append(Observer(name))
+    return Parties(members)

@@ -1,0 +1,103 @@
+"""A simulated system operator: sends dispatches when they are due and collects what it is told; no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.coordination.messages import (
+    AckCommit,
+    AckReceipt,
+    CapabilityNotice,
+    Dispatch,
+    DispatchCopy,
+    Message,
+    OutageNotice,
+)
+from gateway.testbed.mailbox import Identity, Mailbox
+
+
+@dataclass(slots=True)
+class Heard:
+    """Everything that the system operator was told, each message once and in order."""
+
+    messages: list[Message] = field(default_factory=list)
+    receipts: list[AckReceipt] = field(default_factory=list)
+    commits: list[AckCommit] = field(default_factory=list)
+    capabilities: list[CapabilityNotice] = field(default_factory=list)
+    outages: list[OutageNotice] = field(default_factory=list)
+
+
+class SystemOperator:
+    """Dispatches resources: to their owners with a copy to the DSO in dual participation, else to the DSO."""
+
+    def __init__(self, identity: Identity, owners: Mapping[str, str]) -> None:
+        """`owners` gives the party of every resource that may be dispatched."""
+        self.heard = Heard()
+        self._owners = dict(owners)
+        self._mail = Mailbox(identity)
+        self._versions: dict[str, int] = {}
+        self._planned: list[tuple[float, Dispatch]] = []
+
+    @property
+    def party(self) -> str:
+        """Own party id."""
+        return self._mail.identity.party
+
+    def schedule(self, resource: str, power_w: float, start_s: float, end_s: float, at_s: float | None = None) -> str:
+        """Plan a dispatch, to be sent at `at_s` (its start where not given); return its id.
+
+        A second one for the same resource and start is the next version of the first.
+
+        Raises:
+            ValueError: the resource is unknown, or the interval ends before it starts.
+        """
+        if resource not in self._owners:
+            raise ValueError(f"resource {resource!r} is unknown; known are {', '.join(sorted(self._owners))}")
+        if end_s <= start_s:
+            raise ValueError(f"the interval ends at {end_s}, not after its start {start_s}")
+        dispatch_id = f"{self.party}-{resource}-{round(start_s)}"
+        self._versions[dispatch_id] = self._versions.get(dispatch_id, 0) + 1
+        dispatch = Dispatch(dispatch_id, self._versions[dispatch_id], resource, power_w, start_s, end_s)
+        self._planned.append((start_s if at_s is None else at_s, dispatch))
+        return dispatch_id
+
+    def due(self, now_s: float) -> list[Message]:
+        """Dispatches whose time has come."""
+        ready = [dispatch for at_s, dispatch in self._planned if at_s <= now_s]
+        self._planned = [(at_s, dispatch) for at_s, dispatch in self._planned if at_s > now_s]
+        return [message for dispatch in ready for message in self._dispatch(dispatch, now_s)]
+
+    def handle(self, message: Message, now_s: float) -> list[Message]:  # noqa: ARG002 - every party is told the time
+        """Take note of a message; the system operator answers none."""
+        if self._mail.answered(message) is not None:
+            return []
+        self._mail.remember(message, ())
+        self.heard.messages.append(message)
+        match message.body:
+            case AckReceipt() as body:
+                self.heard.receipts.append(body)
+            case AckCommit() as body:
+                self.heard.commits.append(body)
+            case CapabilityNotice() as body:
+                self.heard.capabilities.append(body)
+            case OutageNotice() as body:
+                self.heard.outages.append(body)
+            case _:
+                pass
+        return []
+
+    def _dispatch(self, dispatch: Dispatch, now_s: float) -> list[Message]:
+        identity, corr_id = self._mail.identity, dispatch.dispatch_id
+        if not identity.dual:
+            return [self._mail.write(identity.dso, corr_id, dispatch, now_s)]
+        copy = DispatchCopy(
+            dispatch.dispatch_id,
+            dispatch.version,
+            dispatch.resource,
+            dispatch.power_w,
+            dispatch.start_s,
+            dispatch.end_s,
+        )
+        return [
+            self._mail.write(self._owners[dispatch.resource], corr_id, dispatch, now_s),
+            self._mail.write(identity.dso, corr_id, copy, now_s),
+        ]
