@@ -1,0 +1,183 @@
+"""Every event that the gateway logs: its name, level, meaning and fields; `docs/log-events.md` is made from this.
+
+An event is an edge, not a state: it is logged when something changes, not for as long as it lasts.
+Names are dotted, from general to special, and never contain an id.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+COMMON = {
+    "time": "When it was logged, UTC, ISO 8601.",
+    "level": "`debug`, `info`, `warning` (somebody should know) or `error` (somebody should act).",
+    "event": "One of the names below.",
+    "zone": "Market zone.",
+    "model": "DSO model of the zone: `DP`, `T` or `MF`.",
+    "cycle_id": "Cycle that it belongs to, where there is one; the key of its decision in the journal.",
+    "corr_id": "Conversation that it belongs to, where there is one; the key of its messages in the journal.",
+}
+"""What every line may carry without being asked."""
+
+FIELDS = {
+    "adapter": "Kind of adapter, and the resources that it speaks for.",
+    "case": "`N-0`, or the contingency in which the limit would be broken.",
+    "code": "Code of the message (`LIMIT.Issue`) or of the alarm (`NON_RESPONSE`).",
+    "consequence": "What that means for the zone.",
+    "constraint_id": "Asset or bus whose limit is behind it.",
+    "control_id": "Control: `ampacity why` explains it.",
+    "count": "How many.",
+    "detail": "What was asked, of whom, and what came back.",
+    "duration_ms": "How long it took.",
+    "error": "What went wrong, with the class of the error.",
+    "exception": "Trace of the error.",
+    "floor_mw": "Lowest power allowed, MW.",
+    "kind": "What sort of fact.",
+    "latency_ms": "From the first issue of the control until now.",
+    "lease_s": "How long the device obeys without hearing from us again.",
+    "library": "Library that said it.",
+    "limit": "The limit, after de-rating, in `unit`.",
+    "loading_pct": "Loading of the asset in percent of its limit; for a voltage, percent of nominal.",
+    "messages": "Messages sent to parties.",
+    "model_version": "Version of the network model.",
+    "msg_id": "The message's own id.",
+    "mw": "Active power, MW, positive for injection; of a limit, the highest power allowed.",
+    "outcome": "How the instruction ended: `verified`, `unverified`, `rejected`, `unknown` or `expired`.",
+    "path": "File.",
+    "phase": "Conductor.",
+    "planned": "Whether it was planned.",
+    "power_before_mw": "Measured power just before the control was first issued, MW.",
+    "power_flows": "AC power flows solved.",
+    "problem": "Code and cause of the refusal.",
+    "psa_duration_s": "How long the study took.",
+    "read_back": "The same names as in `requested`, as read back from the device.",
+    "reason": "Why the limit exists: `THERMAL`, `VOLT_HI`, …",
+    "reasserted": "Sent again because the link came back.",
+    "recipient": "Party that is told.",
+    "ref": "Limit or outage behind it.",
+    "requested": "Adapter's names and raw values as written to the device.",
+    "resource": "DER or asset as written in the zone file.",
+    "restart_s": "Seconds until the next attempt.",
+    "sender": "Party that told us.",
+    "stale": "Older than what is held: no effect.",
+    "start_s": "Start of validity, Unix seconds.",
+    "state": "State that was entered.",
+    "status": "How the study ended, or what the owner answered.",
+    "subject": "Resource, limit or party that it is about.",
+    "text": "What was said.",
+    "unit": "Unit of `value` and `limit`.",
+    "value": "Value at the requested powers, in `unit`.",
+    "values": "Adapter's names and raw values.",
+    "version": "Version of the control or dispatch.",
+}
+"""Meaning of each field, once for all events that have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One event of the catalogue."""
+
+    name: str
+    levels: tuple[Level, ...]
+    """The mildest first, where it depends on what happened."""
+    meaning: str
+    fields: tuple[str, ...] = ()
+    """Always present."""
+    optional: tuple[str, ...] = ()
+    """Present where they apply."""
+
+
+def _event(name: str, levels: str, meaning: str, fields: str = "", optional: str = "") -> LogEvent:
+    known = tuple(level for level in LEVELS if level in levels.split())
+    return LogEvent(name, known, meaning, tuple(fields.split()), tuple(optional.split()))
+
+
+EVENTS = (
+    # The process
+    _event("gateway.started", "info", "The gateway works: adapters run and cycles begin."),
+    _event("gateway.stopped", "info", "The gateway has ended in good order.", "", "detail"),
+    _event("config.loaded", "info", "The zone file was read and found good.", "path model_version"),
+    _event("adapter.crashed", "error", "An adapter ended; it alone restarts.", "adapter error restart_s", "exception"),
+    _event("journal.failed", "error", "The journal cannot be written.", "detail consequence"),
+    _event("journal.recovered", "info", "The journal can be written again."),
+    _event("journal.replayed", "info", "What was agreed before the restart is known again.", "count duration_ms"),
+    _event("historian.dropped", "warning", "Telemetry came faster than it could be stored.", "count"),
+    _event("historian.failed", "error", "Telemetry could not be stored; control goes on.", "error count"),
+    _event("log.lost", "warning", "Log lines were dropped because nobody read them.", "count"),
+    _event("library.message", "warning", "A library warned of something by itself.", "library text"),
+    # The cycle
+    _event("cycle.end", "debug", "A cycle is done.", "status power_flows psa_duration_s messages"),
+    _event(
+        "violation.detected",
+        "warning",
+        "The requested powers would break a limit that they did not in the cycle before.",
+        "constraint_id reason phase case value limit unit loading_pct",
+    ),
+    _event("psa.failed", "error", "The study has no usable answer; the last good limits are shrunk.", "status detail"),
+    _event("psa.recovered", "info", "The study has a usable answer again."),
+    _event("alarm.raised", "warning", "Something that an operator should look at.", "code subject detail"),
+    # The parties
+    _event("dispatch.rx", "info", "The copy of a dispatch arrived.", "resource mw version stale sender"),
+    _event(
+        "limit.issue",
+        "info",
+        "An operating envelope is issued.",
+        "resource mw floor_mw reason constraint_id loading_pct start_s",
+    ),
+    _event("limit.ack", "info", "The owner answered to a limit.", "resource mw status sender"),
+    _event("limit.clear", "info", "An operating envelope no longer holds.", "resource"),
+    _event("cap.notice", "info", "A reduced capability was told to the system operator.", "resource mw ref sender"),
+    _event("outage.notice", "info", "A resource cannot do what it promised.", "resource mw planned sender"),
+    _event("party.rx", "info", "Some other message arrived.", "code sender"),
+    _event("party.tx", "info", "Some other message is sent.", "code"),
+    _event("party.duplicate", "debug", "The same message came again and had no effect.", "msg_id"),
+    _event("party.undelivered", "warning", "A message did not reach its recipient.", "code recipient detail"),
+    _event(
+        "route.forbidden", "warning", "A message was refused, or stopped on its way.", "code sender recipient problem"
+    ),
+    # The field
+    _event("device.link", "info warning", "The link to a resource changed its state.", "resource state detail"),
+    _event("baseline.kept", "info", "What a device held before it was ever written is known.", "resource values"),
+    _event(
+        "control.tx",
+        "debug info",
+        "A control leaves for its device; a mere refresh of its lease is `debug`.",
+        "resource control_id version mw lease_s reasserted",
+    ),
+    _event("control.release", "info", "A device gets its baseline back.", "resource control_id version"),
+    _event("control.ack", "debug", "A device answered; more is to come.", "resource control_id outcome detail"),
+    _event(
+        "command.completed",
+        "info warning",
+        "One control action from cause to effect; a warning where it was not verified.",
+        "resource control_id outcome detail requested read_back power_before_mw latency_ms",
+    ),
+    _event("answer.dropped", "error", "An answer was lost: too many wait for the journal.", "kind"),
+    _event("fallback.enter", "warning", "The flows show that a lost device has fallen back.", "resource mw"),
+)
+
+BY_NAME = {event.name: event for event in EVENTS}
+
+
+def markdown() -> str:
+    """The catalogue as a page of documentation."""
+    lines = [
+        "# Log events",
+        "",
+        "Made from `gateway/logs/catalogue.py` by `python -m gateway.logs`; change it there.",
+        "",
+        "The gateway writes one JSON object per line, or an aligned line when it writes to a terminal.",
+        "`ampacity tail` shows the one as the other. Fields in brackets are present where they apply.",
+        "",
+        "| Event | Level | Meaning | Fields |",
+        "|---|---|---|---|",
+    ]
+    for event in EVENTS:
+        names = [*(f"`{name}`" for name in event.fields), *(f"[`{name}`]" for name in event.optional)]
+        lines.append(f"| `{event.name}` | {', '.join(event.levels)} | {event.meaning} | {' '.join(names)} |")
+    for title, table in (("On every line", COMMON), ("Fields", FIELDS)):
+        lines += ["", f"## {title}", "", "| Field | Meaning |", "|---|---|"]
+        lines += [f"| `{name}` | {meaning} |" for name, meaning in sorted(table.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,54 @@
+"""One log line for people: aligned columns, colours where they are wanted."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import orjson
+
+RESET, DIM, BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
+LEVEL_COLOURS = {"debug": DIM, "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31;1m"}
+_EVENT_WIDTH, _RESOURCE_WIDTH = 18, 6
+_OWN_COLUMN = ("time", "level", "event", "resource")
+_BACKGROUND = ("zone", "model", "cycle_id", "corr_id")
+"""The same on many lines: shown last and dimmed."""
+
+
+def stamp(at_s: float) -> str:
+    """Unix seconds as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def human(fields: Mapping[str, object], *, colour: bool) -> str:
+    """The line as text, without a line feed at its end; a trace follows on lines of its own."""
+    level, event = str(fields.get("level", "")), str(fields.get("event", ""))
+    shade = LEVEL_COLOURS.get(level, "")
+    rest = [key for key in fields if key not in _OWN_COLUMN and key not in _BACKGROUND and key != "exception"]
+    parts = [
+        _painted(_clock(fields.get("time")), DIM, colour=colour),
+        _painted(f"{level:<7}", shade, colour=colour),
+        _painted(f"{event:<{_EVENT_WIDTH}}", BOLD if level != "debug" else DIM, colour=colour),
+        f"{_text(fields.get('resource', '')):<{_RESOURCE_WIDTH}}",
+        *(f"{_painted(key + '=', DIM, colour=colour)}{_text(fields[key])}" for key in rest),
+        *(_painted(f"{key}={_text(fields[key])}", DIM, colour=colour) for key in _BACKGROUND if key in fields),
+    ]
+    trace = fields.get("exception")
+    return " ".join(parts).rstrip() + (f"\n{trace}" if isinstance(trace, str) else "")
+
+
+def _clock(time: object) -> str:
+    """Time of day of an ISO 8601 time; anything else as it is."""
+    text = str(time or "")
+    return text[11:].removesuffix("Z") if text[10:11] == "T" else text
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+    if isinstance(value, str):
+        printable = value.isprintable() and " " not in value and value != ""
+        return value if printable else orjson.dumps(value, default=str).decode()
+    return orjson.dumps(value, default=str).decode()
+
+
+def _painted(text: str, shade: str, *, colour: bool) -> str:
+    return f"{shade}{text}{RESET}" if colour and shade else text
