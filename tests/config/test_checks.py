@@ -1,0 +1,259 @@
+"""What types cannot say: each check finds its fault in a zone that is otherwise R1, and says what to do."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from config.checks.stations import QUANTITIES
+from config.loader import ConfigError, load
+from config.schema import zone_schema
+from config.type_faults import PATTERN_REMEDIES
+from protocols.points import Quantity
+
+R1 = Path(str(files("config.zones"))) / "r1.yaml"
+LFDI = "3E4F45AB31EDFE5B67E343E5E4562E31984E23E5"
+SAME = LFDI.lower()
+
+CLIENT = "host: null, port: null, unit: null, protocol: ieee2030_5"
+
+PLANT = (
+    "{kind: pv, connection: {bus: B2, export_mw: 1, date: 2020-01-01}, nameplate: {p_max_mw: 1}, owner: AGENT_A, "
+    "endpoint: {protocol: modbus, host: 127.0.0.1, port: 1}}"
+)
+STATION = "endpoint: {protocol: mqtt, host: 127.0.0.1, topic: s}"
+
+CASES = {
+    "an unknown owner": (
+        "devices: {A: {owner: AGENT_AA}}",
+        "A is owned by `AGENT_AA`, who is not a party",
+        "did you mean `AGENT_A`?",
+    ),
+    "an owner who may not act": (
+        "devices: {A: {owner: IESO}}",
+        "A is owned by `IESO`, a party with the role system_operator",
+        "name a party with the role dera or host",
+    ),
+    "a second system operator": (
+        'parties: {XESO: {role: system_operator, url: "http://127.0.0.1:1"}}',
+        "`XESO` is a second system operator beside `IESO`",
+        "keep one, or correct the role",
+    ),
+    "an unknown bus": (
+        "devices: {A: {connection: {bus: Z}}}",
+        "device A is connected to bus `Z`, which the network does not have",
+        "use one of: B0, B1, B2, B3, B4, B5, B6, B7",
+    ),
+    "an unknown asset": ("assets: {l12: {ampacity_a: 1}}", "the network has no asset `l12`", "did you mean `L12`?"),
+    "a line with a transformer's rating": (
+        "assets: {L12: {rating_mva: 1}}",
+        "L12 is a line and has no `rating_mva`",
+        "remove it",
+    ),
+    "a bus with an ampacity": ("assets: {B1: {ampacity_a: 1}}", "B1 is a bus and has no `ampacity_a`", "remove it"),
+    "an emergency rating below the normal one": (
+        "assets: {L12: {emergency_a: 100}}",
+        "the emergency rating of L12 (100 A) is below its normal rating (154.2 A)",
+        "exchange them, or correct one",
+    ),
+    "a device named as an asset": (
+        f"devices: {{L12: {PLANT}}}",
+        "`L12` is also an element of the network",
+        "give the device another id",
+    ),
+    "a nameplate above the connection": (
+        "devices: {B: {nameplate: {p_max_mw: 7}}}",
+        "B: p_max_mw 7 is more than the connection's export_mw 6",
+        "lower p_max_mw, or raise export_mw if the agreement says so",
+    ),
+    "a nameplate below the connection": (
+        "devices: {A: {nameplate: {p_min_mw: -3}}}",
+        "A: p_min_mw -3 withdraws more than the connection's import_mw 2.5",
+        "raise p_min_mw, or raise import_mw if the agreement says so",
+    ),
+    "a nameplate upside down": (
+        "devices: {B: {nameplate: {p_min_mw: 6.5}, static_p_max_mw: null}}\ntestbed: null",
+        "B: p_min_mw 6.5 is above p_max_mw 6",
+        "exchange them; injection is positive",
+    ),
+    "an inverter smaller than its power": (
+        "devices: {B: {nameplate: {s_max_mva: 5}}}",
+        "B: s_max_mva 5 is less than its largest power 6 MW",
+        "write the inverter's apparent power, or lower the power",
+    ),
+    "a battery without energy": (
+        "devices: {A: {nameplate: {energy_mwh: null}}}",
+        "A is a battery without `energy_mwh`",
+        "add its usable energy",
+    ),
+    "a battery that can never discharge": (
+        "devices: {A: {nameplate: {soc_min_pct: 100}}}",
+        "A can never discharge",
+        "write less than 100",
+    ),
+    "a static limit outside the nameplate": (
+        "devices: {B: {static_p_max_mw: 6.01}}",
+        "B: static_p_max_mw 6.01 is outside the nameplate (0 to 6 MW)",
+        "choose a value inside it",
+    ),
+    "static limits upside down": (
+        "devices: {B: {static_p_min_mw: 2}}",
+        "B: static_p_min_mw 2 is above static_p_max_mw 1.5",
+        "exchange them",
+    ),
+    "a forecast longer than the look-ahead": (
+        "clocks: {look_ahead_intervals: 2}\ndevices: {B: {forecast_mw: [4, 4.2, 4.4]}}",
+        "B: 3 forecast values for 2 intervals of look-ahead",
+        "shorten the forecast, or raise clocks.look_ahead_intervals",
+    ),
+    "a forecast beyond the nameplate": (
+        "devices: {B: {forecast_mw: [4, 60]}}",
+        "B: forecast 60 MW is outside the nameplate (0 to 6 MW)",
+        "correct the value; injection is positive",
+    ),
+    "a lease too short to be refreshed": (
+        "devices: {A: {lease_s: 15}}",
+        "A: a lease of 15 s cannot be refreshed every 10 s",
+        "write 20 or more, or shorten clocks.tick_s",
+    ),
+    "deadlines in the wrong order": (
+        "clocks: {limit_issue_s: 50, notice_s: 45}",
+        "clocks.limit_issue_s (50 s) is later than clocks.notice_s (45 s)",
+        "shorten the first or lengthen the second",
+    ),
+    "a limit that expires within its interval": (
+        "clocks: {limit_expiry_s: 200}",
+        "clocks.interval_s (300 s) is later than clocks.limit_expiry_s (200 s)",
+        "shorten the first or lengthen the second",
+    ),
+    "two devices on one port and unit": (
+        "devices: {B: {endpoint: {port: 15021}}}",
+        "device B is on port 15021 of this machine, as is device A with the same unit",
+        "give one of them another address",
+    ),
+    "a device on the port of a party": (
+        "devices: {B: {endpoint: {port: 18080}}}",
+        "party IESO is on port 18080 of this machine, as is device B",
+        "give one of them another address",
+    ),
+    "two names of this machine are one machine": (
+        "devices: {B: {endpoint: {host: localhost, port: 18000}}}",
+        "device B is on port 18000 of this machine, as is the parties' interface",
+        "give one of them another address",
+    ),
+    "two parties on one URL": (
+        'parties: {AGENT_B: {url: "http://127.0.0.1:18081/"}}',
+        "party AGENT_B is on port 18081 of this machine, as is party AGENT_A with the same path",
+        "give one of them another address",
+    ),
+    "a URL with an impossible port": (
+        'parties: {AGENT_B: {url: "http://127.0.0.1:99999"}}',
+        "`http://127.0.0.1:99999` has no host or an impossible port",
+        "write it as scheme://host:port/path",
+    ),
+    "a simulated device far away": (
+        "devices: {A: {endpoint: {host: 10.0.0.7}}}",
+        "A is simulated but its address is on 10.0.0.7",
+        "write simulated: false for the real one, or 127.0.0.1 for the simulated one",
+    ),
+    "a client without identity": (
+        f"devices: {{A: {{endpoint: {{{CLIENT}}}}}}}",
+        "A has neither of `lfdi` and `certificate`",
+        "give exactly one of them",
+    ),
+    "a client with two identities": (
+        f"devices: {{A: {{endpoint: {{{CLIENT}, lfdi: {LFDI}, certificate: a.pem}}}}}}",
+        "A has both of `lfdi` and `certificate`",
+        "give exactly one of them",
+    ),
+    "two clients with one identity": (
+        f"devices: {{A: {{endpoint: {{{CLIENT}, lfdi: {LFDI}}}}}, B: {{endpoint: {{{CLIENT}, lfdi: {SAME}}}}}}}",
+        "B has the identity of A",
+        "each client needs its own",
+    ),
+    "a point of nothing": (
+        "stations: {SCADA: {points: [{point: X9.current_a, address: 0}]}}",
+        "`X9` is neither in the network nor a device",
+        "use the id of a device or of an element of the network",
+    ),
+    "a point of no quantity": (
+        "stations: {SCADA: {points: [{point: L12.amperes, address: 0}]}}",
+        "`amperes` is not a quantity",
+        f"use one of: {', '.join(sorted(QUANTITIES))}",
+    ),
+    "a point measured twice": (
+        "stations: {SCADA: {points: [{point: L12.current_a, address: 0}, {point: L12.current_a, address: 2}]}}",
+        "SCADA measures `L12.current_a` twice",
+        "remove one",
+    ),
+    "registers that overlap": (
+        "stations: {SCADA: {points: [{point: L12.current_a, address: 0}, {point: L11.current_a, address: 1}]}}",
+        "SCADA: `L11.current_a` at 1 overlaps `L12.current_a` (float32 takes 2)",
+        "move one of them",
+    ),
+    "a text where a register is meant": (
+        "stations: {SCADA: {points: [{point: L12.current_a, address: ns=2}]}}",
+        "SCADA: `L12.current_a` has the address 'ns=2'",
+        "write a register from 0 to 65535",
+    ),
+    "a number where a topic is meant": (
+        f"stations: {{S: {{{STATION}, points: [{{point: L12.current_a, address: 7}}]}}}}",
+        "S: `L12.current_a` has the address 7",
+        "write a text: NodeId (OPC UA) or topic (MQTT)",
+    ),
+    "a station that would be a client": (
+        f"stations: {{SCADA: {{endpoint: {{{CLIENT}, lfdi: {LFDI}}}}}}}",
+        "station SCADA cannot be an IEEE 2030.5 client",
+        "use modbus, opcua or mqtt",
+    ),
+    "a start beyond the nameplate": (
+        "testbed: {initial_mw: {A: 3}}",
+        "A cannot start at 3 MW, outside its nameplate (-2.5 to 2.5 MW)",
+        "choose a value inside it",
+    ),
+    "a start for a real device": (
+        "devices: {B: {simulated: false}}",
+        "B is not simulated: the testbed cannot set its power",
+        "remove it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "problem", "remedy"), CASES.values(), ids=CASES.keys())
+def test_a_check_finds_its_fault_and_nothing_else(tmp_path, text, problem, remedy):
+    path = tmp_path / "zone.yaml"
+    path.write_text(f"extends: {R1}\n{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert [(fault.problem, fault.remedy) for fault in caught.value.faults] == [(problem, remedy)]
+
+
+def test_a_fault_in_a_value_that_is_given_points_to_its_own_line(tmp_path):
+    path = tmp_path / "zone.yaml"
+    path.write_text(f"extends: {R1}\ndevices:\n  B:\n    forecast_mw:\n      - 4\n      - 60\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert [fault.place.line for fault in caught.value.faults] == [6]
+
+
+def test_units_on_one_wire_topics_on_one_broker_and_nodes_on_one_server_share_a_port(tmp_path):
+    path = tmp_path / "zone.yaml"
+    path.write_text(f"extends: {R1}\ndevices: {{B: {{endpoint: {{port: 15021, unit: 2}}}}}}\n")
+    assert load(path).devices["B"].endpoint.port == 15021
+
+
+def test_the_quantities_are_those_of_the_port():
+    assert frozenset(quantity.value for quantity in Quantity) == QUANTITIES
+
+
+def test_every_pattern_of_the_settings_has_a_remedy_in_words():
+    def patterns(schema):
+        if isinstance(schema, dict):
+            if isinstance(schema.get("pattern"), str):
+                yield schema["pattern"]
+            yield from schema.get("patternProperties", ())
+            schema = list(schema.values())
+        for part in schema if isinstance(schema, list) else ():
+            yield from patterns(part)
+
+    assert set(patterns(zone_schema())) == set(PATTERN_REMEDIES)
