@@ -1,11 +1,37 @@
 # Everything a newcomer needs: `make demo` and `make test`. Each sets up .venv by itself.
-PYTHON ?= python3.11
+#
+# PYTHON  interpreter for the environment; found by itself, version 3.11 or later
+# ONLY    for bench and interop: run only what contains this text, as in `make interop ONLY=modbus`
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(if $(shell $(name) -c $(NEW_ENOUGH) 2>/dev/null),$(name))))
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ONLY   ?=
 
-.PHONY: demo test bench interop lint lock clean setup
+NEW_ENOUGH := 'import sys, venv, ensurepip; print("yes") if sys.version_info >= (3, 11) else sys.exit(1)'
+NO_PYTHON  := needs Python 3.11 or later with its venv module: install python3.11 and python3.11-venv, or name one \
+	with `make PYTHON=/path/to/python3`
+
+# Registries fail now and then: three attempts, each with pip's own retries.
+PIP := attempt() { for left in 2 1 0; do \
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --retries 5 --timeout 30 "$$@" && return; \
+	test $$left = 0 || { echo "installing failed; $$left more attempts" >&2; sleep 10; }; \
+	done; return 1; }; attempt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test bench interop lint format lock clean setup
+
+help:
+	@echo "make demo      watch a dispatch being limited in a simulated zone"
+	@echo "make test      run the tests"
+	@echo "make lint      check form, types and architecture"
+	@echo "make interop   run against peers that nobody here wrote   (ONLY=name)"
+	@echo "make bench     measure speed                               (ONLY=name)"
+	@echo "make format    let ruff put the code in shape"
+	@echo "make lock      resolve the dependencies anew into requirements/lock.txt"
+	@echo "make clean     remove what these commands leave behind"
 
 demo: $(STAMP)
 	$(BIN)/ampacity demo
@@ -25,13 +51,19 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
 setup: $(STAMP)
 
 $(STAMP): requirements/lock.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --retries 5 --require-hashes -r requirements/lock.txt
-	$(BIN)/python -m pip install --quiet --retries 5 --no-deps --no-build-isolation --editable .
-	touch $@
+	@$(BIN)/python -c $(NEW_ENOUGH) >/dev/null 2>&1 || test -n "$(PYTHON)" || { echo '$(NO_PYTHON)' >&2; exit 1; }
+	@$(BIN)/python -c $(NEW_ENOUGH) >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "installing into $(VENV); the first time takes a few minutes"
+	@$(PIP) --require-hashes -r requirements/lock.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
@@ -39,3 +71,4 @@ lock: $(STAMP)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

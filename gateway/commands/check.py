@@ -1,4 +1,4 @@
-"""Checks zone files: every fault with its line and what to do, or a summary of the zone."""
+"""Check zone files: list every fault with its line and what to do, or say what the zone is."""
 
 import json
 import sys
