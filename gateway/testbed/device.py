@@ -105,11 +105,12 @@ class _Profile:
 
 
 class SimulatedDevice:
-    """One DER: `power_w` ramps toward min(target, available) clamped to the limit in force.
+    """One DER: `power_w` ramps toward min(set point, available) clamped to the limit in force.
 
-    A limit with a reversion time is replaced by its fallback when that time runs out, whatever
-    happens to the link; an empty fallback leaves the device unlimited. Time only moves through
-    arguments and never back: an earlier `now_s` is taken as the present.
+    The set point is the order where there is one, else the owner's target. A limit or an order with
+    a reversion time is replaced by its fallback when that time runs out, whatever happens to the
+    link; an empty fallback leaves the device unlimited, or the set point to its owner. Time only
+    moves through arguments and never back: an earlier `now_s` is taken as the present.
     """
 
     def __init__(self, spec: DeviceSpec, now_s: float) -> None:
@@ -128,6 +129,10 @@ class SimulatedDevice:
         """What it could inject now if nothing limited it and its energy lasted."""
         self._target: _Profile | None = None if follows else _Profile(0.0, now_s, spec.initial_w, now_s)
         self._reverts_at_s: float | None = None
+        self.order_w: float | None = None
+        """The set point of whoever controls the device in the owner's place; `None` leaves it to the owner."""
+        self._order_fallback_w: float | None = None
+        self._order_ends_at_s: float | None = None
         self.power_w = self._desired(now_s)
         self._frozen = self._true_reading()
 
@@ -135,6 +140,11 @@ class SimulatedDevice:
     def reversion_remaining_s(self) -> float:
         """Seconds until the fallback comes into force; 0 where no timer runs."""
         return 0.0 if self._reverts_at_s is None else self._reverts_at_s - self.now_s
+
+    @property
+    def order_remaining_s(self) -> float:
+        """Seconds until the order gives way to its fallback; 0 where no timer runs."""
+        return 0.0 if self._order_ends_at_s is None else self._order_ends_at_s - self.now_s
 
     @property
     def target_w(self) -> float | None:
@@ -171,6 +181,16 @@ class SimulatedDevice:
         self._reverts_at_s = None if reversion_s is None else self.now_s + max(reversion_s, 0.0)
         self._follow()
 
+    def set_order(
+        self, power_w: float | None, now_s: float, reversion_s: float | None = None, fallback_w: float | None = None
+    ) -> None:
+        """Take a set point that beats the owner's; after `reversion_s` (`None`: never) it becomes `fallback_w`."""
+        self.advance(now_s)
+        self.order_w, self._order_fallback_w = power_w, fallback_w
+        timed = power_w is not None and reversion_s is not None
+        self._order_ends_at_s = self.now_s + max(reversion_s or 0.0, 0.0) if timed else None
+        self._follow()
+
     def set_available(self, available_w: float, now_s: float) -> None:
         """Change what the sun or the wind gives."""
         self.advance(now_s)
@@ -180,35 +200,44 @@ class SimulatedDevice:
     def advance(self, now_s: float) -> None:
         """Let time pass up to `now_s`."""
         while self.now_s < now_s:
-            end_s = now_s
-            if self._reverts_at_s is not None:
-                end_s = min(end_s, self._reverts_at_s)
+            timers = [at_s for at_s in (self._reverts_at_s, self._order_ends_at_s) if at_s is not None]
+            end_s = min([now_s, self.now_s + self._lasts_s(), *timers])
             if self._moves():
                 end_s = min(end_s, self.now_s + STEP_S)
-            end_s = min(end_s, self.now_s + self._lasts_s())
             self._step(end_s)
-            if self._reverts_at_s is not None and self.now_s >= self._reverts_at_s:
-                self.limit, self.reverted, self._reverts_at_s = self.fallback, True, None
-                self._follow()
+            self._revert()
         if not self.faults.freeze_value:
             self._frozen = self._true_reading()
+
+    def _revert(self) -> None:
+        """Take up the fallback of every timer that has run out."""
+        if self._reverts_at_s is not None and self.now_s >= self._reverts_at_s:
+            self.limit, self.reverted, self._reverts_at_s = self.fallback, True, None
+            self._follow()
+        if self._order_ends_at_s is not None and self.now_s >= self._order_ends_at_s:
+            self.order_w, self._order_ends_at_s = self._order_fallback_w, None
+            self._follow()
 
     def _true_reading(self) -> Reading:
         return Reading(self.power_w, self.available_w, self.state_of_charge_pu)
 
     def _moves(self) -> bool:
-        in_profile = self._target is not None and self.now_s < self._target.by_s
+        in_profile = self.order_w is None and self._target is not None and self.now_s < self._target.by_s
         return in_profile or self.power_w != self._desired(self.now_s)
 
     def _desired(self, now_s: float) -> float:
         """Where the power would be without a ramp."""
-        wanted = self._target.at(now_s) if self._target is not None else self._untold()
+        wanted = self._wanted(now_s)
         if not self.faults.lie:
             wanted = self.limit.clamp(wanted)
         wanted = min(max(wanted, self.spec.p_min_w), self.spec.p_max_w, max(self.available_w, self.spec.p_min_w))
         return 0.0 if self._exhausted(wanted) else wanted
 
-    def _untold(self) -> float:
+    def _wanted(self, now_s: float) -> float:
+        if self.order_w is not None:
+            return self.order_w
+        if self._target is not None:
+            return self._target.at(now_s)
         return 0.0 if self.spec.kind in IDLES else self.available_w
 
     def _follow(self) -> None:

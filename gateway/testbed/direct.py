@@ -73,7 +73,6 @@ class DirectDevice:
         self._link = _Link(settings.name, (settings.name,))
         self._turn = asyncio.Lock()
         self._version = -1
-        self._target_taken = False
 
     @property
     def resources(self) -> frozenset[str]:
@@ -120,14 +119,10 @@ class DirectDevice:
             case Control():
                 reversion_s = float(ceil(instruction.expiry_s - now_s))
                 self._device.set_limit(instruction.limit, now_s, reversion_s, instruction.fallback)
-                if instruction.target_w is not None:
-                    self._device.set_target(instruction.target_w, now_s)
-                    self._target_taken = True
+                self._device.set_order(instruction.target_w, now_s, reversion_s)
             case Release():
                 self._device.set_limit(_bounds(instruction.baseline), now_s, None, Bounds())
-                if self._target_taken:
-                    self._device.set_target(instruction.baseline.get("target_w"), now_s)
-                    self._target_taken = False
+                self._device.set_order(instruction.baseline.get("order_w"), now_s)
             case _ as never:
                 assert_never(never)
         return _box(instruction.limit if isinstance(instruction, Control) else _bounds(instruction.baseline))
@@ -150,8 +145,8 @@ class DirectDevice:
     def _baseline(self, now_s: float, *, connected: bool) -> list[Signal]:
         if not connected:
             return []
-        target_w = self._device.target_w
-        values = _limit_values(self._device) | ({} if target_w is None else {"target_w": target_w})
+        order_w = self._device.order_w
+        values = _limit_values(self._device) | ({} if order_w is None else {"order_w": order_w})
         return [Baseline(self._settings.name, values, now_s)]
 
     def _measurements(self, now_s: float) -> list[Signal]:

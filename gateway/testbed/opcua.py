@@ -84,6 +84,7 @@ class _Device:
         self._version = 0
         self._targeted = False
         self._watchdog_until_s: float | None = None
+        self._shown: Bounds | None = None
 
     async def create(self, server: Server) -> None:
         self._aspace = server.iserver.aspace
@@ -121,6 +122,7 @@ class _Device:
         if "Version" in names:
             self._version = int(self.value("Version"))
             self.device.set_limit(self._bounds("Limit"), now_s, self._remaining_s(now_s), self._bounds("Fallback"))
+            self._shown = self.device.limit
             targeted = bool(self.value("TargetEnabled"))
             if targeted or self._targeted:
                 self.device.set_target(self.value("Target") if targeted else None, now_s)
@@ -128,6 +130,20 @@ class _Device:
         if names & {"Version", "Watchdog", "WatchdogTimeout"}:
             life_s = self.value("WatchdogTimeout")
             self._watchdog_until_s = now_s + life_s if life_s > 0 and not self.device.reverted else None
+
+    def set_locally(self) -> dict[str, object]:
+        """Variables to be shown anew because somebody else than a client set the limit."""
+        limit = self.device.limit
+        if self._shown == limit or self.device.reverted:
+            return {}
+        self._shown = limit
+        return {
+            "LimitMax": limit.ceiling_w or 0.0,
+            "LimitMaxEnabled": limit.ceiling_w is not None,
+            "LimitMin": limit.floor_w or 0.0,
+            "LimitMinEnabled": limit.floor_w is not None,
+            "ValidUntil": NULL_TIME,
+        }
 
     def advance(self, now_s: float) -> dict[str, float]:
         """Let the device live up to `now_s`; gives what it measures by variable."""
@@ -261,6 +277,9 @@ class SimulatedOpcUaServer:
         for device in self._devices:
             for name, value in device.advance(now_s).items():
                 await self._tell(device.nodes[name], value, moment)
+            for name, shown in device.set_locally().items():
+                variant = ua.Variant(shown, _WRITABLE[name][1])
+                await self._server.write_attribute_value(device.nodes[name], ua.DataValue(variant))
         if self._measure is not None:
             for served in self._points:
                 node_id = await _own_node_id(self._server, served.node)
@@ -271,9 +290,13 @@ class SimulatedOpcUaServer:
         await self._server.write_attribute_value(node_id, data)
 
     async def _hesitate(self, event: Callback, _service: object) -> None:
+        """Before a client reads or writes: as late as the fault says, and with fresh values."""
         late_s = max((faults.delay_s for faults in self._faults if faults.delay), default=0.0)
-        if late_s and isinstance(event, ServerItemCallback) and event.is_external:
+        if not isinstance(event, ServerItemCallback) or not event.is_external:
+            return
+        if late_s:
             await asyncio.sleep(late_s)
+        await self._publish()
 
 
 async def _own_node_id(server: Server, text: str) -> ua.NodeId:

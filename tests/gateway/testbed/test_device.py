@@ -137,3 +137,14 @@ def test_time_never_runs_backwards() -> None:
     device = SimulatedDevice(BATTERY, 100)
     device.advance(50)
     assert device.now_s == 100
+
+
+def test_an_order_beats_the_owner_until_its_time_is_over() -> None:
+    device = SimulatedDevice(BATTERY, 0)
+    device.set_target(2e6, 0)
+    device.set_limit(Bounds(ceiling_w=1.5e6), 0, None, Bounds())
+    device.set_order(1e6, 0, reversion_s=30)
+    device.advance(10)
+    assert (device.power_w, device.order_remaining_s) == (1e6, 20)
+    device.advance(31)
+    assert (device.power_w, device.order_w) == (1.5e6, None)

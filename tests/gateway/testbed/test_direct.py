@@ -177,4 +177,4 @@ def test_a_station_measures_the_true_network_and_takes_no_control() -> None:
 
     bench.play(scene)
     assert bench.last(Point("L12", Quantity.CURRENT_A)).value == pytest.approx(1.208 * 154.2, abs=0.1)
-    assert bench.adapter.resources == {"L11", "L12", "B1", "B3", "B4"}
+    assert bench.adapter.resources >= {"L11", "L12", "B1", "B3", "B4"}
