@@ -20,8 +20,6 @@ NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 AWAITED = {
     "config.loaded",
     "gateway.stopped",
-    "historian.dropped",
-    "historian.failed",
     "journal.replayed",
 }
 """Described, but not logged by anything yet: to be empty once every room exists."""
