@@ -12,7 +12,8 @@ def read_extended(file: Path) -> Document:
     """The document of `file` laid over the one that it extends, and so on down.
 
     Mappings merge key by key, anything else replaces what is below it, and `null` removes an entry
-    of the file below. A relative path counts from the file that names it.
+    of the file below. An endpoint of another protocol replaces the whole endpoint, since the keys of
+    one protocol mean nothing to another. A relative path counts from the file that names it.
 
     Raises:
         ConfigError: as `read_document`, or a file that extends itself.
@@ -24,6 +25,8 @@ def merge(below: Node, above: Node) -> Node:
     """`above` laid over `below`; every value keeps the place where it was written."""
     if not isinstance(below.value, dict) or not isinstance(above.value, dict):
         return above
+    if _protocol(above.value) not in {None, _protocol(below.value)}:
+        return above
     merged = dict(below.value)
     for key, node in above.value.items():
         if key not in merged:
@@ -33,6 +36,12 @@ def merge(below: Node, above: Node) -> Node:
         else:
             merged[key] = merge(merged[key], node)
     return Node(above.place, merged)
+
+
+def _protocol(entries: dict[str, Node]) -> object:
+    """The protocol that a mapping names, as an endpoint does; `None` where it names none."""
+    node = entries.get("protocol")
+    return None if node is None else node.plain()
 
 
 def _read(file: Path, above: tuple[Path, ...]) -> Document:

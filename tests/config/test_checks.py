@@ -15,7 +15,7 @@ R1 = Path(str(files("config.zones"))) / "r1.yaml"
 LFDI = "3E4F45AB31EDFE5B67E343E5E4562E31984E23E5"
 SAME = LFDI.lower()
 
-CLIENT = "host: null, port: null, unit: null, protocol: ieee2030_5"
+CLIENT = "protocol: ieee2030_5"
 
 PLANT = (
     "{kind: pv, connection: {bus: B2, export_mw: 1, date: 2020-01-01}, nameplate: {p_max_mw: 1}, owner: AGENT_A, "

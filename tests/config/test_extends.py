@@ -27,6 +27,17 @@ def test_mappings_merge_lists_are_replaced_and_null_removes(write):
     assert read_extended(top).root.plain() == {"a": {"x": 1, "y": {"z": 3, "w": 4}}, "list": [9], "kept": 1}
 
 
+def test_an_endpoint_of_another_protocol_replaces_the_whole_endpoint(write):
+    top = write(
+        base="a: {protocol: modbus, host: h, port: 1}\nb: {protocol: modbus, host: h, port: 1}\n",
+        top="extends: base.yaml\na: {protocol: mqtt, host: i}\nb: {protocol: modbus, port: 2}\n",
+    )
+    assert read_extended(top).root.plain() == {
+        "a": {"protocol": "mqtt", "host": "i"},
+        "b": {"protocol": "modbus", "host": "h", "port": 2},
+    }
+
+
 def test_files_extend_in_chains(write):
     top = write(a="x: 1\ny: 1\nz: 1\n", b="extends: a.yaml\ny: 2\nz: 2\n", c="extends: b.yaml\nz: 3\n")
     assert read_extended(top).root.plain() == {"x": 1, "y": 2, "z": 3}

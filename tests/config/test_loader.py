@@ -153,9 +153,7 @@ def test_faulty_types_do_not_hide_faults_of_form(on_r1):
 def test_a_pin_is_never_repeated(on_r1):
     endpoint = "protocol: ieee2030_5, lfdi: 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5"
     for written in ("00123456", "987654321", "yes"):
-        path = on_r1(
-            f"devices: {{A: {{endpoint: {{host: null, port: null, unit: null, {endpoint}, pin: {written}}}}}}}\n"
-        )
+        path = on_r1(f"devices: {{A: {{endpoint: {{{endpoint}, pin: {written}}}}}}}\n")
         faults = faults_of(path)
         assert any("pin" in problem for _, problem, _ in faults)
         assert all(written not in problem and written not in remedy for _, problem, remedy in faults)
