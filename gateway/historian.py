@@ -217,7 +217,7 @@ class Historian:
 
     def _report(self, error: sqlite3.Error | None, dropped: int) -> None:
         if error is not None and not self._failing:
-            _log.error("historian.failed", error=f"{self._path}: {error}")
+            _log.error("historian.failed", detail=f"{self._path}: {error}")
         if dropped:
             _log.warning("historian.dropped", count=dropped)
         self._failing = error is not None

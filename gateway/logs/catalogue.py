@@ -104,7 +104,7 @@ EVENTS = (
     _event("journal.recovered", "info", "The journal can be written again."),
     _event("journal.replayed", "info", "What was agreed before the restart is known again.", "count duration_ms"),
     _event("historian.dropped", "warning", "Telemetry came faster than it could be stored.", "count"),
-    _event("historian.failed", "error", "Telemetry could not be stored; control goes on.", "error"),
+    _event("historian.failed", "warning error", "Telemetry could not be stored or pruned; control goes on.", "detail"),
     _event("log.lost", "warning", "Log lines were dropped because nobody read them.", "count"),
     _event("library.message", "warning", "A library warned of something by itself.", "library text"),
     # The cycle

@@ -115,7 +115,7 @@ async def test_a_full_disk_loses_nothing_that_the_queue_can_hold(historian):
         historian.offer([reading(T + 1, 1)])
         await historian.flush()
     assert [log["event"] for log in logs] == ["historian.failed"]
-    assert "full" in logs[0]["error"]
+    assert "full" in logs[0]["detail"]
     assert [m.value for m in await historian.query(POWER, T, T + 2)] == [0, 1]
     assert len(await historian.query(Point("D1999", Quantity.CURRENT_A), T, T + 9999)) == 1
 
