@@ -153,7 +153,8 @@ class Model:
             SunSpecError: it has none of them, or they lie too far apart for one read.
         """
         wanted = [self.points[name] for name in (self.points if names is None else names) if name in self.points]
-        factors = [self.points[point.scale] for point in wanted if isinstance(point.scale, str)]
+        scales = {point.scale for point in wanted}
+        factors = [point for point in self.points.values() if point.name in scales]
         if not wanted:
             raise SunSpecError(f"model {self.model_id} at {self.address} has none of {names}")
         first = min(point.offset for point in (*wanted, *factors))

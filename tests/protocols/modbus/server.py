@@ -25,6 +25,12 @@ class Line:
     """Exception code for every write, by unit."""
     ignoring: set[int] = field(default_factory=set)
     """Units that accept writes and do not do them."""
+    silent_writes: bool = False
+    """Writes are done and never answered."""
+    lose_writes: bool = False
+    """Writes get lost on the way."""
+    delay_s: dict[int, float] = field(default_factory=dict)
+    """How long a unit thinks, by unit; the line waits for it, as a serial line behind a gateway does."""
     log: list[tuple[int, int, int, int]] = field(default_factory=list)
     """Requests as unit, function code, address, count."""
     accepted: int = 0
@@ -57,6 +63,7 @@ class Line:
                     tid, _, length, unit = struct.unpack(">HHHB", await reader.readexactly(7))
                     pdu = await reader.readexactly(length - 1)
                     answer = self._answer(unit, pdu)
+                    await asyncio.sleep(self.delay_s.get(unit, 0))
                     if answer is not None:
                         writer.write(struct.pack(">HHHB", tid, 0, len(answer) + 1, unit) + answer)
                         await writer.drain()
@@ -68,10 +75,11 @@ class Line:
         code = pdu[0]
         address, count = struct.unpack(">HH", pdu[1:5])
         self.log.append((unit, code, address, count))
-        if unit in self.deaf or unit not in self.images:
+        writes = code != READ
+        if unit in self.deaf or unit not in self.images or (writes and self.lose_writes):
             return None
         answer = self._do(unit, pdu)
-        return None if unit in self.silent else answer
+        return None if unit in self.silent or (writes and self.silent_writes) else answer
 
     def _do(self, unit: int, pdu: bytes) -> bytes:
         image, code = self.images[unit], pdu[0]

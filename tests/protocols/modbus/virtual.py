@@ -1,0 +1,12 @@
+"""Run a coroutine in virtual time, on sockets that exist only inside its event loop."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import async_solipsism
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=async_solipsism.EventLoop) as runner:
+        runner.run(main)
