@@ -46,6 +46,8 @@ class Network(Section):
     format: Literal["pandapower"] = "pandapower"
     version: Identifier
     """Cited by every decision."""
+    load_scale: Annotated[tuple[Annotated[float, Field(ge=0, le=10)], ...], Field(min_length=1)] = (1.0,)
+    """Expected factor on the loads of the source per interval ahead; the last value holds on."""
 
 
 class Clocks(Section):

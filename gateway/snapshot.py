@@ -57,6 +57,10 @@ class Image:
         self._measurements: dict[Point, Measurement] = {}
         self._links: dict[str, LinkChanged] = {}
 
+    def __contains__(self, point: object) -> bool:
+        """True once the point has been measured."""
+        return point in self._measurements
+
     def fold(self, signal: Measurement | LinkChanged) -> None:
         """Take one signal in; a measurement older than the one held is ignored."""
         if isinstance(signal, LinkChanged):

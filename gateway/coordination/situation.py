@@ -1,12 +1,11 @@
 """Everything a decision may look at, in one value."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Body, Header, Message
 from gateway.coordination.zone import ZoneFacts
 from gateway.snapshot import Snapshot
-from grid_engine.results import NetworkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +19,6 @@ class Situation:
     cycle_id: str = ""
     confirmed: frozenset[str] = frozenset()
     """Lost resources whose fallback the measured flows have confirmed."""
-    state: NetworkState = field(default_factory=NetworkState)
-    """Taps, switches and outages that differ from the network as loaded."""
 
     @property
     def now_s(self) -> float:

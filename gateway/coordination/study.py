@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Controllable, Resource
-from grid_engine.results import Participant, Purpose, Study
+from gateway.snapshot import Snapshot
+from grid_engine.results import NetworkState, Participant, Purpose, Study
 from protocols.points import Quantity
-from protocols.signals import LinkState
+from protocols.signals import LinkState, Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,12 @@ def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float)
 
 
 def _potential_w(at: Situation, resource: Resource, stands: Standing) -> float:
-    """What a resource without dispatch or forecast would do: what is available, or what it does now."""
+    """What a resource without dispatch or forecast would do.
+
+    One that only takes limits runs at what is available to it; one with a set point stays where it is.
+    """
     available = at.snapshot.reading(resource.id, Quantity.AVAILABLE_POWER_W)
-    if available is not None:
+    if available is not None and resource.controllable is Controllable.LIMIT:
         return available.value
     limit = at.book.limit_at(resource.id, at.now_s)
     if limit is not None and stands.power_w >= limit.limit.ceiling_w - resource.verify_band_w:
@@ -102,7 +106,8 @@ def impact(at: Situation) -> Study:
     first_s = clocks.interval_start(at.now_s)
     # The first entry is this moment: what is wanted now, not what the interval began with.
     ahead_s = tuple(first_s + k * clocks.interval_s for k in range(1, clocks.look_ahead_intervals))
-    return _study(at, Purpose.IMPACT, _participants(at, (at.now_s, *ahead_s)))
+    starts_s = (at.now_s, *ahead_s)
+    return _study(at, Purpose.IMPACT, _participants(at, starts_s), starts_s)
 
 
 def intervals_ahead(at: Situation) -> tuple[float, ...]:
@@ -114,8 +119,9 @@ def intervals_ahead(at: Situation) -> tuple[float, ...]:
 
 def look_ahead(at: Situation) -> Study:
     """How far may each resource go in the intervals ahead, the others held at their forecast?"""
-    wanted = _participants(at, intervals_ahead(at))
-    return _study(at, Purpose.ENVELOPE, tuple(replace(p, held_w=p.requested_w) for p in wanted))
+    starts_s = intervals_ahead(at)
+    members = tuple(replace(p, held_w=p.requested_w) for p in _participants(at, starts_s))
+    return _study(at, Purpose.ENVELOPE, members, starts_s)
 
 
 def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:
@@ -139,14 +145,32 @@ def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:
     )
 
 
-def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...]) -> Study:
+def network_state(snapshot: Snapshot) -> NetworkState:
+    """Taps and switches as the field reports them; what is not reported stays as the network was loaded.
+
+    The last report holds also when it is old: a switch does not move because a link is lost.
+    """
+    taps: dict[str, int] = {}
+    closed: dict[str, bool] = {}
+    for point, measurement in snapshot.measurements.items():
+        if measurement.quality is Quality.BAD:
+            continue
+        if point.quantity is Quantity.TAP_POSITION:
+            taps[point.resource] = round(measurement.value)
+        elif point.quantity is Quantity.SWITCH_CLOSED:
+            closed[point.resource] = measurement.value >= 0.5
+    return NetworkState(taps=taps, switches_closed=closed)
+
+
+def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], starts_s: tuple[float, ...]) -> Study:
     rules = at.zone.limits
     return Study(
         study_id=f"{at.cycle_id}-{purpose.value}",
         purpose=purpose,
         intervals=at.zone.clocks.look_ahead_intervals,
         participants=members,
-        state=at.state,
+        load_scale=tuple(at.zone.load_scale.at(s) for s in starts_s),
+        state=network_state(at.snapshot),
         ratings=at.zone.ratings,
         policy=rules.policy,
         preexisting=rules.preexisting,

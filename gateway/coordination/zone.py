@@ -36,18 +36,18 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Expected power per interval, W; the last value holds on."""
+    """Expected values per interval; the last one holds on."""
 
     start_s: float
     """Begin of the first interval, Unix seconds UTC."""
     step_s: float
-    power_w: tuple[float, ...]
-    """At least one value."""
+    values: tuple[float, ...]
+    """At least one; W for a resource, a factor for the loads."""
 
     def at(self, time_s: float) -> float:
-        """Expected power in the interval that contains `time_s`; the first value before the series starts."""
+        """Expected value in the interval that contains `time_s`; the first value before the series starts."""
         index = int((time_s - self.start_s) // self.step_s)
-        return self.power_w[max(0, min(index, len(self.power_w) - 1))]
+        return self.values[max(0, min(index, len(self.values) - 1))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,8 @@ class ZoneFacts:
     """Version of the network model."""
     resources: Mapping[str, Resource]
     parties: Mapping[str, Role]
+    load_scale: Forecast = Forecast(0.0, 300.0, (1.0,))
+    """Expected factor on the loads of the network model."""
     ratings: Mapping[str, Rating] = field(default_factory=dict)
     clocks: Clocks = field(default_factory=Clocks)
     limits: LimitRules = field(default_factory=LimitRules)

@@ -21,11 +21,15 @@ ATTEMPT_S: Final = 5.0
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_LAST_S: Final = 5.0
 TOO_MANY_REQUESTS: Final = 429
+RETRY_AFTER_S: Final = 5
 ANSWER_BYTES: Final = 4_096
 """How much of a peer's answer is read."""
 
 OnMessage = Callable[[Message], Awaitable[None]]
-"""Takes a valid message; may raise `Refused`. The same `msg_id` may arrive again and must do nothing then."""
+"""Takes a valid message; may raise `Refused` or `Unavailable`.
+
+The same `msg_id` may arrive again and must do nothing then.
+"""
 
 
 class Refused(Exception):  # noqa: N818 - a decision, not a defect
@@ -35,6 +39,10 @@ class Refused(Exception):  # noqa: N818 - a decision, not a defect
         super().__init__(f"{problem}; {remedy}")
         self.problem = problem
         self.remedy = remedy
+
+
+class Unavailable(Exception):  # noqa: N818 - a state of ours, not the sender's mistake
+    """The receiver cannot take any message now; the sender gets 503 and tries again."""
 
 
 def create_app(on_message: OnMessage, *, here: Collection[str], peers: Collection[str]) -> web.Application:
@@ -53,6 +61,10 @@ def create_app(on_message: OnMessage, *, here: Collection[str], peers: Collectio
         except wire.WireError as error:
             status = 409 if isinstance(error, _UnknownParty) else 400
             return _refusal(status, error.problem, error.field, error.remedy)
+        except Unavailable as error:
+            response = _refusal(503, str(error), ".", "send the same message again later")
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+            return response
         except Refused as error:
             return _refusal(409, error.problem, ".", error.remedy)
         return web.json_response({"msg_id": message.header.msg_id, "status": "RECEIVED"}, status=202)

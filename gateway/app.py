@@ -1,0 +1,175 @@
+"""The composition root: the only module that builds things and joins them."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from config.settings import ZoneFile
+from gateway import clock, record, translate
+from gateway.clock import Now
+from gateway.coordination.book import Book
+from gateway.coordination.messages import Message
+from gateway.coordination.zone import ZoneFacts
+from gateway.engine import Engine, WorkerEngine
+from gateway.historian import Historian, HistorianError
+from gateway.journal.store import Journal
+from gateway.ledger import Appends, Ledger
+from gateway.loop import CannotRecord, Loop, RefusedMessage, Send
+from gateway.narrate import Narrator
+from gateway.parties import http
+from gateway.snapshot import Image
+from gateway.supervise import supervised
+from protocols.modbus.adapter import ModbusAdapter
+from protocols.port import Adapter
+from protocols.signals import Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a running gateway stands on; scenarios in virtual time bring their own."""
+
+    adapters: Sequence[Adapter]
+    engine: Engine
+    journal: Appends
+    book: Book
+    """As replayed from the journal."""
+    send: Send
+    now: Now
+    history: Callable[[Sequence[Measurement]], None]
+
+
+def assemble(zone: ZoneFile, facts: ZoneFacts, parts: Parts) -> Loop:
+    """The control loop of a zone on given parts."""
+    say = Narrator(facts.id, facts.model.value)
+    return Loop(
+        zone=facts,
+        image=Image(translate.polls(zone)),
+        ledger=Ledger(parts.journal, parts.book, say),
+        adapters={r: a for a in parts.adapters for r in a.resources if r in facts.resources},
+        engine=parts.engine,
+        send=parts.send,
+        now=parts.now,
+        say=say,
+        history=parts.history,
+    )
+
+
+async def keep_running(loop: Loop, adapters: Sequence[Adapter], rng: random.Random) -> None:
+    """Run the loop and every adapter behind its crash barrier, until cancelled."""
+    log = structlog.get_logger()
+
+    def crashed(name: str, error: Exception, restart_s: float) -> None:
+        log.error(
+            "adapter.crashed", adapter=name, error=f"{type(error).__name__}: {error}", restart_s=round(restart_s, 1)
+        )
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(loop.run(), name="loop")
+        for adapter in adapters:
+            name = f"{type(adapter).__name__}({', '.join(sorted(adapter.resources))})"
+            tasks.create_task(supervised(name, partial(adapter.run, loop.emit), crashed, rng), name=name)
+
+
+async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
+    """Control a zone until cancelled.
+
+    Raises:
+        JournalError: the journal cannot be opened, or is not the one that was written.
+        StartError: a port is taken.
+    """
+    facts = translate.zone_facts(zone, now())
+    say = Narrator(facts.id, facts.model.value)
+    directory = Path(zone.storage.directory)
+    engine = WorkerEngine(Path(zone.network.source), zone.network.version, facts.clocks.impact_check_s)
+    try:
+        async with (
+            _journal(directory / "journal.sqlite") as (journal, book),
+            Historian.open(directory / "telemetry.sqlite") as historian,
+            http.Client({party: p.url for party, p in zone.parties.items()}, random.Random()) as client,
+        ):
+            adapters = build_adapters(zone, now)
+            send = _sender(client, facts, say)
+            loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
+            async with _party_interface(zone, facts, loop):
+                structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(_prune(historian, zone.storage.telemetry_days, now), name="prune")
+                    tasks.create_task(keep_running(loop, adapters, random.Random()), name="control")
+    finally:
+        engine.close()
+
+
+class StartError(Exception):
+    """The gateway cannot start; says what stands in the way and what to do."""
+
+
+def build_adapters(zone: ZoneFile, now: Now) -> list[Adapter]:
+    """One adapter per connection to the field."""
+    return [ModbusAdapter(settings, now) for settings in translate.modbus(zone)]
+
+
+@asynccontextmanager
+async def _journal(path: Path) -> AsyncIterator[tuple[Journal, Book]]:
+    """The journal, open for writing, and the book as it was left."""
+    journal = Journal.open(path)
+    try:
+        book = Book()
+        for event in record.events(journal.replay()):
+            book.fold(event)
+        yield journal, book
+    finally:
+        journal.close()
+
+
+async def _prune(historian: Historian, days: float, now: Now) -> None:
+    """Take old telemetry out of the historian, now and every hour."""
+    while True:
+        try:
+            await historian.prune(now() - days * 86_400)
+        except HistorianError as error:
+            structlog.get_logger().warning("historian.failed", detail=str(error))
+        await asyncio.sleep(3_600)
+
+
+def _sender(client: http.Client, facts: ZoneFacts, say: Narrator) -> Send:
+    async def send(message: Message) -> None:
+        result = await client.send(message, facts.clocks.commit_s)
+        if result.delivery is not http.Delivery.DELIVERED:
+            say.undelivered(message, result.detail)
+
+    return send
+
+
+@asynccontextmanager
+async def _party_interface(zone: ZoneFile, facts: ZoneFacts, loop: Loop) -> AsyncIterator[None]:
+    """Takes the parties' messages over HTTP while it is entered."""
+
+    async def take(message: Message) -> None:
+        try:
+            await loop.receive(message)
+        except RefusedMessage as error:
+            raise http.Refused(str(error), "see the addressing matrix of the zone's DSO model") from error
+        except CannotRecord as error:
+            raise http.Unavailable(str(error)) from error
+
+    listen = zone.listen
+    runner = web.AppRunner(http.create_app(take, here={facts.dso}, peers=set(facts.parties)), access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, listen.host, listen.parties_port).start()
+        except OSError as error:
+            raise StartError(
+                f"cannot listen for parties on {listen.host}:{listen.parties_port} ({error.strerror}); "
+                "end what uses that port, or set listen.parties_port in the zone file"
+            ) from error
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,61 @@
+"""Control a zone: read its field, compute its limits, tell its devices, and prove that they obeyed.
+
+Runs until interrupted. What it decides goes to the journal, what it says to standard output: JSON
+lines when that is not a terminal, aligned and coloured when it is.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from config.loader import ConfigError, load
+from config.settings import ZoneFile
+from gateway import app
+from gateway.journal.entries import JournalError
+from gateway.logs.setup import configure
+
+NAME = "run"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("zone", type=Path, metavar="ZONE", help="zone file (YAML)")
+    parser.add_argument(
+        "--storage", type=Path, metavar="DIR", help="keep journal and telemetry here, not where the zone file says"
+    )
+    parser.add_argument("--level", default="info", choices=("debug", "info", "warning", "error"), help="lowest level")
+
+
+def run(args: Namespace) -> int:
+    """0 when told to stop, 1 where the gateway cannot start."""
+    try:
+        zone = load(args.zone)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        return 1
+    if args.storage is not None:
+        zone = zone.model_copy(update={"storage": zone.storage.model_copy(update={"directory": str(args.storage)})})
+    common = {"zone": zone.zone.id, "model": zone.zone.dso_model.value}
+    outlet = configure(args.level, common=common)
+    try:
+        asyncio.run(_until_told(zone))
+    except (JournalError, app.StartError) as problem:
+        print(f"ampacity run: {problem}", file=sys.stderr)
+        return 1
+    finally:
+        outlet.close()
+    return 0
+
+
+async def _until_told(zone: ZoneFile) -> None:
+    """Run until SIGINT or SIGTERM, and end in order: leases stay with the devices."""
+    me = asyncio.current_task()
+    if me is not None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, me.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await app.run(zone)

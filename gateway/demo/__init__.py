@@ -1,0 +1,1 @@
+"""The demonstration: testbed and gateway as separate processes, a scene played on them, a verdict."""

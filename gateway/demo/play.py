@@ -1,0 +1,126 @@
+"""Plays one scene: starts the processes, makes things happen, watches, and ends them."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from config.loader import load
+from config.settings import ZoneFile
+from gateway import clock
+from gateway.demo.eventlog import EventLog, Line
+from gateway.demo.processes import Child, DemoError, child, until_answering
+from gateway.demo.scene import Record, Sample, Scene
+
+SAMPLE_S = 0.5
+LINKS_S = 30.0
+"""Longest wait until every device of the zone is online."""
+
+Told = Callable[[float, Line], None]
+"""Takes a line of the gateway's log and the seconds since the scene began (negative before)."""
+Progress = Callable[[float, Sample], None]
+"""Takes the seconds since the scene began, and what is true now."""
+
+
+async def play(scene: Scene, directory: Path, told: Told, progress: Progress) -> Record:
+    """Play a scene and return what was seen; `directory` exists and takes logs and journal.
+
+    Raises:
+        DemoError: a process failed or never became ready.
+    """
+    zone = load(scene.zone)
+    control = f"http://127.0.0.1:{zone.testbed.control_port}/v1"
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
+        child("testbed", ("testbed", str(scene.zone)), directory / "testbed.log") as testbed,
+    ):
+        await until_answering(session, f"{control}/truth", testbed)
+        arguments = ("run", str(scene.zone), "--storage", str(directory))
+        async with child("gateway", arguments, directory / "gateway.log") as gateway:
+            performance = _Performance(scene, zone, session, control, gateway, told, progress)
+            return await performance.run()
+
+
+@dataclass(slots=True)
+class _Performance:
+    scene: Scene
+    zone: ZoneFile
+    session: aiohttp.ClientSession
+    control: str
+    gateway: Child
+    told: Told
+    progress: Progress
+
+    async def run(self) -> Record:
+        record = Record([], [], EventLog(self.gateway.log))
+        await self._until_online(record.log)
+        begun = time.monotonic()
+        await self._begin()
+        while (at_s := time.monotonic() - begun) < self.scene.lasts_s:
+            self.gateway.must_run()
+            for line in record.log.read():
+                self.told(at_s, line)
+            sample = _sample(at_s, await self._get("truth"))
+            record.samples.append(sample)
+            self.progress(at_s, sample)
+            await asyncio.sleep(SAMPLE_S)
+        record.messages = (await self._get("messages"))["messages"]
+        return record
+
+    async def _until_online(self, log: EventLog) -> None:
+        deadline = time.monotonic() + LINKS_S
+        waiting = set(self.zone.devices)
+        while waiting:
+            self.gateway.must_run()
+            if time.monotonic() > deadline:
+                names = ", ".join(sorted(waiting))
+                raise DemoError(f"not online after {LINKS_S:g} s: {names}; see {self.gateway.log}")
+            for line in log.read():
+                if line["event"] == "device.link" and line["state"] == "online":
+                    waiting.discard(line["resource"])
+                    self.told(-1.0, line)
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(2 * SAMPLE_S)  # one more poll, so that the first cycle sees every power
+
+    async def _begin(self) -> None:
+        scene = self.scene
+        for device, power_mw in scene.available_mw.items():
+            await self._post("available", {"resource": device, "power_mw": power_mw})
+        if scene.dispatch_mw is not None:
+            start_s = clock.wall()
+            window = {"start": _iso(start_s), "end": _iso(start_s + self.zone.clocks.interval_s)}
+            await self._post("dispatch", {"resource": scene.resource, "power_mw": scene.dispatch_mw, **window})
+
+    async def _get(self, path: str) -> Mapping[str, Any]:
+        url = f"{self.control}/{path}"
+        async with self.session.get(url) as response:
+            answer: Mapping[str, Any] = await response.json()
+            if response.status != HTTPStatus.OK:
+                raise DemoError(f"GET {url}: {response.status} {answer}")
+            return answer
+
+    async def _post(self, path: str, body: Mapping[str, object]) -> None:
+        url = f"{self.control}/{path}"
+        async with self.session.post(url, json=body) as response:
+            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                raise DemoError(f"POST {url}: {response.status} {await response.text()}")
+
+
+def _iso(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _sample(at_s: float, truth: Mapping[str, Any]) -> Sample:
+    devices = truth["devices"]
+    return Sample(
+        at_s,
+        {name: device["power_mw"] for name, device in devices.items()},
+        {name: device["ceiling_mw"] for name, device in devices.items()},
+        truth["points"],
+    )

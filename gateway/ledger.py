@@ -1,0 +1,49 @@
+"""The journal and the book as one: what happens is written first and folded after."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gateway import record
+from gateway.coordination.book import Book
+from gateway.coordination.events import Event
+from gateway.journal.entries import Entry, JournalError
+from gateway.narrate import Narrator
+
+
+class Appends(Protocol):
+    """The part of a journal that writes."""
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """All entries are on the disk when this returns, or none and `JournalError` is raised."""
+        ...
+
+
+class Ledger:
+    """The only way to change the book."""
+
+    def __init__(self, journal: Appends, book: Book, say: Narrator) -> None:
+        self.book = book
+        self._journal = journal
+        self._say = say
+        self._failing = False
+
+    async def commit(self, events: Sequence[Event], *, keep: bool = True) -> bool:
+        """Journal and fold; False where the journal could not be written, and then nothing was folded.
+
+        Args:
+            keep: False folds without journalling, for a cycle that concluded nothing new.
+        """
+        if keep and events:
+            try:
+                await self._journal.append([record.entry(event) for event in events])
+            except JournalError as error:
+                if not self._failing:
+                    self._say.journal_failed(error)
+                self._failing = True
+                return False
+            if self._failing:
+                self._say.journal_recovered()
+            self._failing = False
+        for event in events:
+            self.book.fold(event)
+        return True

@@ -1,0 +1,370 @@
+"""The control loop: signals in, one cycle at a time, controls out; everything journalled before it leaves.
+
+Three tasks share one book. `_cycles` asks the engine and decides limits. `_controls` turns limits
+into leased instructions, and is the only one that sends any. `receive` takes the parties' messages.
+Each of them commits what it is about to do to the journal first and folds it into the book after.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.clock import Now
+from gateway.coordination import controls, deadlines, decide, evidence, failure, routing, study, verify
+from gateway.coordination.book import Book
+from gateway.coordination.events import Answered, Decided, Event, Issued, Kept, Received, Sent
+from gateway.coordination.messages import Message, OutageAck, OutageNotice
+from gateway.coordination.situation import Situation
+from gateway.coordination.zone import Resource, ZoneFacts
+from gateway.engine import Engine
+from gateway.ledger import Ledger
+from gateway.narrate import Narrator
+from gateway.snapshot import Image
+from grid_engine.results import Answer, Status, Study
+from protocols.points import Quantity
+from protocols.port import Adapter
+from protocols.signals import (
+    Ack,
+    Baseline,
+    Instruction,
+    LinkChanged,
+    LinkState,
+    Measurement,
+    Outcome,
+    Quality,
+    Signal,
+)
+
+FIRST_LOOK_S = 10.0
+"""Longest that the first study waits for devices that have not been heard yet."""
+MIN_GAP_S = 0.2
+"""Cycles that are woken early keep at least this distance."""
+APPLY_DEADLINE_S = 15.0
+"""Longest that one instruction may occupy its adapter."""
+CONTROL_TICK_S = 1.0
+"""How often leases and verdicts are looked at without being woken."""
+PENDING = 10_000
+"""Answers of devices that wait for the journal; the oldest is dropped beyond that, and said so."""
+
+
+class RefusedMessage(Exception):  # noqa: N818 - a decision, not a defect
+    """A party's message is not taken; says why."""
+
+
+class CannotRecord(Exception):  # noqa: N818 - a state of the disk, not a defect
+    """The journal cannot be written, so nothing may be promised; worth trying again later."""
+
+
+Send = Callable[[Message], Coroutine[None, None, None]]
+"""Delivers one message to its recipient, within a deadline; says itself what became of it."""
+
+
+@dataclass(slots=True)
+class Loop:
+    """One zone under control."""
+
+    zone: ZoneFacts
+    image: Image
+    ledger: Ledger
+    adapters: Mapping[str, Adapter]
+    """By resource."""
+    engine: Engine
+    send: Send
+    now: Now
+    say: Narrator
+    history: Callable[[Sequence[Measurement]], None]
+    """Takes telemetry for the historian; never waits."""
+    _tasks: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _touched: asyncio.Event = field(default_factory=asyncio.Event)
+    _pending: deque[Event] = field(default_factory=lambda: deque(maxlen=PENDING))
+    _reassert: set[str] = field(default_factory=set)
+    _confirmed: set[str] = field(default_factory=set)
+    _applying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _expected_w: dict[str, float] = field(default_factory=dict)
+    _cycles_run: int = 0
+    _published_s: float = -1.0
+    _failing: bool = False
+
+    @property
+    def book(self) -> Book:
+        """What has been agreed so far."""
+        return self.ledger.book
+
+    async def run(self) -> None:
+        """Control the zone until cancelled."""
+        async with self._tasks:
+            self._tasks.create_task(self._controls(), name="controls")
+            self._tasks.create_task(self._cycles(), name="cycles")
+
+    # --- inputs -----------------------------------------------------------------------------------
+
+    def emit(self, signals: Sequence[Signal]) -> None:
+        """Fold a batch of signals from an adapter; never waits."""
+        measurements: list[Measurement] = []
+        for signal in signals:
+            match signal:
+                case Measurement():
+                    first = signal.point not in self.image
+                    self.image.fold(signal)
+                    measurements.append(signal)
+                    if first or self._alarming(signal):
+                        self._wake.set()
+                case LinkChanged():
+                    self._link(signal)
+                case Ack():
+                    self._later(Answered(signal))
+                case Baseline():
+                    if signal.resource not in self.book.baselines:
+                        self._later(Kept(signal))
+        if measurements:
+            self.history(measurements)
+
+    async def receive(self, message: Message) -> None:
+        """Take a party's message; returns once it is on the disk.
+
+        Raises:
+            RefusedMessage: It may not travel, or speaks of something that is not here.
+            CannotRecord: The journal cannot be written now.
+        """
+        problem = routing.refusal(self.zone, message) or self._unknown_resource(message)
+        if problem is not None:
+            self.say.refused(message, problem)
+            raise RefusedMessage(problem)
+        if message.header.msg_id in self.book.seen:
+            self.say.duplicate(message)
+            return
+        stale = self.book.is_stale(message)
+        if not await self.ledger.commit([Received(message, self.now())]):
+            raise CannotRecord("the journal cannot be written; nothing was taken")
+        self.say.received(message, stale=stale)
+        if isinstance(message.body, OutageNotice):
+            ack = self._situation("").message(
+                message.header.sender, message.body.outage_id, OutageAck(message.body.outage_id, message.body.resource)
+            )
+            await self._dispatch_messages((ack,), "")
+        self._wake.set()
+
+    def _unknown_resource(self, message: Message) -> str | None:
+        resource = getattr(message.body, "resource", None)
+        if resource is None or resource in self.zone.resources:
+            return None
+        return f"UNKNOWN_RESOURCE: {resource} is not a resource of zone {self.zone.id}"
+
+    def _link(self, change: LinkChanged) -> None:
+        before = self.image.freeze(self.now()).link(change.resource)
+        self.image.fold(change)
+        self.say.link(change)
+        came_up = change.state is LinkState.ONLINE and before not in (LinkState.ONLINE, LinkState.DEGRADED)
+        if came_up:
+            self._reassert.add(change.resource)
+            self._confirmed.discard(change.resource)
+        self._touched.set()
+        self._wake.set()
+
+    def _later(self, event: Event) -> None:
+        """Keep an event until `_controls` has journalled it."""
+        if len(self._pending) == PENDING:
+            self.say.dropped(self._pending[0])
+        self._pending.append(event)
+        self._touched.set()
+
+    def _alarming(self, signal: Measurement) -> bool:
+        """True for a measurement that the last study did not expect or that breaks a rating."""
+        if signal.quality is not Quality.GOOD:
+            return False
+        name, quantity = signal.point.resource, signal.point.quantity
+        if quantity is Quantity.CURRENT_A:
+            rating = self.zone.ratings.get(name)
+            return rating is not None and rating.ampacity_a is not None and signal.value > 1.001 * rating.ampacity_a
+        if quantity is Quantity.ACTIVE_POWER_W and name in self.zone.resources:
+            expected = self._expected_w.get(name)
+            return expected is not None and signal.value > expected + self.zone.resources[name].verify_band_w
+        return False
+
+    # --- the cycle --------------------------------------------------------------------------------
+
+    async def _cycles(self) -> None:
+        await self._heard_from_all()
+        while True:
+            await _woken(self._wake, self.zone.clocks.tick_s)
+            began_s = self.now()
+            await self._cycle()
+            if (rest_s := MIN_GAP_S - (self.now() - began_s)) > 0:
+                await asyncio.sleep(rest_s)
+
+    async def _heard_from_all(self) -> None:
+        """Let every resource be heard once, or be found lost, before the first study assumes the worst of it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK_S):
+                while any(self._first_look(r) for r in self.zone.resources):
+                    self._wake.clear()
+                    await self._wake.wait()
+
+    def _first_look(self, resource: str) -> bool:
+        snapshot = self.image.freeze(self.now())
+        silent = snapshot.power_w(resource) is None
+        return silent and snapshot.link(resource) is not LinkState.LOST
+
+    async def _cycle(self) -> None:
+        """Freeze, compute, decide, record; the controls follow from what was recorded."""
+        self._cycles_run += 1
+        at = self._situation(f"{self.zone.id}-{int(self.now())}-{self._cycles_run}")
+        question = study.impact(at)
+        answer = await self.engine.answer(question)
+        decided, messages = self._conclude(at, question, answer)
+        if answer.status is Status.SOLVED:
+            await self._gather_evidence(at, question)
+            messages += await self._publish_ahead(at)
+        owed = deadlines.overdue(at)
+        outgoing = (*messages, *owed.reminders)
+        sent = [Sent(m, at.now_s, at.cycle_id) for m in outgoing if self._may_travel(m)]
+        changed = bool(sent or owed.alarms) or (answer.status is not Status.SOLVED) != self._failing
+        self._failing = answer.status is not Status.SOLVED
+        events: list[Event] = [decided, *sent, *owed.alarms]
+        if not await self.ledger.commit(events, keep=changed):
+            return
+        self.say.cycle(at, answer, [s.message for s in sent], owed.alarms)
+        self._post([s.message for s in sent])
+        self._touched.set()
+
+    def _conclude(self, at: Situation, question: Study, answer: Answer) -> tuple[Decided, tuple[Message, ...]]:
+        if answer.status is Status.SOLVED:
+            verdict = decide.limits_now(at, answer)
+        else:
+            verdict = decide.Verdict(failure.limits_without_engine(at))
+        measured = {r: w for r in self.zone.resources if (w := at.snapshot.power_w(r)) is not None}
+        clean = answer.status is Status.SOLVED and not any(v.interval == 0 for v in answer.violations)
+        self._expected_w = {p.resource: p.requested_w[0] for p in question.participants}
+        settled = measured if clean else {}
+        decided = Decided(at.cycle_id, at.now_s, question, answer, measured, settled, verdict.headroom)
+        return decided, verdict.messages
+
+    async def _publish_ahead(self, at: Situation) -> tuple[Message, ...]:
+        """Envelopes for the intervals ahead, once per interval and where the zone asks for them."""
+        begun_s = self.zone.clocks.interval_start(at.now_s)
+        if not self.zone.limits.look_ahead or begun_s == self._published_s:
+            return ()
+        answer = await self.engine.answer(study.look_ahead(at))
+        if answer.status is Status.SOLVED:
+            self._published_s = begun_s
+        return decide.limits_ahead(at, answer, study.intervals_ahead(at))
+
+    async def _gather_evidence(self, at: Situation, question: Study) -> None:
+        """Compare measured flows with those that a lost device's fallback would make."""
+        for resource in evidence.awaiting(at):
+            worst_w, fallback_w = evidence.powers(at, resource)
+            worst = await self.engine.answer(study.as_if(question, {resource: worst_w}, f"{at.cycle_id}-worst"))
+            low = await self.engine.answer(study.as_if(question, {resource: fallback_w}, f"{at.cycle_id}-fallback"))
+            if evidence.agrees(at, worst, low, worst_w - fallback_w):
+                self._confirmed.add(resource)
+                self.say.fallback(resource, fallback_w)
+                self._wake.set()
+
+    # --- the controls -----------------------------------------------------------------------------
+
+    async def _controls(self) -> None:
+        while True:
+            await _woken(self._touched, CONTROL_TICK_S)
+            if not await self._take_answers():
+                await asyncio.sleep(CONTROL_TICK_S)  # the journal is not writable: nothing may leave
+                continue
+            at = self._situation("")
+            verdicts = [Answered(ack) for ack in verify.judge(at)]
+            if verdicts:
+                await self.ledger.commit(verdicts)
+                self.say.verdicts(verdicts, self.book)
+                self._wake.set()
+            await self._issue(at)
+
+    async def _take_answers(self) -> bool:
+        waiting = list(self._pending)
+        self._pending.clear()
+        if not await self.ledger.commit(waiting):
+            self._pending.extendleft(reversed(waiting))
+            return False
+        for event in waiting:
+            self.say.answered(event, self.book)
+            if isinstance(event, Answered) and event.ack.outcome in (Outcome.REJECTED, Outcome.UNKNOWN):
+                self._wake.set()
+        return True
+
+    async def _issue(self, at: Situation) -> None:
+        reassert = frozenset(self._reassert)
+        instructions = controls.due(at, reassert)
+        issued = [
+            Issued(i, at.now_s, self._cycle_of(limit_id), limit_id, at.snapshot.power_w(i.resource))
+            for i, limit_id in instructions
+            if i.resource in self.adapters
+        ]
+        if issued and not await self.ledger.commit(issued):
+            return
+        self._reassert -= reassert
+        for event in issued:
+            self.say.issued(event, reasserted=event.instruction.resource in reassert)
+            self._apply_soon(event.instruction)
+
+    def _cycle_of(self, limit_id: str) -> str:
+        for records in self.book.limits.values():
+            for held in records:
+                if held.limit.limit_id == limit_id:
+                    return held.limit.supporting.cycle_id
+        return ""
+
+    def _apply_soon(self, instruction: Instruction) -> None:
+        """Hand an instruction to its adapter; one at a time per resource, the newest next."""
+        before = self._applying.get(instruction.resource)
+        task = self._tasks.create_task(self._apply(instruction, before), name=f"apply {instruction.control_id}")
+        self._applying[instruction.resource] = task
+
+    async def _apply(self, instruction: Instruction, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        resource: Resource = self.zone.resources[instruction.resource]
+        try:
+            async with asyncio.timeout(APPLY_DEADLINE_S):
+                ack = await self.adapters[instruction.resource].apply(instruction)
+        except TimeoutError:
+            ack = Ack(
+                instruction.control_id,
+                resource.id,
+                instruction.version,
+                Outcome.UNKNOWN,
+                self.now(),
+                f"the adapter of {resource.id} did not come back within {APPLY_DEADLINE_S:g} s",
+            )
+        self._later(Answered(ack))
+
+    # --- parties ----------------------------------------------------------------------------------
+
+    async def _dispatch_messages(self, messages: tuple[Message, ...], cycle_id: str) -> None:
+        sent = [Sent(m, self.now(), cycle_id) for m in messages if self._may_travel(m)]
+        if await self.ledger.commit(sent):
+            self._post([s.message for s in sent])
+
+    def _may_travel(self, message: Message) -> bool:
+        problem = routing.refusal(self.zone, message)
+        if problem is not None:
+            self.say.refused(message, problem)
+        return problem is None
+
+    def _post(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._tasks.create_task(self.send(message), name=f"send {message.header.msg_id}")
+
+    def _situation(self, cycle_id: str) -> Situation:
+        return Situation(
+            self.zone, self.book, self.image.freeze(self.now()), cycle_id, confirmed=frozenset(self._confirmed)
+        )
+
+
+async def _woken(event: asyncio.Event, within_s: float) -> None:
+    """Return when the event is set, or after a while, with the event cleared."""
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        pass
+    event.clear()

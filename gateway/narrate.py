@@ -1,0 +1,231 @@
+"""What the control loop says in the log: one event per decision, edge or outcome, in the words of the catalogue."""
+
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+import structlog
+
+from gateway.coordination.book import Book
+from gateway.coordination.events import Alarmed, Answered, Decided, Event, Issued, Kept, Received, Sent
+from gateway.coordination.messages import (
+    CapabilityNotice,
+    DispatchCopy,
+    LimitAck,
+    LimitClear,
+    LimitIssue,
+    Message,
+    OutageNotice,
+)
+from gateway.coordination.situation import Situation
+from grid_engine.results import Answer, Status
+from protocols.signals import Ack, Control, LinkChanged, LinkState, Outcome
+
+CONCLUSIVE = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED, Outcome.REJECTED, Outcome.UNKNOWN, Outcome.EXPIRED})
+
+
+def _mw(power_w: float) -> float:
+    return round(power_w / 1e6, 4)
+
+
+class Narrator:
+    """Speaks for one zone."""
+
+    def __init__(self, zone: str, model: str) -> None:
+        self._log = structlog.get_logger().bind(zone=zone, model=model)
+        self._violated: frozenset[tuple[str, str, str]] = frozenset()
+        self._failing = False
+        self._linked: tuple[LinkState, float, str] | None = None
+
+    # --- parties
+
+    def received(self, message: Message, *, stale: bool) -> None:
+        """A party's message was taken."""
+        log = self._log.bind(corr_id=message.header.corr_id, sender=message.header.sender)
+        match message.body:
+            case DispatchCopy() as body:
+                log.info("dispatch.rx", resource=body.resource, mw=_mw(body.power_w), version=body.version, stale=stale)
+            case LimitAck() as body:
+                log.info("limit.ack", resource=body.resource, mw=_mw(body.power_w), status=body.status.value)
+            case CapabilityNotice() as body:
+                log.info("cap.notice", resource=body.resource, mw=_mw(body.power_w), ref=body.ref)
+            case OutageNotice() as body:
+                log.info("outage.notice", resource=body.resource, mw=_mw(body.available_w), planned=body.planned)
+            case _:
+                log.info("party.rx", code=message.code)
+
+    def duplicate(self, message: Message) -> None:
+        """The same message came again and had no effect."""
+        self._log.debug("party.duplicate", corr_id=message.header.corr_id, msg_id=message.header.msg_id)
+
+    def refused(self, message: Message, problem: str) -> None:
+        """A message was refused or not sent."""
+        header = message.header
+        self._log.warning(
+            "route.forbidden",
+            corr_id=header.corr_id,
+            code=message.code,
+            sender=header.sender,
+            recipient=header.recipient,
+            problem=problem,
+        )
+
+    def undelivered(self, message: Message, detail: str) -> None:
+        """A message did not reach its recipient."""
+        header = message.header
+        self._log.warning(
+            "party.undelivered", corr_id=header.corr_id, code=message.code, recipient=header.recipient, detail=detail
+        )
+
+    # --- cycles
+
+    def cycle(self, at: Situation, answer: Answer, sent: Sequence[Message], alarms: Iterable[Alarmed]) -> None:
+        """A cycle came to its conclusion."""
+        log = self._log.bind(cycle_id=at.cycle_id)
+        self._violations(log, answer)
+        if (answer.status is not Status.SOLVED) is not self._failing:
+            self._failing = not self._failing
+            if self._failing:
+                log.error("psa.failed", status=answer.status.value, detail=answer.detail)
+            else:
+                log.info("psa.recovered")
+        for message in sent:
+            self._limit(log, message)
+        for alarm in alarms:
+            log.warning("alarm.raised", code=alarm.code, subject=alarm.subject, detail=alarm.detail)
+        log.debug(
+            "cycle.end",
+            status=answer.status.value,
+            power_flows=answer.power_flows,
+            psa_duration_s=round(answer.duration_s, 4),
+            messages=len(sent),
+        )
+
+    def _violations(self, log: structlog.typing.FilteringBoundLogger, answer: Answer) -> None:
+        """Only those that were not there in the cycle before."""
+        if answer.status is not Status.SOLVED:
+            return
+        now = {(v.asset_id, v.reason.value, v.case): v for v in answer.violations if v.interval == 0}
+        for key, v in now.items():
+            if key not in self._violated:
+                log.warning(
+                    "violation.detected",
+                    constraint_id=v.asset_id,
+                    reason=v.reason.value,
+                    phase=v.phase,
+                    case=v.case,
+                    value=round(v.value, 4),
+                    limit=round(v.limit, 4),
+                    unit=v.unit,
+                    loading_pct=round(v.loading_pct, 1),
+                )
+        self._violated = frozenset(now)
+
+    def _limit(self, log: structlog.typing.FilteringBoundLogger, message: Message) -> None:
+        match message.body:
+            case LimitIssue() as limit:
+                log.info(
+                    "limit.issue",
+                    corr_id=limit.limit_id,
+                    resource=limit.resource,
+                    mw=_mw(limit.ceiling_w),
+                    floor_mw=_mw(limit.floor_w),
+                    reason=limit.reason.value,
+                    constraint_id=limit.constraint_id,
+                    loading_pct=round(limit.supporting.loading_before_pct, 1),
+                    start_s=limit.start_s,
+                )
+            case LimitClear() as clear:
+                log.info("limit.clear", corr_id=clear.limit_id, resource=clear.resource)
+            case _:
+                log.info("party.tx", corr_id=message.header.corr_id, code=message.code)
+
+    # --- devices
+
+    def link(self, change: LinkChanged) -> None:
+        """The link to a device changed its state."""
+        shared = (change.state, change.at_s, change.detail)
+        bad = change.state in (LinkState.LOST, LinkState.DEGRADED)
+        # One station speaks for many assets: its first line stands for all of them.
+        say = self._log.debug if shared == self._linked else self._log.warning if bad else self._log.info
+        self._linked = shared
+        say("device.link", resource=change.resource, state=change.state.value, detail=change.detail)
+
+    def fallback(self, resource: str, power_w: float) -> None:
+        """The flows show that a lost device has fallen back."""
+        self._log.warning("fallback.enter", resource=resource, mw=_mw(power_w))
+
+    def issued(self, event: Issued, *, reasserted: bool) -> None:
+        """An instruction leaves for its device."""
+        instruction = event.instruction
+        log = self._log.bind(corr_id=event.limit_id, cycle_id=event.cycle_id, resource=instruction.resource)
+        if not isinstance(instruction, Control):
+            log.info("control.release", control_id=instruction.control_id, version=instruction.version)
+            return
+        ceiling = instruction.limit.ceiling_w
+        refreshed = event.at_s != instruction.start_s
+        (log.debug if refreshed and not reasserted else log.info)(
+            "control.tx",
+            control_id=instruction.control_id,
+            version=instruction.version,
+            mw=None if ceiling is None else _mw(ceiling),
+            lease_s=round(instruction.expiry_s - event.at_s, 1),
+            reasserted=reasserted,
+        )
+
+    def answered(self, event: Event, book: Book) -> None:
+        """A device answered, or showed its baseline."""
+        match event:
+            case Answered(ack):
+                self._outcome(ack, book)
+            case Kept(baseline):
+                self._log.info("baseline.kept", resource=baseline.resource, values=dict(baseline.values))
+            case Received() | Sent() | Decided() | Issued() | Alarmed():
+                pass
+            case _:
+                assert_never(event)
+
+    def verdicts(self, events: Iterable[Answered], book: Book) -> None:
+        """Measured power has settled what became of controls."""
+        for event in events:
+            self._outcome(event.ack, book)
+
+    def _outcome(self, ack: Ack, book: Book) -> None:
+        held = book.controls.get(ack.resource)
+        if ack.outcome not in CONCLUSIVE or held is None:
+            self._log.debug(
+                "control.ack",
+                resource=ack.resource,
+                control_id=ack.control_id,
+                outcome=ack.outcome.value,
+                detail=ack.detail,
+            )
+            return
+        say = self._log.info if ack.outcome is Outcome.VERIFIED else self._log.warning
+        say(
+            "command.completed",
+            resource=ack.resource,
+            control_id=ack.control_id,
+            corr_id=held.limit_id,
+            outcome=ack.outcome.value,
+            detail=ack.detail,
+            requested=dict(ack.requested),
+            read_back=dict(ack.read_back),
+            power_before_mw=None if held.power_w is None else _mw(held.power_w),
+            latency_ms=round(1e3 * (ack.at_s - held.first_issued_s), 1),
+        )
+
+    # --- the gateway itself
+
+    def journal_failed(self, error: Exception) -> None:
+        """The journal cannot be written: nothing leaves until it can."""
+        self._log.error(
+            "journal.failed", detail=str(error), consequence="no new control leaves until it can be written"
+        )
+
+    def journal_recovered(self) -> None:
+        """The journal can be written again."""
+        self._log.info("journal.recovered")
+
+    def dropped(self, event: Event) -> None:
+        """An answer was lost because too many wait for the journal."""
+        self._log.error("answer.dropped", kind=type(event).__name__)

@@ -1,0 +1,163 @@
+"""From the zone file to the facts and settings that each room speaks: units become SI, names become values."""
+
+from collections import defaultdict
+
+from config import units
+from config.settings import Asset, Clocks, Device, LimitPolicy, ModbusEndpoint, Station, ZoneFile
+from gateway.coordination import zone as facts
+from grid_engine.results import Policy, Preexisting, Rating
+from protocols.modbus.settings import Encoding, MappedRegister, MappedStation, ModbusSettings, SunSpecDer, Unit
+from protocols.points import Phase, Point, Quantity
+from protocols.signals import Bounds
+
+
+def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
+    """What decisions stand on; forecasts of the file begin with the interval after `begun_s`."""
+    clocks = _clocks(zone.clocks)
+    first_s = clocks.interval_start(begun_s) + clocks.interval_s
+    parties = {party: facts.Role(p.role) for party, p in zone.parties.items()}
+    return facts.ZoneFacts(
+        id=zone.zone.id,
+        model=facts.DsoModel(zone.zone.dso_model.value),
+        model_version=zone.network.version,
+        resources={name: _resource(name, device, clocks, first_s) for name, device in zone.devices.items()},
+        parties=parties,
+        load_scale=facts.Forecast(first_s, clocks.interval_s, zone.network.load_scale),
+        ratings={name: _rating(asset) for name, asset in zone.assets.items()},
+        clocks=clocks,
+        limits=_limits(zone.limits),
+    )
+
+
+def _clocks(clocks: Clocks) -> facts.Clocks:
+    return facts.Clocks(
+        interval_s=clocks.interval_s,
+        tick_s=clocks.tick_s,
+        look_ahead_intervals=clocks.look_ahead_intervals,
+        impact_check_s=clocks.impact_check_s,
+        commit_s=clocks.commit_s,
+        notice_s=clocks.notice_s,
+        limit_expiry_s=clocks.limit_expiry_s,
+    )
+
+
+def _limits(policy: LimitPolicy) -> facts.LimitRules:
+    return facts.LimitRules(
+        policy=Policy(policy.policy),
+        look_ahead=policy.look_ahead,
+        margin_pct=policy.margin_pct,
+        step_w=units.watts(policy.step_mw),
+        voltage_min_pu=policy.voltage_min_pu,
+        voltage_max_pu=policy.voltage_max_pu,
+        release_w=units.watts(policy.release_mw),
+        release_s=policy.release_s,
+        preexisting=Preexisting(policy.preexisting),
+        failure_shrink_pct=policy.failure_shrink_pct,
+    )
+
+
+def _rating(asset: Asset) -> Rating:
+    return Rating(
+        ampacity_a=asset.ampacity_a,
+        emergency_a=asset.emergency_a,
+        apparent_power_va=None if asset.rating_mva is None else units.volt_amperes(asset.rating_mva),
+        reverse_power_w=units.watts_or_none(asset.reverse_power_mw),
+        derate_pct=asset.derate_pct,
+        condition_score=asset.condition_score,
+        short_circuit_a=None if asset.short_circuit_ka is None else units.amperes(asset.short_circuit_ka),
+    )
+
+
+def _resource(name: str, device: Device, clocks: facts.Clocks, first_s: float) -> facts.Resource:
+    plate, connection = device.nameplate, device.connection
+    forecast = None
+    if device.forecast_mw:
+        forecast = facts.Forecast(first_s, clocks.interval_s, tuple(units.watts(p) for p in device.forecast_mw))
+    return facts.Resource(
+        id=name,
+        bus=connection.bus,
+        phases=connection.phases,
+        floor_w=max(units.watts(plate.p_min_mw), -units.watts(connection.import_mw)),
+        ceiling_w=min(units.watts(plate.p_max_mw), units.watts(connection.export_mw)),
+        controllable=facts.Controllable(device.controllable),
+        owner=device.owner,
+        connected_on=connection.date.isoformat(),
+        lease_s=device.lease_s,
+        static=static_bounds(device),
+        ramp_w_per_s=None if plate.ramp_mw_per_min is None else units.watts_per_second(plate.ramp_mw_per_min),
+        verify_band_w=units.watts(device.verify_band_mw),
+        poll_s=poll_s(device),
+        forecast=forecast,
+    )
+
+
+def static_bounds(device: Device) -> Bounds:
+    """The envelope of last resort, W."""
+    return Bounds(units.watts_or_none(device.static_p_min_mw), units.watts_or_none(device.static_p_max_mw))
+
+
+def poll_s(source: Device | Station) -> float:
+    """How often a fresh value of a device or station may be expected, s."""
+    endpoint = source.endpoint
+    match endpoint.protocol:
+        case "modbus" | "ieee2030_5":
+            return endpoint.poll_s
+        case "opcua":
+            return endpoint.publishing_s
+        case "mqtt":
+            return 1.0
+
+
+def polls(zone: ZoneFile) -> dict[str, float]:
+    """The same for every resource and asset that something measures, s."""
+    found = {name: poll_s(device) for name, device in zone.devices.items()}
+    for station in zone.stations.values():
+        for mapped in station.points:
+            found.setdefault(point_of(mapped.point).resource, poll_s(station))
+    return found
+
+
+def modbus(zone: ZoneFile) -> list[ModbusSettings]:
+    """One connection per host and port, with every unit behind it."""
+    behind: dict[tuple[str, int], list[tuple[ModbusEndpoint, Unit]]] = defaultdict(list)
+    for name, device in zone.devices.items():
+        if isinstance(device.endpoint, ModbusEndpoint):
+            behind[device.endpoint.host, device.endpoint.port].append((device.endpoint, _sunspec(name, device)))
+    for name, station in zone.stations.items():
+        if isinstance(station.endpoint, ModbusEndpoint):
+            unit = MappedStation(name, _registers(station), station.endpoint.unit)
+            behind[station.endpoint.host, station.endpoint.port].append((station.endpoint, unit))
+    return [
+        ModbusSettings(
+            host=host,
+            port=port,
+            units=tuple(unit for _, unit in members),
+            poll_s=min(endpoint.poll_s for endpoint, _ in members),
+            timeout_s=min(endpoint.timeout_s for endpoint, _ in members),
+        )
+        for (host, port), members in behind.items()
+    ]
+
+
+def _sunspec(name: str, device: Device) -> SunSpecDer:
+    plate = device.nameplate
+    unit = device.endpoint.unit if isinstance(device.endpoint, ModbusEndpoint) else 1
+    return SunSpecDer(
+        resource=name,
+        ceiling_w=units.watts(plate.p_max_mw),
+        floor_w=units.watts(plate.p_min_mw),
+        fallback=static_bounds(device),
+        unit_id=unit,
+    )
+
+
+def _registers(station: Station) -> tuple[MappedRegister, ...]:
+    return tuple(
+        MappedRegister(point_of(p.point), int(p.address), Encoding(p.encoding), p.scale) for p in station.points
+    )
+
+
+def point_of(text: str) -> Point:
+    """`L12.current_a` or `B4.voltage_pu.a` as a point; the loader has checked its form."""
+    resource, quantity, *phase = text.split(".")
+    return Point(resource, Quantity(quantity), Phase(phase[0]) if phase else Phase.TOTAL)

@@ -1,0 +1,212 @@
+"""A zone, its simulated world and its gateway in one process on virtual time, for given/when/then tests.
+
+Everything is real but the wires and the clock: the control loop, the engine, the journal, the plant
+(pandapower), the devices and the agents. The plant never uses the engine, so what it shows is the
+truth against which decisions are checked.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import async_solipsism
+
+from config.loader import load
+from config.settings import ZoneFile
+from gateway import app, clock, record, translate
+from gateway.coordination.book import Book
+from gateway.coordination.messages import Message
+from gateway.engine import ExecutorEngine, timed
+from gateway.journal.store import Journal
+from gateway.testbed import parties, world
+from gateway.testbed.direct import DirectDevice, DirectSettings, DirectStation
+from grid_engine.importers import pandapower
+from grid_engine.model import Network
+from grid_engine.results import Answer, Study
+from protocols.points import Point, Quantity
+
+ZONES = Path(__file__).parents[2] / "config" / "zones"
+EPOCH_S = 1_800_000_000.0
+"""Start of virtual time; a multiple of every market interval used here."""
+MW = 1e6
+
+Solve = Callable[[Network, Study], Answer]
+
+
+def zone_file(base: str = "r1.yaml", **sections: Mapping[str, Any]) -> ZoneFile:
+    """A zone of the project with some settings changed, as a zone file would change them."""
+    document = _merged(load(ZONES / base).model_dump(mode="json"), sections)
+    return ZoneFile.model_validate(document)
+
+
+def _merged(base: Any, over: Any) -> Any:
+    if isinstance(base, dict) and isinstance(over, Mapping):
+        return {k: _merged(base.get(k), over[k]) if k in over else base[k] for k in {**base, **over}}
+    return over
+
+
+@lru_cache(maxsize=4)
+def network(source: str, version: str) -> Network:
+    """The engine's network; loading it takes seconds, so it is shared."""
+    return pandapower.load(Path(source), version)
+
+
+class Stage(AbstractAsyncContextManager["Stage"]):
+    """The play: enter it, let time pass, look at what happened."""
+
+    def __init__(self, zone: ZoneFile, directory: Path, solve: Solve = timed) -> None:
+        self.zone = zone
+        self.directory = directory
+        self.solve = solve
+
+    async def __aenter__(self) -> Self:
+        self.now = clock.of_loop(EPOCH_S)
+        self.world = world.of_zone(self.zone, ZONES, self.now())
+        self.parties = parties.of_zone(self.zone, self.world.devices)
+        self.lost: list[Message] = []
+        self.deaf: set[str] = set()
+        """Parties whose messages to and from the DSO get lost."""
+        self._tasks = asyncio.TaskGroup()
+        await self._tasks.__aenter__()
+        self._background: list[asyncio.Task[None]] = []
+        self._start(self._party_time())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._background:
+            task.cancel()
+        await self._tasks.__aexit__(None, None, None)
+        if hasattr(self, "journal"):
+            self.journal.close()
+
+    async def open_gateway(self) -> None:
+        """Start the gateway, from the journal of the one before if there was one."""
+        zone, now = self.zone, self.now
+        self.journal = Journal.open(self.directory / "journal.sqlite")
+        book = Book()
+        for event in record.events(self.journal.replay()):
+            book.fold(event)
+        adapters = [
+            *(DirectDevice(self.world, DirectSettings(n, translate.poll_s(d)), now) for n, d in zone.devices.items()),
+            *(DirectStation(self.world, DirectSettings(n, translate.poll_s(s)), now) for n, s in zone.stations.items()),
+        ]
+        engine = ExecutorEngine(network(zone.network.source, zone.network.version), ThreadPoolExecutor(1), self._solve)
+        parts = app.Parts(adapters, engine, self.journal, book, self._to_parties, now, lambda _: None)
+        self.loop = app.assemble(zone, translate.zone_facts(zone, now()), parts)
+        self._gateway = self._start(app.keep_running(self.loop, adapters, random.Random(1)))
+
+    async def kill_gateway(self) -> None:
+        """End the gateway at once, as `kill -9` would: nothing is said to anybody."""
+        self._gateway.cancel()
+        await asyncio.wait([self._gateway])
+        self.journal.close()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let virtual time pass; the world follows."""
+        await asyncio.sleep(seconds)
+        self.world.advance(self.now())
+
+    async def until(self, holds: Callable[[], bool], within_s: float, step_s: float = 0.5) -> float:
+        """Virtual seconds until something holds; fails the test when it does not in time."""
+        begun_s = self.now()
+        while not holds():
+            assert self.now() - begun_s < within_s, f"did not come true within {within_s} s of virtual time"
+            await self.pass_time(step_s)
+        return self.now() - begun_s
+
+    async def next_interval(self) -> float:
+        """Let time pass to the start of the next market interval."""
+        interval_s = self.zone.clocks.interval_s
+        await self.pass_time(interval_s - self.now() % interval_s)
+        return self.now()
+
+    async def dispatch(self, resource: str, power_mw: float, start_s: float) -> str:
+        """The system operator dispatches a resource for one interval, now."""
+        return self.parties.system_operator.schedule(
+            resource, power_mw * MW, start_s, start_s + self.zone.clocks.interval_s
+        )
+
+    # --- looking
+
+    def power_mw(self, resource: str) -> float:
+        """True power of a device."""
+        self.world.advance(self.now())
+        return self.world.devices[resource].power_w / MW
+
+    def loading_pct(self, line: str) -> float:
+        """True loading of a line by the zone file's rating."""
+        self.world.advance(self.now())
+        current_a = self.world.truth(Point(line, Quantity.CURRENT_A))
+        rating_a = self.zone.assets[line].ampacity_a
+        assert rating_a is not None
+        return 100 * current_a / rating_a
+
+    def voltage_pu(self, bus: str) -> float:
+        """True voltage of a bus."""
+        self.world.advance(self.now())
+        return self.world.truth(Point(bus, Quantity.VOLTAGE_PU))
+
+    def ceiling_mw(self, resource: str) -> float | None:
+        """Upper limit in force at the device itself."""
+        ceiling_w = self.world.devices[resource].limit.ceiling_w
+        return None if ceiling_w is None else ceiling_w / MW
+
+    def messages(self, code: str, sender: str | None = None, recipient: str | None = None) -> list[Message]:
+        """Messages of a code that simulated parties sent or received, each once, in order."""
+        seen: dict[str, Message] = {}
+        for exchanged in self.parties.log:
+            m = exchanged.message
+            if m.code == code and sender in (None, m.header.sender) and recipient in (None, m.header.recipient):
+                seen.setdefault(m.header.msg_id, m)
+        return list(seen.values())
+
+    def at(self, message: Message) -> float:
+        """When a message was first seen by a party, in seconds after the epoch of the play."""
+        times = [e.at_s for e in self.parties.log if e.message.header.msg_id == message.header.msg_id]
+        return min(times) - EPOCH_S
+
+    # --- the parties' wires
+
+    async def _party_time(self) -> None:
+        while True:
+            await self._deliver(self.parties.due(self.now()))
+            await asyncio.sleep(0.5)
+
+    async def _to_parties(self, message: Message) -> None:
+        if message.header.recipient in self.deaf:
+            self.lost.append(message)
+            return
+        await self._deliver(self.parties.handle(message, self.now()))
+
+    async def _deliver(self, messages: Sequence[Message]) -> None:
+        for message in self.parties.deliver(messages, self.now()):
+            if message.header.sender in self.deaf:
+                self.lost.append(message)
+            else:
+                await self.loop.receive(message)
+
+    def _solve(self, network: Network, study: Study) -> Answer:
+        return self.solve(network, study)  # looked up each time: a scene may change it
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work)
+        self._background.append(task)
+        return task
+
+
+def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a scene on a virtual clock: hours pass in as long as it takes to compute them."""
+    loop = async_solipsism.EventLoop()
+    try:
+        loop.run_until_complete(scene())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
