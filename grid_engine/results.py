@@ -219,11 +219,13 @@ class Answer:
     status: Status
     model_version: str
     violations: tuple[Violation, ...] = ()
-    """At the requested powers."""
+    """At the requested powers, the margin counted; several of one asset are told as the worst phase."""
     envelopes: tuple[Envelope, ...] = ()
     """For `IMPACT`: only resources that must be limited. For `ENVELOPE`: every adjustable one."""
     flows: tuple[Flow, ...] = ()
     """At the powers within the envelopes."""
+    unsupplied: tuple[str, ...] = ()
+    """Buses without a path to the source in this state, then loads and resources there, which were left out."""
     detail: str = ""
     """For people: which bus did not converge, which input was wrong."""
     power_flows: int = 0

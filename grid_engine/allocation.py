@@ -1,0 +1,104 @@
+"""Who gets how much of what linear constraints leave: linear programmes in HiGHS, lexicographic by policy.
+
+Each member moves along a share between 0 (gives way entirely) and 1 (as requested). Tiers are filled one
+after the other, the most protected first. Inside a tier all members rise together until a constraint
+stops them (max-min fairness by progressive filling, Bertsekas and Gallager, Data Networks): pro rata
+where a step of the common level is the same share of each, an equal cap where it is the same power.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+
+from grid_engine.model import FloatArray, IntArray
+
+_TIGHT = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Allocation:
+    """Shares, and what stopped each of them."""
+
+    share: FloatArray
+    """Shape (n_member,), from 0 to 1."""
+    row: IntArray
+    """Shape (n_member,): the constraint that stopped the member, -1 where it has all it asked for."""
+    gain_w: FloatArray
+    """Shape (n_member,): watts gained, over all that rise with the member, per unit of room more in that row."""
+
+
+def allocate(
+    effect: FloatArray, room: FloatArray, tiers: Sequence[Sequence[int]], step: FloatArray, power_w: FloatArray
+) -> Allocation | None:
+    """The shares k with `effect` @ k <= `room`, or None where there are none.
+
+    Args:
+        effect: (n_row, n_member), change of each row from share 0 to 1.
+        room: (n_row,), room of each row at share 0.
+        tiers: members, most protected tier first; every member in exactly one.
+        step: (n_member,), share that one unit of the common level is worth.
+        power_w: (n_member,), watts between share 0 and 1.
+    """
+    n_member = effect.shape[1]
+    share, row, gain_w = np.full(n_member, np.nan), np.full(n_member, -1), np.zeros(n_member)
+    for tier in tiers:
+        rising = list(tier)
+        while rising:
+            solved = _highest_level(effect, room, share, rising, step)
+            if solved is None:
+                return None
+            level, price = solved
+            tight = np.flatnonzero(price > _TIGHT)
+            stopped = [j for j in rising if (effect[tight, j] > 0).any()]
+            full = [j for j in rising if step[j] * level >= 1 - _TIGHT]
+            total_w = float(sum(abs(power_w[j]) * step[j] for j in rising))
+            for j in stopped:
+                rows = tight[effect[tight, j] > 0]
+                row[j] = rows[np.argmax(price[rows])]
+                gain_w[j] = price[row[j]] * total_w
+            done = {*stopped, *full} or set(rising)
+            for j in done:
+                share[j] = min(max(step[j] * level, 0.0), 1.0)
+            rising = [j for j in rising if j not in done]
+    return Allocation(share, row, gain_w)
+
+
+def _highest_level(
+    effect: FloatArray, room: FloatArray, share: FloatArray, rising: Sequence[int], step: FloatArray
+) -> tuple[float, FloatArray] | None:
+    """The highest common level of `rising`, and level gained per unit of room; members with a share keep it."""
+    open_later = [j for j in np.flatnonzero(np.isnan(share)) if j not in rising]
+    kept = np.nan_to_num(share)
+    matrix = np.column_stack([effect[:, rising] @ step[list(rising)], effect[:, open_later]])
+    upper = np.concatenate([[min(1 / step[j] for j in rising)], np.ones(len(open_later))])
+    cost = np.zeros(len(upper))
+    cost[0] = 1.0
+    solved = _maximise(cost, upper, matrix, room - effect @ kept)
+    return None if solved is None else (float(solved[0][0]), solved[1])
+
+
+def _maximise(
+    cost: FloatArray, upper: FloatArray, matrix: FloatArray, room: FloatArray
+) -> tuple[FloatArray, FloatArray] | None:
+    """Solution and row prices of max cost·x with 0 <= x <= upper and matrix·x <= room; None where infeasible."""
+    n_row, n_column = matrix.shape
+    problem = highspy.HighsLp()
+    problem.num_col_, problem.num_row_ = n_column, n_row
+    problem.sense_ = highspy.ObjSense.kMaximize
+    problem.col_cost_, problem.col_lower_, problem.col_upper_ = cost, np.zeros(n_column), upper
+    problem.row_lower_, problem.row_upper_ = np.full(n_row, -highspy.kHighsInf), room
+    problem.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    problem.a_matrix_.start_ = np.arange(n_column + 1) * n_row
+    problem.a_matrix_.index_ = np.tile(np.arange(n_row), n_column)
+    problem.a_matrix_.value_ = matrix.T.ravel()
+    solver = highspy.Highs()
+    solver.silent()
+    solver.setOptionValue("threads", 1)
+    solver.passModel(problem)
+    solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    solution = solver.getSolution()
+    return np.array(solution.col_value), np.maximum(np.array(solution.row_dual), 0.0)

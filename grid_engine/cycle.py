@@ -1,0 +1,136 @@
+"""The engine's one question: an `Answer` to a `Study` on a `Network`. Pure: same question, same answer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from grid_engine import screen
+from grid_engine.envelope import Extents, extents
+from grid_engine.impact import Relief, relieve
+from grid_engine.limits import Monitor
+from grid_engine.model import FloatArray, Network
+from grid_engine.powerflow import Flow as Solution
+from grid_engine.powerflow import solve
+from grid_engine.problem import Problem, faults, pose
+from grid_engine.results import Answer, Binding, Envelope, Purpose, Reason, Status, Study
+
+
+def answer(network: Network, study: Study) -> Answer:
+    """What the engine says to `study`; faults of the study and of its solution are told in the status."""
+    found = faults(network, study)
+    if found:
+        return Answer(study.study_id, Status.BAD_INPUT, network.version, detail="; ".join(found))
+    problem = pose(network, study)
+    requested_w = problem.held_w if study.purpose is Purpose.ENVELOPE else problem.requested_w
+    solution = solve(problem.system, problem.injection(requested_w, slice(None)))
+    blank = Answer(
+        study.study_id,
+        Status.SOLVED,
+        network.version,
+        unsupplied=problem.unsupplied,
+        power_flows=study.intervals,
+    )
+    if not solution.converged.all():
+        return replace(blank, status=Status.NOT_CONVERGED, detail=_where(problem, solution))
+    values = problem.monitor.values(solution.voltage)
+    violations = screen.violations(problem.monitor, values)
+    blank = replace(blank, violations=violations)
+    posed = replace(problem, requested_w=requested_w)
+    reliefs = _reliefs(posed, sorted({violation.interval for violation in violations}))
+    spent = blank.power_flows + sum(relief.power_flows for relief in {id(r): r for r in reliefs.values()}.values())
+    failed = [relief for relief in reliefs.values() if relief.status is not Status.SOLVED]
+    if failed:
+        return replace(blank, status=failed[0].status, detail=failed[0].detail, power_flows=spent)
+    return _complete(posed, replace(blank, power_flows=spent), values, reliefs)
+
+
+def _complete(problem: Problem, blank: Answer, before: FloatArray, reliefs: dict[int, Relief]) -> Answer:
+    """The answer with envelopes and flows."""
+    allowed_w = problem.requested_w.copy()
+    for i, relief in reliefs.items():
+        allowed_w[:, i] = relief.allowed_w
+    solution = solve(problem.system, problem.injection(allowed_w, slice(None)))
+    after = problem.monitor.values(solution.voltage)
+    spent = blank.power_flows + problem.study.intervals
+    limited = _limits(problem, reliefs, before, after)
+    if problem.study.purpose is Purpose.ENVELOPE:
+        monitors = [reliefs[i].monitor if i in reliefs else problem.monitor for i in range(problem.study.intervals)]
+        reach = extents(problem, monitors, allowed_w)
+        spent += reach.power_flows
+        limited = _reached(problem, monitors, reach)
+    return replace(blank, envelopes=limited, flows=screen.flows(problem, after), power_flows=spent)
+
+
+def _where(problem: Problem, solution: Solution) -> str:
+    """Which interval and bus did not converge."""
+    i = int(np.flatnonzero(~solution.converged)[0])
+    bus = problem.system.network.buses.ids[int(solution.worst_node[i]) // 3]
+    return f"interval {i}: no power flow solution, worst at bus {bus}"
+
+
+def _reliefs(problem: Problem, intervals: Sequence[int]) -> dict[int, Relief]:
+    """Relief of every violated interval; intervals that are alike are computed once."""
+    known: dict[bytes, Relief] = {}
+    result = {}
+    for i in intervals:
+        key = b"".join(part[:, i].tobytes() for part in (problem.loads, problem.held_w, problem.requested_w))
+        if key not in known:
+            known[key] = relieve(problem, i)
+        result[i] = known[key]
+    return result
+
+
+def _limits(
+    problem: Problem, reliefs: dict[int, Relief], before: FloatArray, after: FloatArray
+) -> tuple[Envelope, ...]:
+    """An envelope for everyone who must be limited, and for everyone without supply who wants to move."""
+    result = []
+    for i in range(problem.study.intervals):
+        for j, participant in enumerate(problem.study.participants):
+            floor_w, ceiling_w = participant.floor_w, participant.ceiling_w
+            if participant.resource in problem.unsupplied:
+                if problem.requested_w[j, i]:
+                    result.append(Envelope(participant.resource, i, 0.0, 0.0, Binding(participant.bus, Reason.OUTAGE)))
+                continue
+            relief = reliefs.get(i)
+            if relief is None or relief.row[j] < 0:
+                continue
+            why = screen.binding(
+                relief.monitor, relief.row[j], before[:, i], after[:, i], float(relief.shadow_price[j])
+            )
+            allowed_w = float(relief.allowed_w[j])
+            if problem.requested_w[j, i] > allowed_w:
+                ceiling_w = allowed_w
+            else:
+                floor_w = allowed_w
+            result.append(Envelope(participant.resource, i, floor_w, ceiling_w, why))
+    return tuple(result)
+
+
+def _reached(problem: Problem, monitors: Sequence[Monitor], reach: Extents) -> tuple[Envelope, ...]:
+    """An envelope for every adjustable participant; without supply it may do nothing."""
+    result = []
+    for i in range(problem.study.intervals):
+        for j, participant in enumerate(problem.study.participants):
+            if participant.resource in problem.unsupplied:
+                outage = Binding(participant.bus, Reason.OUTAGE)
+                result.append(Envelope(participant.resource, i, 0.0, 0.0, outage))
+            elif problem.adjustable[j]:
+                why = _tightest(problem, monitors[i], reach, j, i)
+                limits_w = (float(reach.floor_w[j, i]), float(reach.ceiling_w[j, i]))
+                result.append(Envelope(participant.resource, i, *limits_w, why))
+    return tuple(result)
+
+
+def _tightest(problem: Problem, monitor: Monitor, reach: Extents, j: int, i: int) -> Binding | None:
+    """The constraint on the side that loses more of the participant's capability."""
+    lost_w = {
+        1: float(problem.ceiling_w[j] - reach.ceiling_w[j, i]),
+        -1: float(reach.floor_w[j, i] - problem.floor_w[j]),
+    }
+    sides = [side for side in (1, -1) if (j, i, side) in reach.stops]
+    if not sides:
+        return None
+    stop = reach.stops[(j, i, max(sides, key=lambda side: lost_w[side]))]
+    return screen.binding(monitor, stop.row, stop.before, stop.after, stop.shadow_price)

@@ -1,0 +1,119 @@
+"""AC power flow of one system for many cases at once.
+
+The voltages are the fixed point of v = Z·conj(s/v) + v0, which needs the one factorisation that the
+system already has and converges for any case that is not close to collapse; what has not converged
+after `_SWEEPS` sweeps is tried again by Newton's method on the same equations.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import bmat, csc_array, diags_array
+from scipy.sparse.linalg import splu
+
+from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
+from grid_engine.nodal import System
+
+_SWEEPS = 40
+_STEPS = 15
+_TOLERANCE_PU = 1e-10
+_CASES_AT_ONCE = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """Voltages of several cases."""
+
+    voltage: ComplexArray
+    """Shape (n_node, n_case), per unit; 0 at nodes without supply, not a number where not converged."""
+    converged: BoolArray
+    """Shape (n_case,)."""
+    worst_node: IntArray
+    """Shape (n_case,): the node that moved most in the last step; where not converged, the one to look at."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One converged solution."""
+
+    injection: ComplexArray
+    """Shape (n_node,), per unit."""
+    voltage: ComplexArray
+    """Shape (n_node,), per unit."""
+
+
+def solve(system: System, injection: ComplexArray) -> Flow:
+    """Power flow at `injection`, shape (n_node, n_case), per unit of `BASE_VA`; nodes without supply are ignored."""
+    live = np.where(system.supplied[:, None], injection, 0)
+    parts = [_sweep(system, live[:, at : at + _CASES_AT_ONCE]) for at in range(0, live.shape[1], _CASES_AT_ONCE)]
+    unknowns, moved = (np.concatenate([part[k] for part in parts], axis=1) for k in (0, 1))
+    for case in np.flatnonzero(~_settled(moved)):
+        unknowns[:, case], moved[:, case] = _newton(system, live[:, case])
+    converged = _settled(moved)
+    voltage = system.voltages(unknowns)
+    voltage[:, ~converged] = np.nan
+    return Flow(voltage, converged, np.argmax(np.where(np.isnan(moved), np.inf, moved), axis=0))
+
+
+def jacobian(system: System, injection: ComplexArray, voltage: ComplexArray) -> csc_array:
+    """Derivative of the current mismatch by the unknowns, shape (2n, 2n): real parts first, then imaginary."""
+    slope = np.divide(
+        injection.conj(), voltage.conj() ** 2, out=np.zeros_like(voltage), where=system.supplied & (injection != 0)
+    )
+    own = system.matrix
+    mirrored = system.basis.conj().T @ diags_array(slope) @ system.basis.conj()
+    return csc_array(
+        bmat(
+            [[own.real + mirrored.real, mirrored.imag - own.imag], [own.imag + mirrored.imag, own.real - mirrored.real]]
+        )
+    )
+
+
+def _settled(moved: FloatArray) -> BoolArray:
+    return np.asarray(moved.max(axis=0) < _TOLERANCE_PU)  # false for NaN as well
+
+
+def _sweep(system: System, injection: ComplexArray) -> tuple[ComplexArray, FloatArray]:
+    """Unknowns and how far the node voltages moved last, for every case."""
+    adjoint = system.basis.conj().T.tocsr()
+    start = system.unloaded[:, None]
+    unknowns = np.repeat(start, injection.shape[1], axis=1)
+    voltage = system.voltages(unknowns)
+    moved = np.full(injection.shape, np.inf)
+    with np.errstate(all="ignore"):
+        for _ in range(_SWEEPS):
+            unknowns = start + system.factor.solve(np.asarray(adjoint @ _current(injection, voltage)))
+            before, voltage = voltage, system.voltages(unknowns)
+            moved = np.abs(voltage - before)
+            if _settled(moved).all():
+                break
+    return unknowns, moved
+
+
+def _newton(system: System, injection: ComplexArray) -> tuple[ComplexArray, FloatArray]:
+    """The same for one case near collapse."""
+    adjoint = system.basis.conj().T.tocsr()
+    unknowns = system.unloaded.copy()
+    voltage = system.voltages(unknowns)
+    moved = np.full(len(injection), np.inf)
+    with np.errstate(all="ignore"):
+        for _ in range(_STEPS):
+            drawn = np.asarray(system.matrix @ (unknowns - system.unloaded))
+            residual = drawn - np.asarray(adjoint @ _current(injection, voltage))
+            if not np.isfinite(residual).all():
+                return unknowns, np.full(len(injection), np.nan)
+            try:
+                step = splu(jacobian(system, injection, voltage)).solve(np.concatenate([residual.real, residual.imag]))
+            except RuntimeError:  # SuperLU: exactly singular
+                return unknowns, np.full(len(injection), np.nan)
+            unknowns = unknowns - (step[: len(unknowns)] + 1j * step[len(unknowns) :])
+            before, voltage = voltage, system.voltages(unknowns)
+            moved = np.abs(voltage - before)
+            if moved.max() < _TOLERANCE_PU:
+                break
+    return unknowns, moved
+
+
+def _current(injection: ComplexArray, voltage: ComplexArray) -> ComplexArray:
+    """Injected current; 0 where nothing is injected, so that nodes without voltage do no harm."""
+    return np.divide(injection, voltage, out=np.zeros_like(voltage), where=injection != 0).conj()

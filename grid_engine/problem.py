@@ -1,0 +1,170 @@
+"""A study on a network as arrays, and what is wrong with it where that is impossible."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from math import isfinite
+
+import numpy as np
+
+from grid_engine.elements import BASE_VA
+from grid_engine.limits import Monitor, monitor
+from grid_engine.model import PHASES, BoolArray, ComplexArray, FloatArray, Network
+from grid_engine.nodal import System, build
+from grid_engine.results import NetworkState, Participant, Study
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """Everything that the calculations of one study share."""
+
+    study: Study
+    system: System
+    monitor: Monitor
+    loads: ComplexArray
+    """Shape (n_node, n_interval): injection of the loads, per unit."""
+    shares: FloatArray
+    """Shape (n_node, n_participant): injection per watt, per unit; zero where a participant has no supply."""
+    held_w: FloatArray
+    """Shape (n_participant, n_interval)."""
+    requested_w: FloatArray
+    """Shape (n_participant, n_interval)."""
+    floor_w: FloatArray
+    ceiling_w: FloatArray
+    adjustable: BoolArray
+    """Shape (n_participant,): may be limited, and has supply."""
+    unsupplied: tuple[str, ...]
+    """Buses, loads and participants that are left out."""
+
+    def injection(self, power_w: FloatArray, intervals: slice | list[int]) -> ComplexArray:
+        """Node injections (n_node, n_case) with participants at `power_w` (n_participant, n_case)."""
+        return np.asarray(self.loads[:, intervals] + self.shares @ power_w)
+
+
+def faults(network: Network, study: Study) -> tuple[str, ...]:
+    """Every fault of the study, for people."""
+    return tuple(chain(_shape_faults(study), _name_faults(network, study), _number_faults(study)))
+
+
+def pose(network: Network, study: Study) -> Problem:
+    """The study as arrays; it must have no faults."""
+    system = build(network, study.state)
+    participants = study.participants
+    bus_index = {name: n for n, name in enumerate(network.buses.ids)}
+    shares = np.zeros((len(system.supplied), len(participants)))
+    for n, participant in enumerate(participants):
+        nodes = system.nodes(bus_index[participant.bus])
+        for phase in participant.phases:
+            shares[nodes[PHASES.index(phase)], n] = 1 / (len(participant.phases) * BASE_VA)
+    has_supply = ((shares > 0) & ~system.supplied[:, None]).sum(axis=0) == 0
+    shares[:, ~has_supply] = 0
+    loads, dropped = _loads(network, study, system)
+    dead = np.flatnonzero(~system.supplied_buses())
+    shape = (len(participants), study.intervals)
+    return Problem(
+        study=study,
+        system=system,
+        monitor=monitor(system, study),
+        loads=loads,
+        shares=shares,
+        held_w=np.array([p.held_w for p in participants], dtype=np.float64).reshape(shape),
+        requested_w=np.array([p.requested_w for p in participants], dtype=np.float64).reshape(shape),
+        floor_w=np.array([p.floor_w for p in participants], dtype=np.float64),
+        ceiling_w=np.array([p.ceiling_w for p in participants], dtype=np.float64),
+        adjustable=np.array([p.adjustable for p in participants], dtype=np.bool_) & has_supply,
+        unsupplied=(
+            *(network.buses.ids[n] for n in dead),
+            *dropped,
+            *(p.resource for p, live in zip(participants, has_supply, strict=True) if not live),
+        ),
+    )
+
+
+def _loads(network: Network, study: Study, system: System) -> tuple[ComplexArray, tuple[str, ...]]:
+    """Injection of the loads, and the ids of those on nodes without supply."""
+    loads, n_interval = network.loads, study.intervals
+    factor = np.tile(np.asarray(study.load_scale or (1.0,) * n_interval, dtype=np.float64), (len(loads.ids), 1))
+    for n, name in enumerate(loads.ids):
+        known = study.load_w.get(name)
+        nominal = float(loads.power_va[n].real.sum())
+        if known is not None and nominal:
+            factor[n] = np.array(known) / nominal
+    result = np.zeros((len(system.supplied), n_interval), dtype=np.complex128)
+    dropped = []
+    for n, name in enumerate(loads.ids):
+        nodes = system.nodes(int(loads.bus[n]))
+        live = system.supplied[nodes]
+        result[nodes[live]] -= loads.power_va[n, live, None] * factor[n] / BASE_VA
+        if (~live & (loads.power_va[n] != 0)).any():
+            dropped.append(name)
+    return result, tuple(dropped)
+
+
+def _shape_faults(study: Study) -> Iterator[str]:
+    n = study.intervals
+    if n < 1:
+        yield f"{n} intervals"
+    if study.load_scale and len(study.load_scale) != n:
+        yield f"load_scale has {len(study.load_scale)} entries for {n} intervals"
+    for name, series in study.load_w.items():
+        if len(series) != n:
+            yield f"load {name}: {len(series)} values for {n} intervals"
+    seen: set[str] = set()
+    for p in study.participants:
+        if p.resource in seen:
+            yield f"{p.resource}: named twice"
+        seen.add(p.resource)
+        if len(p.held_w) != n or len(p.requested_w) != n:
+            yield f"{p.resource}: {len(p.held_w)} held and {len(p.requested_w)} requested powers for {n} intervals"
+        if not p.phases or set(p.phases) - set(PHASES) or len(set(p.phases)) != len(p.phases):
+            yield f"{p.resource}: phases {p.phases!r}"
+        if p.floor_w > p.ceiling_w:
+            yield f"{p.resource}: floor {p.floor_w} W above ceiling {p.ceiling_w} W"
+
+
+def _name_faults(network: Network, study: Study) -> Iterator[str]:
+    transformers = network.transformers
+    branches = {*network.lines.ids, *transformers.ids}
+    state: NetworkState = study.state
+    known: tuple[tuple[str, set[str], set[str]], ...] = (
+        ("bus", set(network.buses.ids), {p.bus for p in study.participants}),
+        ("load", set(network.loads.ids), set(study.load_w)),
+        ("rating of", branches, set(study.ratings)),
+        ("tap of", set(transformers.ids), set(state.taps)),
+        ("switch", set(network.switches.ids), set(state.switches_closed)),
+        ("service of", {*branches, *network.shunts.ids}, set(state.in_service)),
+    )
+    for what, names, used in known:
+        yield from (f"{what} {name}: not in the network" for name in sorted(used - names))
+    for n, name in enumerate(transformers.ids):
+        tap = state.taps.get(name, int(transformers.tap[n]))
+        if not transformers.tap_min[n] <= tap <= transformers.tap_max[n]:
+            yield f"tap of {name}: {tap} is outside {transformers.tap_min[n]} to {transformers.tap_max[n]}"
+
+
+def _number_faults(study: Study) -> Iterator[str]:
+    source = study.state.source_voltage_pu
+    checked: list[tuple[str, tuple[float, ...]]] = [
+        ("load_scale", study.load_scale),
+        ("source voltage", () if source is None else (source,)),
+        ("voltage band", (study.voltage_min_pu, study.voltage_max_pu)),
+        ("margin and step", (study.margin_pct, study.limit_step_w)),
+        *((f"load {name}", series) for name, series in study.load_w.items()),
+        *((p.resource, _numbers(p)) for p in study.participants),
+    ]
+    for name, rating in study.ratings.items():
+        limits = (rating.ampacity_a, rating.apparent_power_va, rating.reverse_power_w)
+        given = tuple(x for x in limits if x is not None)
+        checked.append((f"rating of {name}", (*given, rating.derate_pct, rating.condition_score)))
+        if any(x < 0 for x in given) or not 0 <= rating.derate_pct < 100:
+            yield f"rating of {name}: negative, or nothing left of it"
+    yield from (f"{what}: not a number" for what, values in checked if not all(isfinite(x) for x in values))
+    if not study.voltage_min_pu < study.voltage_max_pu:
+        yield f"voltage band from {study.voltage_min_pu} to {study.voltage_max_pu} pu"
+    if not 0 <= study.margin_pct < 50 or not study.limit_step_w > 0:
+        yield f"margin {study.margin_pct} %, step {study.limit_step_w} W"
+
+
+def _numbers(participant: Participant) -> tuple[float, ...]:
+    p = participant
+    return (*p.held_w, *p.requested_w, p.floor_w, p.ceiling_w, p.price_per_mwh)

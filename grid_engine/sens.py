@@ -1,0 +1,32 @@
+"""Sensitivities of limited quantities to the powers of participants, by one adjoint solve per row.
+
+The power flow equations at a solved point are linearised exactly; see `powerflow.jacobian`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csc_array
+from scipy.sparse.linalg import splu
+
+from grid_engine.limits import Monitor
+from grid_engine.model import FloatArray
+from grid_engine.nodal import System
+from grid_engine.powerflow import Case, jacobian
+
+
+def sensitivities(system: System, monitor: Monitor, rows: Sequence[int], case: Case, shares: FloatArray) -> FloatArray:
+    """Shape (n_row, n_participant): row units per watt, at one solved case.
+
+    `shares` (n_node, n_participant) is the injection per unit that one watt of each participant makes.
+    """
+    if not rows:
+        return np.zeros((0, shares.shape[1]))
+    gradients = np.stack([monitor.gradient(row, case.voltage) for row in rows], axis=1)
+    by_unknown = np.asarray(system.basis.T @ gradients)
+    factor = splu(csc_array(jacobian(system, case.injection, case.voltage).T))
+    adjoint = factor.solve(np.concatenate([by_unknown.real, -by_unknown.imag]))
+    n = len(adjoint) // 2
+    current = np.divide(shares, case.voltage.conj()[:, None], out=np.zeros(shares.shape, complex), where=shares != 0)
+    drive = np.asarray(system.basis.conj().T @ current)
+    return np.asarray(adjoint[:n].T @ drive.real + adjoint[n:].T @ drive.imag)
