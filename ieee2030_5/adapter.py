@@ -1,0 +1,164 @@
+"""The port of a 2030.5 utility server: devices fetch their controls here and report what they did."""
+
+import asyncio
+from collections.abc import Sequence
+
+from ieee2030_5 import leases
+from ieee2030_5 import resources as r
+from ieee2030_5.links import Links
+from ieee2030_5.modes import CannotSayError, as_values, control_base, from_values
+from ieee2030_5.records import Keep, KeepError, Record
+from ieee2030_5.server import Front
+from ieee2030_5.settings import ServerSettings
+from ieee2030_5.tls import lfdi_of_file, server_context
+from ieee2030_5.tree import Answer, Asked, Tree
+from ieee2030_5.utility import Device, build
+from protocols.port import Emit, Now
+from protocols.signals import Ack, Baseline, Control, Instruction, Outcome, Release, Signal
+
+_TICK_S = 1.0
+"""How late a change of status may be noticed; a GET is always exact."""
+_RETRY_S = 30
+"""Retry-After while nothing can be kept."""
+
+
+class UtilityServer:
+    """Serves the DERs of its settings; one `Adapter` for all of them.
+
+    `apply` puts a control into the tree and answers `PUBLISHED`; what the client makes of it arrives
+    through `emit` as `RECEIVED`, `STARTED`, `COMPLETED`, `REJECTED` or `SUPERSEDED`.
+    """
+
+    def __init__(self, settings: ServerSettings, now: Now, record: Keep = lambda _: None) -> None:
+        """Build the tree; listening begins with `run`.
+
+        Args:
+            settings: certificates, devices and rates.
+            now: Unix seconds UTC.
+            record: keeps each record before its effect is visible; raises `KeepError` where it cannot.
+
+        Raises:
+            OSError: the server's certificate cannot be read.
+            ValueError: the devices contradict each other.
+        """
+        self._settings = settings
+        self._now = now
+        self._tree = Tree(build(settings, lfdi_of_file(settings.certificate), int(now())), record)
+        self._links = Links(settings.poll_rate_s)
+        self._versions: dict[str, int] = {}
+        self._front = Front(self._reply, settings.body_limit, settings.body_timeout_s)
+        self._emit: Emit | None = None
+        self.listening = asyncio.Event()
+        """Set while the port is open."""
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Ids of the DERs served."""
+        return frozenset(device.resource for device in self._settings.devices)
+
+    @property
+    def port(self) -> int:
+        """The TCP port in use, once `listening`."""
+        return self._front.port
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Fold what `record` kept in an earlier life, oldest first; before `run`."""
+        self._tree.restore(records)
+        for issued in self._tree.utility.issued.values():
+            self._versions[issued.resource] = max(issued.version, self._versions.get(issued.resource, 0))
+        self._tree.utility.advance(int(self._now()))
+
+    async def run(self, emit: Emit) -> None:
+        """Serve until cancelled."""
+        self._emit = emit
+        context = server_context(self._settings.certificate, self._settings.key, self._settings.authorities)
+        emit([self._baseline(device) for device in self._tree.utility.devices.values()])
+        try:
+            await self._front.start(self._settings.host, self._settings.port, context)
+            self.listening.set()
+            while True:
+                await asyncio.sleep(_TICK_S)
+                self._tree.utility.advance(int(self._now()))
+                self._tell([*self._links.check(self._now())])
+        finally:
+            self.listening.clear()
+            self._emit = None
+            await self._front.stop()
+
+    async def apply(self, instruction: Instruction) -> Ack:
+        """Put a control into the device's program, or take it out again."""
+        device = self._tree.utility.by_resource(instruction.resource)
+        if device is None:
+            return self._ack(instruction, Outcome.REJECTED, f"{instruction.resource} is not served here")
+        latest = self._versions.get(instruction.resource, instruction.version)
+        if instruction.version < latest:
+            return self._ack(instruction, Outcome.SUPERSEDED, f"version {latest} is in force")
+        try:
+            ack = (
+                self._release(device, instruction)
+                if isinstance(instruction, Release)
+                else self._offer(device, instruction)
+            )
+        except (CannotSayError, KeepError) as error:
+            return self._ack(instruction, Outcome.REJECTED, str(error))
+        self._versions[instruction.resource] = instruction.version
+        return ack
+
+    def _offer(self, device: Device, control: Control) -> Ack:
+        if control.expiry_s <= self._now():
+            return self._ack(control, Outcome.EXPIRED, f"expired at {control.expiry_s:.0f} s")
+        made = leases.offer(self._tree, device, control, self._now())
+        detail = f"{made.events} event(s) published, in force until {made.end_s}"
+        if device.registered_s is None:
+            detail += "; the device has not registered yet"
+        values = as_values(made.base)
+        return self._ack(control, Outcome.PUBLISHED, detail, values)
+
+    def _release(self, device: Device, instruction: Release) -> Ack:
+        if instruction.baseline:
+            base = from_values(instruction.baseline)
+        else:
+            base = control_base(device.settings.default_limit, None, device.ratings, device.settings.profile)
+        count = leases.release(self._tree, device, base, self._now())
+        return self._ack(instruction, Outcome.PUBLISHED, f"{count} event(s) cancelled", as_values(base))
+
+    def _ack(
+        self, instruction: Instruction, outcome: Outcome, detail: str, requested: dict[str, float] | None = None
+    ) -> Ack:
+        return Ack(
+            instruction.control_id,
+            instruction.resource,
+            instruction.version,
+            outcome,
+            self._now(),
+            detail,
+            requested or {},
+        )
+
+    def _baseline(self, device: Device) -> Baseline:
+        base = self._tree.utility.programs[device.slug].default.base
+        return Baseline(device.settings.resource, as_values(base), self._now())
+
+    def _reply(self, lfdi: str, asked: Asked) -> Answer:
+        now = self._now()
+        try:
+            answer = self._tree.answer(lfdi, asked, int(now))
+        except KeepError as error:
+            return Answer(503, headers={"Retry-After": str(_RETRY_S)}, detail=str(error))
+        device = self._tree.utility.by_lfdi(lfdi)
+        if device is not None:
+            change = self._links.seen(device.settings.resource, f"{asked.method} {asked.target[:80]}", now)
+            self._tell([] if change is None else [change])
+        return answer
+
+    def _tell(self, links: Sequence[Signal]) -> None:
+        """Hand over link changes and whatever clients have reported since."""
+        signals = [*links, *self._tree.utility.signals]
+        if signals and self._emit is not None:
+            self._tree.utility.signals.clear()
+            self._emit(signals)
+
+    def default_of(self, resource: str) -> r.DefaultDERControl | None:
+        """The DefaultDERControl of a device, for the operator."""
+        device = self._tree.utility.by_resource(resource)
+        return None if device is None else self._tree.utility.programs[device.slug].default

@@ -1,0 +1,139 @@
+"""One request as the handlers see it: who asks, what for, on which state and when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ieee2030_5.paging import Page
+from ieee2030_5.resources import Resource
+from ieee2030_5.utility import Device, Meter, Program, Utility
+
+Params = Mapping[str, str]
+"""The variable parts of a URI by name."""
+
+INVALID_FORMAT, INVALID_VALUE, RESOURCE_LIMIT, NO_CONDITION = range(4)
+"""Error.reasonCode."""
+
+
+class Refused(Exception):  # noqa: N818  (a verdict, not a defect)
+    """The request is answered with a 4xx."""
+
+    def __init__(self, status: int, reason: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.reason, self.detail = status, reason, detail
+        self.headers = dict(headers or {})
+
+
+class Absent(Refused):
+    """There is no such resource, or none that this client may know of; nobody can tell the two apart."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(404, INVALID_VALUE, f"no resource at {path}")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is at the other end of the TLS connection, and which devices it speaks for."""
+
+    lfdi: str
+    devices: frozenset[str]
+    """Slugs of its registered devices; empty for a stranger."""
+    may_register: bool = False
+    """Its certificate belongs to a configured device that is not registered yet."""
+    aus: bool = False
+    """Documents carry the CSIP-AUS elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request."""
+
+    utility: Utility
+    principal: Principal
+    path: str
+    now: int
+    params: Params = field(default_factory=dict)
+    page: Page = field(default_factory=Page)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a PUT or POST leaves behind."""
+
+    href: str
+    document: Resource | None
+    """`None` where there was nothing to change."""
+    created: bool
+
+
+def principal_of(utility: Utility, lfdi: str) -> Principal:
+    """What a client with this certificate may see now."""
+    device = utility.by_lfdi(lfdi)
+    if device is None:
+        return Principal(lfdi, frozenset())
+    registered = device.registered_s is not None
+    return Principal(
+        lfdi,
+        frozenset({device.slug} if registered else ()),
+        may_register=not registered,
+        aus=device.settings.profile.value == "csip_aus",
+    )
+
+
+def anyone(call: Call) -> None:
+    """Every client with a certificate that we trust."""
+
+
+def registered(call: Call) -> None:
+    """Clients that speak for at least one registered device."""
+    if not call.principal.devices:
+        raise Absent(call.path)
+
+
+def own_device(call: Call) -> Device:
+    """The device named in the URI, if the client speaks for it."""
+    slug = call.params["e"]
+    if slug not in call.principal.devices:
+        raise Absent(call.path)
+    return call.utility.devices[slug]
+
+
+def own_devices(call: Call) -> list[Device]:
+    """All devices that the client speaks for."""
+    return [call.utility.devices[slug] for slug in sorted(call.principal.devices)]
+
+
+def own_programs(call: Call) -> list[Program]:
+    """All programs that apply to one of its devices."""
+    return call.utility.programs_of(device.settings.resource for device in own_devices(call))
+
+
+def own_program(call: Call) -> Program:
+    """The program named in the URI, if it applies to one of the client's devices."""
+    program = call.utility.programs.get(call.params["p"])
+    if program is None or program not in own_programs(call):
+        raise Absent(call.path)
+    return program
+
+
+def own_meters(call: Call) -> dict[str, Meter]:
+    """The meters that the client itself reports."""
+    return {slug: meter for slug, meter in call.utility.meters.items() if meter.owner == call.principal.lfdi}
+
+
+def own_meter(call: Call) -> Meter:
+    """The meter named in the URI, if the client reports it."""
+    meter = own_meters(call).get(call.params["m"])
+    if meter is None:
+        raise Absent(call.path)
+    return meter
+
+
+def own_lfdis(call: Call) -> frozenset[str]:
+    """LFDIs that the client may write into documents."""
+    return frozenset(device.settings.lfdi for device in own_devices(call))
+
+
+def not_in_future(call: Call, at_s: int, name: str) -> None:
+    """Refuse a time stamp that lies more than five minutes ahead."""
+    if at_s > call.now + 300:
+        raise Refused(400, INVALID_VALUE, f"{name} {at_s} lies ahead of the server's clock {call.now}")

@@ -1,0 +1,236 @@
+"""One codec for all documents: the dataclasses of `resources` to XML and back, in the strict order of the schema.
+
+A class lists its attributes and elements as annotated fields, base class first, as the schema does.
+The annotation says what a field holds, `attribute()` that it is an attribute, `csipaus()` that it
+belongs to the Australian namespace, a tuple that it repeats, a default that it may be absent. A class
+with `_named` gives its own name to every element that holds it.
+"""
+
+from collections.abc import Collection
+from dataclasses import MISSING, dataclass, field, fields
+from html import escape
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from lxml import etree
+
+from ieee2030_5.scalars import Scalar
+
+NAMESPACE = "urn:ieee:std:2030.5:ns"
+CSIP_AUS = "https://csipaus.org/ns"
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+DEPTH = 16
+"""Deepest element nesting accepted; the deepest legal document here has seven levels."""
+
+T = TypeVar("T")
+
+
+class DocumentError(ValueError):
+    """The body is not a document that we accept; the message says where and why."""
+
+
+class InvalidValueError(DocumentError):
+    """Well formed and in order, but a value is outside its type."""
+
+
+def attribute(default: Any = None) -> Any:
+    """Declare an XML attribute."""
+    return field(default=default, metadata={"attribute": True})
+
+
+def csipaus(default: Any = None) -> Any:
+    """Declare an optional element of the CSIP-AUS namespace."""
+    return field(default=default, metadata={"namespace": CSIP_AUS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """How one field is written."""
+
+    field: str
+    name: str
+    namespace: str
+    is_attribute: bool
+    repeats: bool
+    required: bool
+    scalar: Scalar | None
+    children: type | None
+
+    @property
+    def tag(self) -> str:
+        """The name with its prefix, as we write it."""
+        return f"csipaus:{self.name}" if self.namespace == CSIP_AUS else self.name
+
+
+_PARTS: dict[type, tuple[_Part, ...]] = {}
+
+
+def _parts(cls: type) -> tuple[_Part, ...]:
+    if cls not in _PARTS:
+        _PARTS[cls] = _read_class(cls)
+    return _PARTS[cls]
+
+
+def _read_class(cls: type) -> tuple[_Part, ...]:
+    hints = get_type_hints(cls, include_extras=True)
+    parts = []
+    for item in fields(cls):
+        hint, repeats = hints[item.name], False
+        if get_origin(hint) in (Union, UnionType):
+            hint = next(option for option in get_args(hint) if option is not NoneType)
+        if get_origin(hint) is tuple:
+            hint, repeats = get_args(hint)[0], True
+        metadata = getattr(hint, "__metadata__", ())
+        parts.append(
+            _Part(
+                field=item.name,
+                name=hint.__name__ if getattr(hint, "_named", False) else item.name,
+                namespace=item.metadata.get("namespace", NAMESPACE),
+                is_attribute=item.metadata.get("attribute", False),
+                repeats=repeats,
+                required=item.default is MISSING and item.default_factory is MISSING,
+                scalar=metadata[0] if metadata else None,
+                children=None if metadata else hint,
+            )
+        )
+    return tuple(parts)
+
+
+def root_name(cls: type) -> tuple[str, str]:
+    """Namespace and name of the root element of a class."""
+    return getattr(cls, "_namespace", NAMESPACE), getattr(cls, "_root", cls.__name__)
+
+
+def render(resource: object, *, aus: bool = False) -> bytes:
+    """Write a document.
+
+    Args:
+        resource: an instance of a class of `resources`.
+        aus: write the CSIP-AUS elements and declare their namespace. Plain clients fail on elements
+            they do not know, so without it such elements are left out.
+    """
+    namespace, name = root_name(type(resource))
+    tag = f"csipaus:{name}" if namespace == CSIP_AUS else name
+    head = f' xmlns="{NAMESPACE}"' + (f' xmlns:csipaus="{CSIP_AUS}"' if aus or namespace == CSIP_AUS else "")
+    out: list[str] = ['<?xml version="1.0" encoding="UTF-8"?>\n']
+    _write(resource, tag, head, out, aus=aus)
+    return "".join(out).encode()
+
+
+def _write(resource: object, tag: str, head: str, out: list[str], *, aus: bool) -> None:
+    attributes = [head]
+    body: list[str] = []
+    for part in _parts(type(resource)):
+        value = getattr(resource, part.field)
+        if value is None or (part.namespace == CSIP_AUS and not aus):
+            continue
+        if part.is_attribute and part.scalar is not None:
+            attributes.append(f' {part.name}="{escape(part.scalar.encode(value))}"')
+            continue
+        for item in value if part.repeats else (value,):
+            if part.scalar is not None:
+                body.append(f"<{part.tag}>{escape(part.scalar.encode(item), quote=False)}</{part.tag}>")
+            else:
+                _write(item, part.tag, "", body, aus=aus)
+    start = f"<{tag}{''.join(attributes)}"
+    if body:
+        out.append(f"{start}>{''.join(body)}</{tag}>")
+    else:
+        out.append(f"{start}/>")
+
+
+def parse(body: bytes, expected: Collection[type[T]]) -> T:
+    """Read a document whose root is one of the expected classes.
+
+    Raises:
+        DocumentError: not well formed, a document type declaration, too deep, an unknown namespace,
+            root or element, an element out of order, twice or missing.
+        InvalidValueError: a value outside its type.
+    """
+    root = _element(body)
+    for cls in expected:
+        namespace, name = root_name(cls)
+        if root.tag == f"{{{namespace}}}{name}":
+            return _read(root, cls, 1)
+    names = " or ".join(sorted(root_name(cls)[1] for cls in expected))
+    raise DocumentError(f"expected {names} in {NAMESPACE}, got {str(root.tag)[:120]}")
+
+
+def _element(body: bytes) -> Any:
+    # An encoding that hides "<!DOCTYPE" from this search is refused by its zero octets.
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body or b"\x00" in body:
+        raise DocumentError("document type declarations, entities and encodings other than UTF-8 are not accepted")
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        return etree.fromstring(body, parser)
+    except etree.XMLSyntaxError as error:
+        raise DocumentError(f"not well-formed XML: {error}") from error
+    except ValueError as error:
+        raise DocumentError(f"not XML: {error}") from error
+
+
+def _read(element: Any, cls: type[T], depth: int) -> T:
+    name = etree.QName(element).localname
+    if depth > DEPTH:
+        raise DocumentError(f"nested deeper than {DEPTH} elements at {name}")
+    if element.text is not None and element.text.strip():
+        raise DocumentError(f"text between the elements of {name}")
+    parts = _parts(cls)
+    values: dict[str, Any] = _attributes(element, parts)
+    elements = [part for part in parts if not part.is_attribute]
+    position = 0
+    for child in element:
+        while position < len(elements) and child.tag != f"{{{elements[position].namespace}}}{elements[position].name}":
+            position += 1
+        if position == len(elements):
+            raise DocumentError(f"{_local(child)} is unknown, repeated or out of order in {name}")
+        part = elements[position]
+        value = (
+            _scalar(child, part.scalar) if part.scalar else _read(child, cast("type[Any]", part.children), depth + 1)
+        )
+        if part.repeats:
+            values[part.field] = (*values.get(part.field, ()), value)
+        else:
+            values[part.field] = value
+            position += 1
+    for part in parts:
+        if part.required and part.field not in values:
+            raise DocumentError(f"{name} lacks {part.name}")
+    return cls(**values)
+
+
+def _attributes(element: Any, parts: tuple[_Part, ...]) -> dict[str, Any]:
+    known = {part.name: part.scalar for part in parts if part.is_attribute}
+    values: dict[str, Any] = {}
+    for name, text in element.attrib.items():
+        scalar = known.get(name)
+        if scalar is not None:
+            values[name] = _decode(name, text, scalar)
+        elif not name.startswith(f"{{{XSI}}}"):
+            raise DocumentError(f"attribute {str(name)[:60]} is unknown in {_local(element)}")
+    return values
+
+
+def _scalar(element: Any, scalar: Scalar) -> object:
+    if len(element):
+        raise DocumentError(f"{_local(element)} holds text, not elements")
+    return _decode(_local(element), (element.text or "").strip(), scalar)
+
+
+def _decode(name: str, text: str, scalar: Scalar) -> object:
+    try:
+        return scalar.decode(text)
+    except ValueError as error:
+        raise InvalidValueError(f"{name}: {error}") from error
+
+
+def _local(element: Any) -> str:
+    return etree.QName(element).localname[:60]

@@ -1,0 +1,277 @@
+"""EndDevices and what lies below them: registration, connection point, assignments, DER documents and logs."""
+
+from dataclasses import replace
+
+from ieee2030_5 import resources as r
+from ieee2030_5.call import (
+    INVALID_VALUE,
+    Absent,
+    Call,
+    Kept,
+    Params,
+    Refused,
+    not_in_future,
+    own_device,
+    own_devices,
+)
+from ieee2030_5.identity import sfdi_of, short_id
+from ieee2030_5.paging import paged
+from ieee2030_5.readings import of_availability, of_status
+from ieee2030_5.utility import Device, Utility, is_australian, mrid, sfdi
+
+
+def end_device(device: Device, utility: Utility) -> r.EndDevice:
+    """The document of one device."""
+    href = device.href
+    has_pin, aus = device.settings.pin is not None, is_australian(device)
+    return r.EndDevice(
+        href=href,
+        subscribable=0,
+        DERListLink=r.ListLink(href=f"{href}/der", all=1),
+        deviceCategory=device.category,
+        lFDI=device.settings.lfdi,
+        LogEventListLink=r.ListLink(href=f"{href}/lel", all=len(device.logs)),
+        sFDI=sfdi(device),
+        changedTime=device.changed_s,
+        enabled=True,
+        FunctionSetAssignmentsListLink=r.ListLink(href=f"{href}/fsa", all=1),
+        postRate=device.post_rate_s or utility.settings.post_rate_s,
+        RegistrationLink=r.Link(href=f"{href}/rg") if has_pin else None,
+        ConnectionPointLink=r.Link(href=f"{href}/cp") if aus else None,
+    )
+
+
+def get_list(call: Call) -> r.EndDeviceList:
+    """The devices that this client speaks for; empty for a stranger."""
+    items = [end_device(device, call.utility) for device in own_devices(call)]
+    whole = r.EndDeviceList(href="/edev", subscribable=0, pollRate=call.utility.settings.poll_rate_s)
+    return paged(whole, items, call.page)
+
+
+def get(call: Call) -> r.EndDevice:
+    """One device."""
+    return end_device(own_device(call), call.utility)
+
+
+def register(call: Call, body: r.Resource) -> Kept:
+    """In-band registration: a configured device announces itself with its own certificate."""
+    document = _checked(call, body, call.principal.lfdi)
+    device = call.utility.by_lfdi(call.principal.lfdi)
+    if device is None:
+        raise Refused(403, INVALID_VALUE, f"{call.principal.lfdi} is not on the list of devices that may register")
+    if device.registered_s is not None:
+        raise Refused(409, INVALID_VALUE, f"{call.principal.lfdi} is registered already")
+    return Kept(device.href, document, created=True)
+
+
+def put(call: Call, body: r.Resource) -> Kept:
+    """A client may change its category and how often it posts; the rest is the server's."""
+    device = own_device(call)
+    return Kept(device.href, _checked(call, body, device.settings.lfdi), created=False)
+
+
+def _checked(call: Call, body: r.Resource, lfdi: str) -> r.EndDevice:
+    if not isinstance(body, r.EndDevice):
+        raise Absent(call.path)
+    if body.lFDI not in (None, lfdi) or body.sFDI != sfdi_of(lfdi):
+        raise Refused(400, INVALID_VALUE, f"lFDI {body.lFDI} and sFDI {body.sFDI} are not those of the certificate")
+    return r.EndDevice(
+        lFDI=lfdi, sFDI=body.sFDI, changedTime=call.now, deviceCategory=body.deviceCategory, postRate=body.postRate
+    )
+
+
+def keep(utility: Utility, params: Params, document: r.Resource, owner: str, at_s: int) -> None:  # noqa: ARG001
+    """Fold an EndDevice."""
+    device = utility.devices.get(params["e"])
+    if device is None or not isinstance(document, r.EndDevice):
+        return
+    device.registered_s = at_s if device.registered_s is None else device.registered_s
+    device.category = document.deviceCategory or device.category
+    device.post_rate_s = document.postRate or device.post_rate_s
+    device.changed_s = at_s
+    device.revision += 1
+
+
+def drop(utility: Utility, params: Params, at_s: int) -> None:
+    """Fold the removal of an EndDevice: everything it put below itself goes with it."""
+    device = utility.devices.get(params["e"])
+    if device is None:
+        return
+    device.registered_s, device.category, device.post_rate_s, device.changed_s = None, None, None, at_s
+    device.documents.clear()
+    device.logs.clear()
+    device.subscriptions.clear()
+    device.revision += 1
+    lfdi = device.settings.lfdi
+    utility.meters = {slug: meter for slug, meter in utility.meters.items() if meter.owner != lfdi}
+
+
+def registration(call: Call) -> r.Registration:
+    """The PIN by which a device knows that this is its utility."""
+    device = own_device(call)
+    pin, since = device.settings.pin, device.registered_s
+    if pin is None or since is None:
+        raise Absent(call.path)
+    poll = call.utility.settings.poll_rate_s
+    return r.Registration(href=call.path, pollRate=poll, dateTimeRegistered=since, pIN=pin)
+
+
+def put_registration(call: Call, body: r.Resource) -> Kept:
+    """Some clients PUT the PIN that they were given; it is compared, not kept."""
+    if not isinstance(body, r.Registration) or body.pIN != registration(call).pIN:
+        raise Refused(400, INVALID_VALUE, "the PIN is not the one of this device")
+    return Kept(call.path, None, created=False)
+
+
+def connection_point(call: Call) -> r.ConnectionPoint:
+    """CSIP-AUS: empty until the client has said where it is connected."""
+    device = own_device(call)
+    if not is_australian(device):
+        raise Absent(call.path)
+    kept = device.documents.get(call.path)
+    number = kept.connectionPointId if isinstance(kept, r.ConnectionPoint) else ""
+    return r.ConnectionPoint(href=call.path, connectionPointId=number)
+
+
+def put_connection_point(call: Call, body: r.Resource) -> Kept:
+    """A market's identifier of ten characters and, in some, a check digit."""
+    connection_point(call)
+    number = body.connectionPointId if isinstance(body, r.ConnectionPoint) else None
+    if number is None or not number.isascii() or not number.isalnum() or len(number) not in (10, 11):
+        raise Refused(400, INVALID_VALUE, f"{number!r} is not a connection point identifier")
+    return Kept(call.path, body, created=call.path not in own_device(call).documents)
+
+
+def assignments(call: Call) -> r.FunctionSetAssignmentsList:
+    """Every device has one base assignment, so that no client waits for the first control."""
+    device = own_device(call)
+    whole = r.FunctionSetAssignmentsList(
+        href=f"{device.href}/fsa", subscribable=0, pollRate=call.utility.settings.poll_rate_s
+    )
+    return paged(whole, [_assignment(call, device)], call.page)
+
+
+def assignment(call: Call) -> r.FunctionSetAssignments:
+    """The base assignment."""
+    return _assignment(call, own_device(call))
+
+
+def _assignment(call: Call, device: Device) -> r.FunctionSetAssignments:
+    programs = call.utility.programs_of({device.settings.resource})
+    return r.FunctionSetAssignments(
+        href=f"{device.href}/fsa/1",
+        DERProgramListLink=r.ListLink(href=f"{device.href}/fsa/1/derp", all=len(programs)),
+        ResponseSetListLink=r.ListLink(href="/rsps", all=len(programs)),
+        TimeLink=r.Link(href="/tm"),
+        subscribable=0,
+        mRID=mrid(call.utility.settings, "fsa", device.settings.resource),
+        description="Base assignment",
+        version=0,
+    )
+
+
+def ders(call: Call) -> r.DERList:
+    """One DER stands for the whole device."""
+    device = own_device(call)
+    whole = r.DERList(href=f"{device.href}/der", pollRate=call.utility.settings.poll_rate_s)
+    return paged(whole, [_der(call, device)], call.page)
+
+
+def der(call: Call) -> r.DER:
+    """The DER."""
+    return _der(call, own_device(call))
+
+
+def _der(call: Call, device: Device) -> r.DER:
+    href = f"{device.href}/der/1"
+    programs = call.utility.programs_of({device.settings.resource})
+    return r.DER(
+        href=href,
+        subscribable=0,
+        AssociatedDERProgramListLink=r.ListLink(href=f"{href}/derp", all=len(programs)),
+        CurrentDERProgramLink=r.Link(href=f"{href}/cdp"),
+        DERAvailabilityLink=r.Link(href=f"{href}/dera"),
+        DERCapabilityLink=r.Link(href=f"{href}/dercap"),
+        DERSettingsLink=r.Link(href=f"{href}/derg"),
+        DERStatusLink=r.Link(href=f"{href}/ders"),
+    )
+
+
+def get_document(call: Call) -> r.Resource:
+    """What the client sent last, and nothing before that."""
+    kept = own_device(call).documents.get(call.path)
+    if kept is None:
+        raise Absent(call.path)
+    return kept
+
+
+def put_document(call: Call, body: r.Resource) -> Kept:
+    """Replace one of the four documents of a DER; status and availability are measurements too."""
+    device = own_device(call)
+    for field in ("readingTime", "updatedTime"):
+        not_in_future(call, getattr(body, field, 0), field)
+    if isinstance(body, r.DERSettings) and body.setMaxW.value <= 0:
+        raise Refused(400, INVALID_VALUE, "setMaxW must be above zero")
+    if isinstance(body, r.DERStatus):
+        call.utility.signals.extend(of_status(body, device.settings.resource, call.now))
+    if isinstance(body, r.DERAvailability):
+        call.utility.signals.extend(of_availability(body, device.settings.resource, call.now))
+    return Kept(call.path, body, created=call.path not in device.documents)
+
+
+def keep_document(utility: Utility, params: Params, document: r.Resource, owner: str, at_s: int) -> None:  # noqa: ARG001
+    """Fold one of the documents below a device."""
+    device = utility.devices.get(params["e"])
+    if device is not None:
+        device.documents[document.href or ""] = document
+        device.revision += 1
+
+
+def logs(call: Call) -> r.LogEventList:
+    """The newest first."""
+    device = own_device(call)
+    href = f"{device.href}/lel"
+    items = [replace(item, href=f"{href}/{name}") for name, item in device.logs.items()]
+    return paged(
+        r.LogEventList(href=href, subscribable=0, pollRate=call.utility.settings.poll_rate_s), items, call.page
+    )
+
+
+def log(call: Call) -> r.LogEvent:
+    """One log event."""
+    found = own_device(call).logs.get(call.params["l"])
+    if found is None:
+        raise Absent(call.path)
+    return replace(found, href=call.path)
+
+
+def post_log(call: Call, body: r.Resource) -> Kept:
+    """Kept once, however often it is posted."""
+    device = own_device(call)
+    if not isinstance(body, r.LogEvent):
+        raise Absent(call.path)
+    name = short_id("lel", body.createdDateTime, body.logEventID, body.functionSet, body.logEventCode, body.details)
+    return Kept(f"{device.href}/lel/{name}", body, created=True)
+
+
+def keep_log(utility: Utility, params: Params, document: r.Resource, owner: str, at_s: int) -> None:  # noqa: ARG001
+    """Fold a log event; the oldest goes when the list is full."""
+    device = utility.devices.get(params["e"])
+    if device is not None and isinstance(document, r.LogEvent):
+        device.logs[params["l"]] = document
+        while len(device.logs) > utility.settings.log_events:
+            del device.logs[min(device.logs, key=lambda name: device.logs[name].createdDateTime)]
+        device.revision += 1
+
+
+def drop_log(utility: Utility, params: Params, at_s: int) -> None:  # noqa: ARG001
+    """Fold the removal of a log event."""
+    device = utility.devices.get(params["e"])
+    if device is not None:
+        device.logs.pop(params["l"], None)
+        device.revision += 1
+
+
+def revision(call: Call) -> int:
+    """Of the device named in the URI."""
+    return own_device(call).revision

@@ -1,0 +1,67 @@
+"""Where every client begins: DeviceCapability, Time and SelfDevice."""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from ieee2030_5 import resources as r
+from ieee2030_5.call import Call, own_devices, own_meters, own_programs
+from ieee2030_5.identity import sfdi_of
+
+
+def device_capability(call: Call) -> r.DeviceCapability:
+    """Only links to what this client can use; a stranger learns where it could register, and no more."""
+    poll = call.utility.settings.poll_rate_s
+    devices = own_devices(call)
+    edev = r.ListLink(href="/edev", all=len(devices))
+    if not devices:
+        return r.DeviceCapability(href="/dcap", pollRate=poll, EndDeviceListLink=edev)
+    programs = len(own_programs(call))
+    return r.DeviceCapability(
+        href="/dcap",
+        pollRate=poll,
+        DERProgramListLink=r.ListLink(href="/derp", all=programs),
+        ResponseSetListLink=r.ListLink(href="/rsps", all=programs),
+        TimeLink=r.Link(href="/tm"),
+        EndDeviceListLink=edev,
+        MirrorUsagePointListLink=r.ListLink(href="/mup", all=len(own_meters(call))),
+        SelfDeviceLink=r.Link(href="/sdev"),
+    )
+
+
+def time(call: Call) -> r.Time:
+    """The server's clock; `localTime` is left out, because clients disagree on whether it includes the season."""
+    zone = call.utility.settings.timezone
+    standard, saving, begins, ends = _offsets(zone, datetime.fromtimestamp(call.now, UTC).year)
+    return r.Time(
+        href="/tm",
+        pollRate=call.utility.settings.poll_rate_s,
+        currentTime=call.now,
+        dstEndTime=ends,
+        dstOffset=saving,
+        dstStartTime=begins,
+        quality=call.utility.settings.time_quality,
+        tzOffset=standard,
+    )
+
+
+def self_device(call: Call) -> r.SelfDevice:
+    """This server by the fingerprint of its own certificate."""
+    lfdi = call.utility.server_lfdi
+    return r.SelfDevice(href="/sdev", pollRate=call.utility.settings.poll_rate_s, lFDI=lfdi, sFDI=sfdi_of(lfdi))
+
+
+@lru_cache(maxsize=64)
+def _offsets(zone: str, year: int) -> tuple[int, int, int, int]:
+    """Standard offset, daylight saving, and the seconds at which it begins and ends; zeros where there is none."""
+    territory = ZoneInfo(zone)
+    hours = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(366 * 24)]
+    saving = [int((hour.astimezone(territory).dst() or timedelta()).total_seconds()) for hour in hours]
+    first = hours[0].astimezone(territory)
+    standard = int((first.utcoffset() or timedelta()).total_seconds()) - saving[0]
+    turns = [i for i in range(1, len(hours)) if hours[i].year == year and saving[i] != saving[i - 1]]
+    begins = next((int(hours[i].timestamp()) for i in turns if saving[i]), 0)
+    ends = next((int(hours[i].timestamp()) for i in turns if not saving[i]), 0)
+    if not begins or not ends:
+        return standard, 0, 0, 0
+    return standard, max(saving), begins, ends

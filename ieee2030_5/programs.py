@@ -1,0 +1,194 @@
+"""DERPrograms, their default, their events, and the responses to them."""
+
+from dataclasses import replace
+
+from ieee2030_5 import events as life
+from ieee2030_5 import resources as r
+from ieee2030_5.call import (
+    INVALID_VALUE,
+    Absent,
+    Call,
+    Kept,
+    Params,
+    Refused,
+    own_device,
+    own_lfdis,
+    own_program,
+    own_programs,
+)
+from ieee2030_5.identity import short_id
+from ieee2030_5.paging import paged
+from ieee2030_5.responses import outcome_of
+from ieee2030_5.utility import Program, Utility, mrid
+
+RESPONSE_STATUSES = frozenset({*range(1, 15), 252, 253, 254})
+"""Response.status of the 2018 edition: 15 and 251 came with the 2023 edition, 255 is reserved."""
+
+
+def program_document(program: Program) -> r.DERProgram:
+    """The document of one program."""
+    href = program.href
+    return r.DERProgram(
+        href=href,
+        subscribable=0,
+        mRID=program.mrid,
+        description="Operating envelope",
+        version=0,
+        ActiveDERControlListLink=r.ListLink(href=f"{href}/actderc", all=len(life.active(program.events))),
+        DefaultDERControlLink=r.Link(href=f"{href}/dderc"),
+        DERControlListLink=r.ListLink(href=f"{href}/derc", all=len(program.events)),
+        primacy=program.primacy,
+    )
+
+
+def _listed(call: Call, programs: list[Program]) -> r.DERProgramList:
+    whole = r.DERProgramList(href=call.path, subscribable=0, pollRate=call.utility.settings.poll_rate_s)
+    return paged(whole, [program_document(program) for program in programs], call.page)
+
+
+def get_list(call: Call) -> r.DERProgramList:
+    """All programs of this client."""
+    return _listed(call, own_programs(call))
+
+
+def of_device(call: Call) -> r.DERProgramList:
+    """The programs of one device."""
+    return _listed(call, call.utility.programs_of({own_device(call).settings.resource}))
+
+
+def current(call: Call) -> r.DERProgram:
+    """The program of a device that wins now: the lowest primacy with an active event, else the lowest."""
+    programs = call.utility.programs_of({own_device(call).settings.resource})
+    if not programs:
+        raise Absent(call.path)
+    return program_document(min(programs, key=lambda item: (not life.active(item.events), item.primacy, item.slug)))
+
+
+def get(call: Call) -> r.DERProgram:
+    """One program."""
+    return program_document(own_program(call))
+
+
+def default(call: Call) -> r.DefaultDERControl:
+    """What holds while no event does."""
+    return own_program(call).default
+
+
+def keep_default(utility: Utility, params: Params, document: r.Resource, owner: str, at_s: int) -> None:  # noqa: ARG001
+    """Fold a new default."""
+    program = utility.programs.get(params["p"])
+    if program is not None and isinstance(document, r.DefaultDERControl):
+        program.default = document
+        utility.touch(program)
+
+
+def controls(call: Call) -> r.DERControlList:
+    """All events that have not ended, also the cancelled ones."""
+    program = own_program(call)
+    whole = r.DERControlList(href=f"{program.href}/derc", subscribable=0)
+    return paged(whole, program.events, call.page)
+
+
+def active_controls(call: Call) -> r.DERControlList:
+    """The events in force."""
+    program = own_program(call)
+    whole = r.DERControlList(href=f"{program.href}/actderc", subscribable=0)
+    return paged(whole, life.active(program.events), call.page)
+
+
+def control(call: Call) -> r.DERControl:
+    """One event."""
+    for event in own_program(call).events:
+        if event.href == call.path:
+            return event
+    raise Absent(call.path)
+
+
+def keep_control(utility: Utility, params: Params, document: r.Resource, owner: str, at_s: int) -> None:  # noqa: ARG001
+    """Fold a new event."""
+    program = utility.programs.get(params["p"])
+    if program is None or not isinstance(document, r.DERControl):
+        return
+    if all(event.mRID != document.mRID for event in program.events):
+        program.events = life.publish(program.events, document, at_s)
+        program.created_s = max(program.created_s, document.creationTime)
+        utility.touch(program)
+
+
+def drop_control(utility: Utility, params: Params, at_s: int) -> None:
+    """Fold a cancellation: the event stays listed as cancelled, so that every client learns of it."""
+    program = utility.programs.get(params["p"])
+    if program is not None:
+        href = f"{program.href}/derc/{params['c']}"
+        program.events = life.cancel(program.events, [e.mRID for e in program.events if e.href == href], at_s)
+        utility.touch(program)
+
+
+def revision(call: Call) -> int:
+    """Of the program named in the URI."""
+    return own_program(call).revision
+
+
+def response_sets(call: Call) -> r.ResponseSetList:
+    """One set per program."""
+    items = [_response_set(call, program) for program in own_programs(call)]
+    return paged(r.ResponseSetList(href="/rsps", pollRate=call.utility.settings.poll_rate_s), items, call.page)
+
+
+def response_set(call: Call) -> r.ResponseSet:
+    """The set of one program."""
+    return _response_set(call, own_program(call))
+
+
+def _response_set(call: Call, program: Program) -> r.ResponseSet:
+    return r.ResponseSet(
+        href=f"/rsps/{program.slug}",
+        mRID=mrid(call.utility.settings, "rsps", program.mrid),
+        ResponseListLink=r.ListLink(href=program.reply_to, all=len(_own_responses(call, program))),
+    )
+
+
+def _own_responses(call: Call, program: Program) -> dict[str, r.Response]:
+    mine = own_lfdis(call)
+    return {name: item for name, item in program.responses.items() if item.endDeviceLFDI in mine}
+
+
+def responses(call: Call) -> r.ResponseList:
+    """What this client has answered."""
+    program = own_program(call)
+    items = [replace(item, href=f"{program.reply_to}/{name}") for name, item in _own_responses(call, program).items()]
+    return paged(r.ResponseList(href=program.reply_to), items, call.page)
+
+
+def response(call: Call) -> r.Response:
+    """One answer."""
+    found = _own_responses(call, own_program(call)).get(call.params["x"])
+    if found is None:
+        raise Absent(call.path)
+    return replace(found, href=call.path)
+
+
+def post_response(call: Call, body: r.Resource) -> Kept:
+    """An answer to an event, also to one that has been cancelled or has ended."""
+    program = own_program(call)
+    if not isinstance(body, r.Response):
+        raise Absent(call.path)
+    issued = call.utility.issued.get(body.subject)
+    if issued is None or issued.program != program.slug:
+        raise Refused(400, INVALID_VALUE, f"subject {body.subject} is no event of this program")
+    if body.endDeviceLFDI not in own_lfdis(call):
+        raise Refused(400, INVALID_VALUE, f"endDeviceLFDI {body.endDeviceLFDI} is not the client's")
+    if body.status not in RESPONSE_STATUSES:
+        raise Refused(400, INVALID_VALUE, f"status {body.status} is unknown in the 2018 edition")
+    name = short_id("rsp", body.subject, body.endDeviceLFDI, body.status, body.createdDateTime)
+    if name not in program.responses:
+        call.utility.signals.extend(outcome_of(body, issued, call.utility, call.now))
+    return Kept(f"{program.reply_to}/{name}", body, created=True)
+
+
+def keep_response(utility: Utility, params: Params, document: r.Resource, owner: str, at_s: int) -> None:  # noqa: ARG001
+    """Fold an answer."""
+    program = utility.programs.get(params["p"])
+    if program is not None and isinstance(document, r.Response):
+        program.responses[params["x"]] = document
+        utility.touch(program)

@@ -1,0 +1,80 @@
+"""Settings of the utility server, as plain values."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from ieee2030_5.identity import PenEncoding
+from protocols.signals import Bounds
+
+MOST_RETAINED_S = 30 * 86_400
+
+
+class Profile(StrEnum):
+    """Which dialect a client speaks."""
+
+    CSIP = "csip"
+    """IEEE 2030.5-2018 as CSIP uses it: limits in percent of `setMaxW`, nothing outside the schema."""
+    CSIP_AUS = "csip_aus"
+    """With the Australian extensions: limits in watts at the connection point."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSettings:
+    """One DER that this server controls, known by its certificate."""
+
+    resource: str
+    """Id of the DER in the zone."""
+    lfdi: str
+    """40 hex digits."""
+    max_w: float
+    """Greatest injection; replaced by `setMaxW` once the device has reported it."""
+    min_w: float = 0
+    """Least injection: negative where the device can consume."""
+    pin: int | None = None
+    """Registration PIN; `None` serves no Registration."""
+    profile: Profile = Profile.CSIP
+    default_limit: Bounds = field(default_factory=Bounds)
+    """DefaultDERControl until the first control brings its own fallback."""
+    in_band: bool = False
+    """True: the device appears only once it has registered itself by POST /edev."""
+    forward_is_generation: bool = False
+    """Sign of its readings: the schema calls 1 (forward) delivered to the customer, some DER clients generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The whole server."""
+
+    certificate: Path
+    key: Path
+    authorities: Path
+    """PEM file of the roots and intermediates that may have issued a client's certificate."""
+    devices: tuple[DeviceSettings, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8443
+    """0 picks a free port; `UtilityServer.port` tells which."""
+    denied: frozenset[str] = frozenset()
+    """LFDIs that get 403 for everything but DeviceCapability."""
+    poll_rate_s: int = 300
+    post_rate_s: int = 300
+    primacy: int = 65
+    """Of the program that each device has of its own; lower wins, 65 upward is free for a deployment."""
+    pen: int = 0
+    """IANA Private Enterprise Number of the operator, the tail of every mRID."""
+    pen_encoding: PenEncoding = PenEncoding.HEX
+    timezone: str = "UTC"
+    """Service territory, an IANA name; for the offsets of the Time resource."""
+    time_quality: int = 3
+    """3: this host's clock is disciplined by an external source; 7: intentionally uncoordinated."""
+    retention_s: int = MOST_RETAINED_S
+    """How long a Response to an event that has ended is still accepted."""
+    body_limit: int = 65_536
+    """Octets of a request body."""
+    body_timeout_s: float = 10
+    log_events: int = 100
+    """Kept per device; the oldest is dropped."""
+    meters: int = 32
+    """MirrorUsagePoints accepted per device."""
+    subscriptions: int = 32
+    """Accepted per device."""

@@ -1,0 +1,358 @@
+"""The resource tree as one table, and what it answers: the whole server but for sockets and clock."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl
+
+from ieee2030_5 import end_devices, entry, metering, programs
+from ieee2030_5 import resources as r
+from ieee2030_5.call import (
+    INVALID_FORMAT,
+    INVALID_VALUE,
+    Absent,
+    Call,
+    Kept,
+    Params,
+    Refused,
+    anyone,
+    own_device,
+    own_meter,
+    own_program,
+    principal_of,
+    registered,
+)
+from ieee2030_5.codec import DocumentError, InvalidValueError, parse, render
+from ieee2030_5.paging import QueryError, read_query
+from ieee2030_5.records import Issued, Keep, Record, Removed, Stored
+from ieee2030_5.utility import Utility
+
+Get = Callable[[Call], r.Resource]
+Write = Callable[[Call, r.Resource], Kept]
+Fold = Callable[[Utility, Params, r.Resource, str, int], None]
+Drop = Callable[[Utility, Params, int], None]
+Types = tuple[type[r.Resource], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row: a URI template, who may know of it, and what each method does.
+
+    A write answers what to keep and at which URI; the row of that URI folds it (`keep`, `drop`), now
+    and again after a restart. A row without `put` or `post` answers those methods with 405.
+    """
+
+    template: str
+    visible: Callable[[Call], object]
+    """Raises `Absent` for a client that may not know of the resource."""
+    get: Get
+    stores: Types = ()
+    """Documents that can be kept here."""
+    put: Write | None = None
+    delete: bool = False
+    keep: Fold | None = None
+    drop: Drop | None = None
+    takes: Types = ()
+    """Documents that can be posted here."""
+    post: Write | None = None
+    revision: Callable[[Call], int] | None = None
+    """Where given, the rendered answer is reused until the number changes."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """For the Allow header."""
+        extra = (("PUT", self.put is not None), ("POST", self.post is not None), ("DELETE", self.delete))
+        return ("GET", "HEAD", *(name for name, there in extra if there))
+
+
+def _der_document(name: str, cls: type[r.Resource]) -> Route:
+    return Route(
+        f"/edev/{{e}}/der/1/{name}",
+        own_device,
+        end_devices.get_document,
+        stores=(cls,),
+        put=end_devices.put_document,
+        keep=end_devices.keep_document,
+    )
+
+
+_E, _P = end_devices.revision, programs.revision
+
+ROUTES: tuple[Route, ...] = (
+    Route("/dcap", anyone, entry.device_capability),
+    Route("/tm", registered, entry.time),
+    Route("/sdev", registered, entry.self_device),
+    Route("/edev", anyone, end_devices.get_list, takes=(r.EndDevice,), post=end_devices.register),
+    Route(
+        "/edev/{e}",
+        own_device,
+        end_devices.get,
+        stores=(r.EndDevice,),
+        put=end_devices.put,
+        delete=True,
+        keep=end_devices.keep,
+        drop=end_devices.drop,
+        revision=_E,
+    ),
+    Route(
+        "/edev/{e}/rg",
+        end_devices.registration,
+        end_devices.registration,
+        stores=(r.Registration,),
+        put=end_devices.put_registration,
+    ),
+    Route(
+        "/edev/{e}/cp",
+        end_devices.connection_point,
+        end_devices.connection_point,
+        stores=(r.ConnectionPoint,),
+        put=end_devices.put_connection_point,
+        keep=end_devices.keep_document,
+    ),
+    Route("/edev/{e}/fsa", own_device, end_devices.assignments, revision=_E),
+    Route("/edev/{e}/fsa/1", own_device, end_devices.assignment, revision=_E),
+    Route("/edev/{e}/fsa/1/derp", own_device, programs.of_device),
+    Route("/edev/{e}/der", own_device, end_devices.ders, revision=_E),
+    Route("/edev/{e}/der/1", own_device, end_devices.der, revision=_E),
+    Route("/edev/{e}/der/1/derp", own_device, programs.of_device),
+    Route("/edev/{e}/der/1/cdp", own_device, programs.current),
+    _der_document("dercap", r.DERCapability),
+    _der_document("derg", r.DERSettings),
+    _der_document("ders", r.DERStatus),
+    _der_document("dera", r.DERAvailability),
+    Route(
+        "/edev/{e}/lel",
+        own_device,
+        end_devices.logs,
+        takes=(r.LogEvent,),
+        post=end_devices.post_log,
+        revision=_E,
+    ),
+    Route(
+        "/edev/{e}/lel/{l}",
+        end_devices.log,
+        end_devices.log,
+        stores=(r.LogEvent,),
+        delete=True,
+        keep=end_devices.keep_log,
+        drop=end_devices.drop_log,
+    ),
+    Route("/derp", registered, programs.get_list),
+    Route("/derp/{p}", own_program, programs.get, revision=_P),
+    Route(
+        "/derp/{p}/dderc",
+        own_program,
+        programs.default,
+        stores=(r.DefaultDERControl,),
+        keep=programs.keep_default,
+        revision=_P,
+    ),
+    Route("/derp/{p}/derc", own_program, programs.controls, revision=_P),
+    Route("/derp/{p}/actderc", own_program, programs.active_controls, revision=_P),
+    Route(
+        "/derp/{p}/derc/{c}",
+        programs.control,
+        programs.control,
+        stores=(r.DERControl,),
+        keep=programs.keep_control,
+        drop=programs.drop_control,
+        revision=_P,
+    ),
+    Route("/rsps", registered, programs.response_sets),
+    Route("/rsps/{p}", own_program, programs.response_set),
+    Route(
+        "/rsps/{p}/rsp",
+        own_program,
+        programs.responses,
+        takes=(r.DERControlResponse, r.Response),
+        post=programs.post_response,
+    ),
+    Route(
+        "/rsps/{p}/rsp/{x}",
+        programs.response,
+        programs.response,
+        stores=(r.DERControlResponse, r.Response),
+        keep=programs.keep_response,
+    ),
+    Route("/mup", registered, metering.get_list, takes=(r.MirrorUsagePoint,), post=metering.post),
+    Route(
+        "/mup/{m}",
+        own_meter,
+        metering.get,
+        stores=(r.MirrorUsagePoint,),
+        put=metering.put,
+        delete=True,
+        keep=metering.keep,
+        drop=metering.drop,
+        takes=(r.MirrorMeterReading, r.MirrorMeterReadingList),
+        post=metering.post_readings,
+    ),
+)
+"""Every URI. What is not here is 404: function sets that we do not serve, and whatever else is asked for."""
+
+CACHED = 8_192
+"""Rendered answers kept at most; the oldest goes first."""
+MEDIA_TYPE = "application/sep+xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One HTTP request without its transport."""
+
+    method: str
+    target: str
+    """Path and query as sent."""
+    accept: str = ""
+    content_type: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to send back."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    detail: str = ""
+    """Why a request was refused; for the operator, never sent."""
+
+
+def match(path: str) -> tuple[Route, Params] | None:
+    """The row of a path and the variable parts in it."""
+    segments = path.split("/")
+    for route, parts in _BY_LENGTH.get(len(segments), ()):
+        if all(
+            part == segment or (part[0:1] == "{" and segment) for part, segment in zip(parts, segments, strict=True)
+        ):
+            named = zip(parts, segments, strict=True)
+            return route, {part[1:-1]: segment for part, segment in named if part[0:1] == "{"}
+    return None
+
+
+_BY_LENGTH: Mapping[int, Sequence[tuple[Route, list[str]]]] = {
+    length: [(route, route.template.split("/")) for route in ROUTES if route.template.count("/") + 1 == length]
+    for length in range(2, 8)
+}
+
+
+class Tree:
+    """Answers requests from the state and keeps what they leave behind."""
+
+    def __init__(self, utility: Utility, keep: Keep) -> None:
+        self.utility = utility
+        self._keep = keep
+        self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
+
+    def answer(self, lfdi: str, asked: Asked, now: int) -> Answer:
+        """Answer one request of the client with this certificate; a bad request is a 4xx with an Error body."""
+        try:
+            return self._dispatch(lfdi, asked, now)
+        except Refused as refused:
+            headers = {"Content-Type": MEDIA_TYPE, **refused.headers}
+            return Answer(refused.status, render(r.Error(reasonCode=refused.reason)), headers, refused.detail)
+
+    def _dispatch(self, lfdi: str, asked: Asked, now: int) -> Answer:
+        path, _, query = asked.target.partition("?")
+        if lfdi in self.utility.settings.denied and path != "/dcap":
+            raise Refused(403, INVALID_VALUE, f"{lfdi} is denied")
+        found = match(path)
+        if found is None:
+            raise Absent(path)
+        route, params = found
+        self.utility.advance(now)
+        call = Call(self.utility, principal_of(self.utility, lfdi), path, now, params)
+        route.visible(call)
+        if asked.method not in route.methods:
+            raise Refused(405, INVALID_FORMAT, f"{asked.method} {path}", {"Allow": ", ".join(route.methods)})
+        if asked.method in ("GET", "HEAD"):
+            return self._read(route, call, query, asked.accept)
+        if asked.method == "DELETE":
+            self.remove(path, now)
+            return Answer(204)
+        return self._write(route, call, asked)
+
+    def _read(self, route: Route, call: Call, query: str, accept: str) -> Answer:
+        if not _accepts_xml(accept):
+            raise Refused(406, INVALID_FORMAT, f"only {MEDIA_TYPE} is served, asked for {accept[:80]}")
+        try:
+            call = replace(call, page=read_query(dict(parse_qsl(query, keep_blank_values=True))))
+        except QueryError as error:
+            raise Refused(400, INVALID_VALUE, f"{call.path}: {error}") from error
+        headers = {"Content-Type": MEDIA_TYPE}
+        aus = call.principal.aus
+        if route.revision is None:
+            return Answer(200, render(route.get(call), aus=aus), headers)
+        key, revision = (f"{call.path}?{call.page}", aus), route.revision(call)
+        cached = self._rendered.get(key)
+        if cached is None or cached[0] != revision:
+            cached = (revision, render(route.get(call), aus=aus))
+            if len(self._rendered) >= CACHED:
+                del self._rendered[next(iter(self._rendered))]
+            self._rendered[key] = cached
+        return Answer(200, cached[1], headers)
+
+    def _write(self, route: Route, call: Call, asked: Asked) -> Answer:
+        types, write = (route.stores, route.put) if asked.method == "PUT" else (route.takes, route.post)
+        if asked.content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
+            raise Refused(415, INVALID_FORMAT, f"body is {asked.content_type[:60]!r}, not {MEDIA_TYPE}")
+        try:
+            body = parse(asked.body, types)
+        except InvalidValueError as error:
+            raise Refused(400, INVALID_VALUE, f"{call.path}: {error}") from error
+        except DocumentError as error:
+            raise Refused(400, INVALID_FORMAT, f"{call.path}: {error}") from error
+        if write is None:
+            raise Absent(call.path)
+        kept = write(call, body)
+        if kept.document is not None:
+            self.store(kept.href, kept.document, call.principal.lfdi, call.now)
+        return Answer(201 if kept.created else 204, headers={"Location": kept.href})
+
+    def store(self, href: str, document: r.Resource, owner: str, now: int) -> None:
+        """Keep a document, then fold it into the state."""
+        document = replace(document, href=href)
+        self._keep(Stored(href, render(document, aus=True).decode(), owner, now))
+        self._fold(href, document, owner, now)
+
+    def remove(self, href: str, now: int) -> None:
+        """Keep a removal, then fold it; the removal of an event is its cancellation."""
+        self._keep(Removed(href, now))
+        self._drop(href, now)
+
+    def issue(self, issued: Issued) -> None:
+        """Keep and remember which control an event carries."""
+        self._keep(issued)
+        self.utility.issued[issued.mrid] = issued
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Fold what was kept before a restart, in its order; nothing is kept again and nobody is told."""
+        for record in records:
+            self.utility.advance(record.at_s)
+            if isinstance(record, Issued):
+                self.utility.issued[record.mrid] = record
+            elif isinstance(record, Removed):
+                self._drop(record.href, record.at_s)
+            elif (found := match(record.href)) is not None:
+                document = parse(record.document.encode(), found[0].stores)
+                self._fold(record.href, document, record.owner, record.at_s)
+        self.utility.signals.clear()
+
+    def _fold(self, href: str, document: r.Resource, owner: str, now: int) -> None:
+        found = match(href)
+        if found is not None and found[0].keep is not None:
+            found[0].keep(self.utility, found[1], document, owner, now)
+
+    def _drop(self, href: str, now: int) -> None:
+        found = match(href)
+        if found is not None and found[0].drop is not None:
+            found[0].drop(self.utility, found[1], now)
+
+
+def _accepts_xml(accept: str) -> bool:
+    """True where XML is acceptable: no header, any type, or ours with whatever parameters but q=0."""
+    wanted = [item.strip().lower() for item in accept.split(",") if item.strip()]
+    return not wanted or any(
+        item.partition(";")[0].strip() in ("*/*", "application/*", MEDIA_TYPE)
+        and "q=0;" not in f"{item};".replace(" ", "")
+        for item in wanted
+    )

@@ -1,0 +1,202 @@
+"""The utility's side in memory: devices, programs, meters, responses, subscriptions; no I/O and no clock.
+
+Everything here is a projection: it changes only by folding a `Record` (see `tree.commit`) or by time
+passing over the events of a program.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+
+from ieee2030_5 import events as life
+from ieee2030_5 import resources as r
+from ieee2030_5.identity import mrid_of, sfdi_of, short_id
+from ieee2030_5.modes import CannotSayError, Ratings, control_base, watts
+from ieee2030_5.records import Issued
+from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
+from protocols.signals import Signal
+
+_READABLE = 16
+"""Longest resource id that goes into URIs as it is; EPRI's client wants them under 50 characters."""
+
+
+@dataclass(slots=True)
+class Device:
+    """One EndDevice and what its client put below it."""
+
+    settings: DeviceSettings
+    slug: str
+    """Its name in URIs, stable for the life of the device."""
+    registered_s: int | None
+    """`None` until it is registered; then nobody sees it, not even itself."""
+    changed_s: int
+    category: str | None = None
+    post_rate_s: int | None = None
+    documents: dict[str, r.Resource] = field(default_factory=dict)
+    """By URI: the four documents of the DER, and the connection point."""
+    logs: dict[str, r.LogEvent] = field(default_factory=dict)
+    subscriptions: dict[str, r.Subscription] = field(default_factory=dict)
+    revision: int = 0
+    """Bumped by every change below the device; rendered pages of an older revision are thrown away."""
+
+    @property
+    def href(self) -> str:
+        """URI of the EndDevice."""
+        return f"/edev/{self.slug}"
+
+    @property
+    def ratings(self) -> Ratings:
+        """What percentages count from: the device's own DERSettings where it has sent them."""
+        sent = self.documents.get(f"{self.href}/der/1/derg")
+        max_w, charge_w = self.settings.max_w, max(0.0, -self.settings.min_w)
+        if isinstance(sent, r.DERSettings):
+            max_w = watts(sent.setMaxW) or max_w
+            charge_w = watts(sent.setMaxChargeRateW) if sent.setMaxChargeRateW else charge_w
+        return Ratings(max_w, charge_w)
+
+
+@dataclass(slots=True)
+class Program:
+    """One DERProgram: its default, its events and the responses to them."""
+
+    slug: str
+    mrid: str
+    primacy: int
+    members: frozenset[str]
+    """Resources that it applies to; nobody else sees it."""
+    default: r.DefaultDERControl
+    events: life.Events = ()
+    created_s: int = 0
+    """creationTime of the newest event; creation times of one program never repeat, they break ties."""
+    responses: dict[str, r.Response] = field(default_factory=dict)
+    revision: int = 0
+
+    @property
+    def href(self) -> str:
+        """URI of the DERProgram."""
+        return f"/derp/{self.slug}"
+
+    @property
+    def reply_to(self) -> str:
+        """Where clients post their Responses."""
+        return f"/rsps/{self.slug}/rsp"
+
+
+@dataclass(slots=True)
+class Meter:
+    """One MirrorUsagePoint: who reports it and which series it has; the readings themselves are passed on, not kept."""
+
+    owner: str
+    document: r.MirrorUsagePoint
+    series: dict[str, r.MirrorMeterReading] = field(default_factory=dict)
+    """By mRID, with ReadingType and without readings."""
+
+
+@dataclass(slots=True)
+class Utility:
+    """All state of one server."""
+
+    settings: ServerSettings
+    server_lfdi: str
+    devices: dict[str, Device] = field(default_factory=dict)
+    """By slug."""
+    programs: dict[str, Program] = field(default_factory=dict)
+    meters: dict[str, Meter] = field(default_factory=dict)
+    issued: dict[str, Issued] = field(default_factory=dict)
+    """By mRID, kept for `retention_s` after the end of the event."""
+    signals: list[Signal] = field(default_factory=list)
+    """What clients have told us and nobody has taken yet."""
+    timers: list[tuple[int, str]] = field(default_factory=list)
+    """A heap of when which program changes next by itself; an entry may be outdated, then it does nothing."""
+
+    def by_lfdi(self, lfdi: str) -> Device | None:
+        """The device with this certificate, registered or not."""
+        return next((d for d in self.devices.values() if d.settings.lfdi == lfdi), None)
+
+    def by_resource(self, resource: str) -> Device | None:
+        """The device that is this DER of the zone."""
+        return next((d for d in self.devices.values() if d.settings.resource == resource), None)
+
+    def programs_of(self, resources: Iterable[str]) -> list[Program]:
+        """Programs that apply to any of these resources."""
+        wanted = frozenset(resources)
+        return [program for program in self.programs.values() if program.members & wanted]
+
+    def advance(self, now: int) -> list[str]:
+        """Let time pass over all events; returns the slugs of the programs that changed."""
+        changed = []
+        while self.timers and self.timers[0][0] <= now:
+            program = self.programs.get(heappop(self.timers)[1])
+            due = life.next_change(program.events) if program else None
+            if program is not None and due is not None and due <= now:
+                program.events = life.advance(program.events, now)
+                self.touch(program)
+                changed.append(program.slug)
+        if changed:
+            horizon = now - self.settings.retention_s
+            self.issued = {mrid: item for mrid, item in self.issued.items() if item.end_s > horizon}
+        return changed
+
+    def touch(self, program: Program) -> None:
+        """Note that a program has changed, and when it will change by itself."""
+        program.revision += 1
+        due = life.next_change(program.events)
+        if due is not None:
+            heappush(self.timers, (due, program.slug))
+
+
+def slug_of(resource: str) -> str:
+    """The name of a resource in URIs."""
+    return resource if len(resource) <= _READABLE else short_id("resource", resource)
+
+
+def build(settings: ServerSettings, server_lfdi: str, now: int) -> Utility:
+    """The state before the first request: every configured device with a program of its own.
+
+    Raises:
+        ValueError: two devices share a certificate or a resource, or a default limit has no mode.
+    """
+    utility = Utility(settings, server_lfdi)
+    lfdis = [item.lfdi.upper() for item in settings.devices]
+    if len(set(lfdis)) < len(lfdis):
+        raise ValueError("two devices share one certificate (LFDI)")
+    for item in settings.devices:
+        slug = slug_of(item.resource)
+        if slug in utility.devices:
+            raise ValueError(f"two devices are called {item.resource}")
+        device = Device(replace(item, lfdi=item.lfdi.upper()), slug, None if item.in_band else now, now)
+        utility.devices[slug] = device
+        utility.programs[slug] = _own_program(settings, device)
+    return utility
+
+
+def mrid(settings: ServerSettings, *what: object) -> str:
+    """An mRID in the operator's name."""
+    return mrid_of(settings.pen, settings.pen_encoding, *what)
+
+
+def _own_program(settings: ServerSettings, device: Device) -> Program:
+    resource, slug = device.settings.resource, device.slug
+    try:
+        base = control_base(device.settings.default_limit, None, device.ratings, device.settings.profile)
+    except CannotSayError as error:
+        raise ValueError(f"default limit of {resource}: {error}") from error
+    default = r.DefaultDERControl(
+        href=f"/derp/{slug}/dderc",
+        subscribable=1,
+        mRID=mrid(settings, "dderc", resource),
+        description="Default limit",
+        version=0,
+        base=base,
+    )
+    return Program(slug, mrid(settings, "derp", resource), settings.primacy, frozenset({resource}), default)
+
+
+def is_australian(device: Device) -> bool:
+    """True where documents for this device carry the CSIP-AUS elements."""
+    return device.settings.profile is Profile.CSIP_AUS
+
+
+def sfdi(device: Device) -> int:
+    """Its short identifier."""
+    return sfdi_of(device.settings.lfdi)

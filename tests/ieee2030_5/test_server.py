@@ -1,0 +1,236 @@
+"""TLS, HTTP and the port over real sockets."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+
+from gateway.clock import wall
+from ieee2030_5 import resources as r
+from ieee2030_5.adapter import UtilityServer
+from ieee2030_5.codec import parse, render
+from ieee2030_5.pki import make_pki
+from ieee2030_5.records import KeepError, Record
+from ieee2030_5.tree import MEDIA_TYPE
+from protocols.signals import (
+    Ack,
+    Baseline,
+    Bounds,
+    Control,
+    LinkChanged,
+    LinkState,
+    Measurement,
+    Outcome,
+    Release,
+    Signal,
+)
+from tests.ieee2030_5.conftest import Laboratory
+
+pytestmark = pytest.mark.sockets
+
+
+@dataclass
+class Site:
+    laboratory: Laboratory
+    server: UtilityServer
+    signals: list[Signal] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.server.port}"
+
+    def context(self, name: str | None, ciphers: str = "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0") -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
+        context.load_verify_locations(self.laboratory.directory / "root.pem")
+        if name is not None:
+            issued = self.laboratory.issued[name]
+            context.load_cert_chain(issued.certificate, issued.key)
+        return context
+
+    @asynccontextmanager
+    async def client(self, name: str) -> AsyncIterator[aiohttp.ClientSession]:
+        connector = aiohttp.TCPConnector(ssl=self.context(name), family=socket.AF_INET)
+        async with aiohttp.ClientSession(self.url, connector=connector) as session:
+            yield session
+
+    def said(self, cls: type) -> list[Signal]:
+        return [signal for signal in self.signals if isinstance(signal, cls)]
+
+
+@asynccontextmanager
+async def running(laboratory: Laboratory, **changes: object) -> AsyncIterator[Site]:
+    record = changes.pop("record", lambda _: None)
+    server = UtilityServer(laboratory.settings(**changes), wall, record)  # type: ignore[arg-type]
+    site = Site(laboratory, server)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(server.run(site.signals.extend))
+        await server.listening.wait()
+        yield site
+        task.cancel()
+
+
+async def _first_byte(site: Site, context: ssl.SSLContext) -> bytes:
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", site.server.port, ssl=context, server_hostname="localhost"
+    )
+    writer.write(b"GET /dcap HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return await reader.read(1)
+
+
+def control(resource: str = "B", version: int = 1, ceiling_w: float = 1_200_000, lease_s: float = 900) -> Control:
+    now = wall()
+    limit = Bounds(ceiling_w=ceiling_w)
+    return Control(f"K{version}", resource, version, now, now + lease_s, limit, fallback=Bounds(ceiling_w=1_000_000))
+
+
+async def test_the_mandatory_suite_alone_is_enough(laboratory: Laboratory) -> None:
+    async with running(laboratory) as site:
+        context = site.context("B")
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", site.server.port, ssl=context, server_hostname="localhost"
+        )
+        assert writer.get_extra_info("cipher")[:2] == ("ECDHE-ECDSA-AES128-CCM8", "TLSv1.2")
+        writer.write(b"GET /dcap HTTP/1.1\r\nHost: localhost\r\nAccept: application/sep+xml\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert b"Content-Length:" in head
+        assert b"chunked" not in head
+        assert len(head) < 2_048
+        writer.close()
+
+
+@pytest.mark.parametrize("name", [None, "foreign"])
+async def test_no_certificate_or_a_foreign_one_ends_in_an_alert(
+    laboratory: Laboratory, tmp_path, name: str | None
+) -> None:
+    foreign = {item.name: item for item in make_pki(tmp_path, ["foreign"], ["localhost"], wall())}
+    async with running(laboratory) as site:
+        context = site.context(None)
+        if name is not None:
+            context.load_cert_chain(foreign[name].certificate, foreign[name].key)
+        with pytest.raises(ssl.SSLError, match=r"(?i)alert"):
+            await _first_byte(site, context)
+        async with site.client("B") as session, session.get("/dcap") as response:
+            assert response.status == 200
+
+
+async def test_an_rsa_or_weak_suite_is_not_offered(laboratory: Laboratory) -> None:
+    async with running(laboratory) as site:
+        context = site.context("B", "AES128-SHA:DHE-RSA-AES128-SHA:@SECLEVEL=0")
+        with pytest.raises(ssl.SSLError):
+            await asyncio.open_connection("127.0.0.1", site.server.port, ssl=context, server_hostname="localhost")
+
+
+async def test_requests_of_every_kind_of_nonsense_get_4xx_with_an_error(laboratory: Laboratory, validate) -> None:
+    bodies = [b"", b"<a", b"<x xmlns='urn:who'/>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", b"<a>" * 20_000]
+    async with running(laboratory) as site, site.client("B") as session:
+        headers = {"Content-Type": MEDIA_TYPE}
+        for body in bodies:
+            async with session.put("/edev/B/der/1/ders", data=body, headers=headers) as response:
+                assert response.status == 400
+                validate(await response.read())
+        for size in (65_537, 3_000_000):
+            async with session.put("/edev/B/der/1/ders", data=b"x" * size, headers=headers) as response:
+                assert response.status == 413
+                validate(await response.read())
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(100):
+                yield b"x" * 1_000
+
+        async with session.put("/edev/B/der/1/ders", data=chunks(), headers=headers) as response:
+            assert response.status == 413
+        for method, target, status in (
+            ("PUT", "/edev/B/der/1/ders", 415),
+            ("PATCH", "/tm", 405),
+            ("GET", "/derp?l=-1", 400),
+            ("GET", "/%00/..%2f..%2fetc", 404),
+            ("GET", "/edev/A", 404),
+            ("OPTIONS", "/dcap", 405),
+        ):
+            async with session.request(method, target, data=b"<a/>" if method == "PUT" else None) as response:
+                assert response.status == status, target
+                validate(await response.read())
+
+
+async def test_head_tells_what_get_would(laboratory: Laboratory) -> None:
+    async with (
+        running(laboratory) as site,
+        site.client("B") as session,
+        session.get("/edev/B/fsa") as one,
+        session.head("/edev/B/fsa") as two,
+    ):
+        assert await two.read() == b""
+        assert one.headers["Content-Length"] == two.headers["Content-Length"]
+        assert len(await one.read()) == int(one.headers["Content-Length"])
+
+
+async def test_a_control_is_published_fetched_answered_and_released(laboratory: Laboratory) -> None:
+    async with running(laboratory) as site, site.client("B") as session:
+        ack = await site.server.apply(control())
+        assert (ack.outcome, ack.requested) == (Outcome.PUBLISHED, {"opModMaxLimW": 2_000.0})
+        async with session.get("/derp/B/derc?l=255") as response:
+            listed = parse(await response.read(), (r.DERControlList,))
+        event = listed.items[0]
+        assert event.status.currentStatus == 1
+        for status in (1, 2):
+            body = render(r.DERControlResponse(endDeviceLFDI=laboratory.lfdi("B"), status=status, subject=event.mRID))
+            async with session.post(event.replyTo, data=body, headers={"Content-Type": MEDIA_TYPE}) as response:
+                assert response.status == 201
+        assert [item.outcome for item in site.said(Ack)] == [Outcome.RECEIVED, Outcome.STARTED]
+        assert (await site.server.apply(Release("K2", "B", 2, {}))).outcome is Outcome.PUBLISHED
+        async with session.get("/derp/B/derc?l=255") as response:
+            assert parse(await response.read(), (r.DERControlList,)).items[0].status.currentStatus == 2
+        assert (await site.server.apply(control(version=1))).outcome is Outcome.SUPERSEDED
+        baselines = {item.resource: item.values for item in site.said(Baseline)}
+        assert baselines["B"] == {"opModMaxLimW": 2_500.0}
+
+
+async def test_what_cannot_be_said_or_kept_is_rejected(laboratory: Laboratory) -> None:
+    refuse = False
+
+    def record(_: Record) -> None:
+        if refuse:
+            raise KeepError("disk full")
+
+    async with running(laboratory, record=record) as site, site.client("B") as session:
+        unsayable = Control("K1", "C", 1, wall(), wall() + 9, Bounds(floor_w=-5.0), fallback=Bounds())
+        assert (await site.server.apply(unsayable)).outcome is Outcome.PUBLISHED  # C cannot consume: nothing to limit
+        unknown = Control("K1", "Z", 1, wall(), wall() + 9, Bounds())
+        assert (await site.server.apply(unknown)).outcome is Outcome.REJECTED
+        past = Control("K1", "B", 1, wall() - 9, wall() - 1, Bounds())
+        assert (await site.server.apply(past)).outcome is Outcome.EXPIRED
+        refuse = True
+        ack = await site.server.apply(control())
+        assert (ack.outcome, ack.detail) == (Outcome.REJECTED, "disk full")
+        body = render(r.DERStatus(readingTime=int(wall())))
+        async with session.put("/edev/B/der/1/ders", data=body, headers={"Content-Type": MEDIA_TYPE}) as response:
+            assert response.status == 503
+            assert response.headers["Retry-After"]
+
+
+async def test_readings_and_the_link_arrive_as_signals(laboratory: Laboratory) -> None:
+    async with running(laboratory) as site, site.client("B") as session:
+        point = r.MirrorUsagePoint(
+            mRID="AB",
+            roleFlags="49",
+            serviceCategoryKind=0,
+            status=1,
+            deviceLFDI=laboratory.lfdi("B"),
+            meter_readings=(
+                r.MirrorMeterReading(
+                    mRID="CD", reading=r.Reading(value=42), reading_type=r.ReadingType(flowDirection=19, uom=38)
+                ),
+            ),
+        )
+        async with session.post("/mup", data=render(point), headers={"Content-Type": MEDIA_TYPE}) as response:
+            assert response.status == 201
+        assert [item.value for item in site.said(Measurement)] == [42.0]  # type: ignore[attr-defined]
+        assert [(item.resource, item.state) for item in site.said(LinkChanged)] == [("B", LinkState.ONLINE)]  # type: ignore[attr-defined]

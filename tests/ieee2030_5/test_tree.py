@@ -1,0 +1,419 @@
+"""The whole server without sockets: every document, every refusal, and who may see what."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from ieee2030_5 import resources as r
+from ieee2030_5.codec import parse, render
+from ieee2030_5.leases import offer, release
+from ieee2030_5.modes import control_base
+from ieee2030_5.records import Record, from_json, to_json
+from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked, Tree
+from ieee2030_5.utility import build
+from protocols.signals import Bounds, Control, Outcome, Quality
+from tests.ieee2030_5.conftest import NOW, Laboratory, Validate
+
+T0 = int(NOW)
+
+
+class Client:
+    """One certificate against a tree in memory."""
+
+    def __init__(self, tree: Tree, lfdi: str, now: int = T0) -> None:
+        self.tree, self.lfdi, self.now = tree, lfdi, now
+
+    def ask(self, method: str, target: str, body: bytes | object = b"", **extra: str) -> Answer:
+        data = body if isinstance(body, bytes) else render(body, aus=True)
+        asked = Asked(method, target, extra.get("accept", MEDIA_TYPE), extra.get("content_type", MEDIA_TYPE), data)
+        return self.tree.answer(self.lfdi, asked, self.now)
+
+    def get(self, target: str, cls: type) -> object:
+        answer = self.ask("GET", target)
+        assert answer.status == 200, (target, answer)
+        return parse(answer.body, (cls,))
+
+    def walk(self) -> dict[str, bytes]:
+        """Everything that can be reached by links from /dcap, lists as a whole."""
+        found: dict[str, bytes] = {}
+        waiting = ["/dcap"]
+        while waiting:
+            href = waiting.pop()
+            if href in found:
+                continue
+            answer = self.ask("GET", f"{href}?l=255")
+            if answer.status == 404 and href.rsplit("/", 1)[1] in ("dercap", "derg", "ders", "dera"):
+                continue  # nothing sent yet: the one link that may lead nowhere
+            assert answer.status == 200, (href, answer)
+            found[href] = answer.body
+            waiting += [link.decode() for link in re.findall(rb'(?:href|replyTo)="([^"]+)"', answer.body)]
+        return found
+
+
+@pytest.fixture
+def records() -> list[Record]:
+    return []
+
+
+@pytest.fixture
+def tree(laboratory: Laboratory, records: list[Record]) -> Tree:
+    return Tree(build(laboratory.settings(), laboratory.lfdi("server"), T0), records.append)
+
+
+def control(resource: str = "B", version: int = 1, **changes: object) -> Control:
+    plain = Control(
+        f"K{version}",
+        resource,
+        version,
+        NOW,
+        NOW + 900,
+        Bounds(ceiling_w=1_200_000.0),
+        fallback=Bounds(ceiling_w=1_000_000.0),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def issue(tree: Tree, what: Control, now: float = NOW) -> None:
+    device = tree.utility.by_resource(what.resource)
+    assert device is not None
+    offer(tree, device, what, now)
+
+
+@pytest.fixture
+def b(tree: Tree, laboratory: Laboratory) -> Client:
+    return Client(tree, laboratory.lfdi("B"))
+
+
+@pytest.fixture
+def a(tree: Tree, laboratory: Laboratory) -> Client:
+    return Client(tree, laboratory.lfdi("A"))
+
+
+def meter(lfdi: str, mrid: str = "AB", readings: tuple[r.MirrorMeterReading, ...] = ()) -> r.MirrorUsagePoint:
+    return r.MirrorUsagePoint(
+        mRID=mrid, roleFlags="49", serviceCategoryKind=0, status=1, deviceLFDI=lfdi, meter_readings=readings
+    )
+
+
+def power(value: int, flow: int = 19, mrid: str = "CD") -> r.MirrorMeterReading:
+    return r.MirrorMeterReading(
+        mRID=mrid,
+        reading=r.Reading(value=value, timePeriod=r.DateTimeInterval(duration=60, start=T0 - 60)),
+        reading_type=r.ReadingType(flowDirection=flow, powerOfTenMultiplier=3, uom=38, dataQualifier=2),
+    )
+
+
+def fill(client: Client, resource: str) -> None:
+    """Put something everywhere a client can put something."""
+    issue(client.tree, control(resource, 1))
+    issue(client.tree, control(resource, 2, limit=Bounds(ceiling_w=800_000.0), start_s=NOW + 60), NOW + 1)
+    issue(client.tree, control(resource, 3, limit=Bounds(ceiling_w=700_000.0), target_w=500_000.0), NOW + 2)
+    mrid = next(iter(client.tree.utility.programs[resource].events)).mRID
+    response = r.DERControlResponse(createdDateTime=T0, endDeviceLFDI=client.lfdi, status=1, subject=mrid)
+    log = r.LogEvent(createdDateTime=T0, functionSet=11, logEventCode=2, logEventID=1, logEventPEN=37250, profileID=2)
+    watt = r.ActivePower(multiplier=2, value=1)
+    for method, target, body in (
+        (
+            "PUT",
+            f"/edev/{resource}/der/1/dercap",
+            r.DERCapability(modesSupported="00100000", rtgMaxW=watt, type=4, doeModesSupported="0F"),
+        ),
+        (
+            "PUT",
+            f"/edev/{resource}/der/1/ders",
+            r.DERStatus(readingTime=T0, genConnectStatus=r.StatusBits(dateTime=T0, value="07")),
+        ),
+        ("PUT", f"/edev/{resource}/der/1/dera", r.DERAvailability(readingTime=T0, statWAvail=watt)),
+        ("POST", f"/rsps/{resource}/rsp", response),
+        ("POST", f"/edev/{resource}/lel", log),
+        ("POST", "/mup", meter(client.lfdi, readings=(power(5),))),
+    ):
+        assert client.ask(method, target, body).status in (201, 204), (method, target)
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_every_document_reachable_by_links_validates(
+    tree: Tree, laboratory: Laboratory, validate: Validate, name: str
+) -> None:
+    client = Client(tree, laboratory.lfdi(name))
+    fill(client, name)
+    found = client.walk()
+    assert len(found) >= 20
+    for body in found.values():
+        validate(body)
+
+
+def test_documents_for_a_plain_client_hold_nothing_australian(b: Client) -> None:
+    fill(b, "B")
+    assert not any(b"csipaus" in body for body in b.walk().values())
+
+
+def test_hrefs_stay_below_fifty_characters_and_hold_no_query(a: Client, b: Client) -> None:
+    fill(a, "A")
+    fill(b, "B")
+    for href in {**a.walk(), **b.walk()}:
+        assert len(href) < 50
+        assert "?" not in href
+
+
+def test_two_clients_find_nothing_of_each_other(a: Client, b: Client) -> None:
+    fill(a, "A")
+    fill(b, "B")
+    shared = {"/dcap", "/tm", "/sdev", "/edev", "/derp", "/rsps", "/mup"}
+    of_a, of_b = a.walk(), b.walk()
+    assert not (set(of_a) & set(of_b)) - shared
+    for mine, other, name in ((of_a, b, b"A"), (of_b, a, b"B")):
+        for href in set(mine) - shared:
+            for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+                hidden = other.ask(method, href, b"<x/>")
+                absent = other.ask(method, "/edev/nobody/never", b"<x/>")
+                assert (hidden.status, hidden.body, hidden.headers) == (absent.status, absent.body, absent.headers)
+        lfdi = (a if name == b"A" else b).lfdi.encode()
+        assert not any(lfdi in body for body in (of_b if name == b"A" else of_a).values())
+
+
+def test_the_same_meter_mrid_from_two_clients_does_not_clash(a: Client, b: Client) -> None:
+    one, two = a.ask("POST", "/mup", meter(a.lfdi)), b.ask("POST", "/mup", meter(b.lfdi))
+    assert (one.status, two.status) == (201, 201)
+    assert one.headers["Location"] != two.headers["Location"]
+
+
+def test_a_stranger_sees_the_entry_and_an_empty_list(tree: Tree, laboratory: Laboratory, validate: Validate) -> None:
+    client = Client(tree, laboratory.lfdi("stranger"))
+    found = client.walk()
+    assert set(found) == {"/dcap", "/edev"}
+    assert b'all="0"' in found["/edev"]
+    for target in ("/tm", "/derp", "/mup", "/rsps", "/sdev", "/edev/B", "/derp/B"):
+        assert client.ask("GET", target).status == 404
+    me = r.EndDevice(sFDI=laboratory.issued["stranger"].sfdi, changedTime=T0)
+    assert client.ask("POST", "/edev", me).status == 403
+
+
+def test_a_device_registers_itself_once(tree: Tree, laboratory: Laboratory) -> None:
+    client = Client(tree, laboratory.lfdi("C"))
+    assert client.ask("GET", "/edev/C").status == 404
+    me = r.EndDevice(sFDI=laboratory.issued["C"].sfdi, changedTime=T0)
+    assert client.ask("POST", "/edev", replace(me, sFDI=12)).status == 400
+    assert client.ask("POST", "/edev", replace(me, lFDI="AB" * 20)).status == 400
+    answer = client.ask("POST", "/edev", me)
+    assert (answer.status, answer.headers["Location"]) == (201, "/edev/C")
+    assert client.ask("POST", "/edev", me).status == 409
+    assert b'all="1"' in client.ask("GET", "/edev").body
+    assert client.ask("DELETE", "/edev/C").status == 204
+    assert client.ask("GET", "/edev/C").status == 404
+    assert client.ask("POST", "/edev", me).status == 201
+
+
+BOMB = (
+    b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+    b'<DERStatus xmlns="urn:ieee:std:2030.5:ns">&b;</DERStatus>'
+)
+NS = b'xmlns="urn:ieee:std:2030.5:ns"'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<",
+        b"\x00\x01\x02",
+        b"\xff\xfe<\x00a\x00",
+        b"<DERStatus/>",
+        b'<DERStatus xmlns="http://ieee.org/2030.5"><readingTime>1</readingTime></DERStatus>',
+        b"<DERStatus " + NS + b"/>",
+        b"<DERStatus " + NS + b"><readingTime>noon</readingTime></DERStatus>",
+        b"<DERStatus " + NS + b"><readingTime>99999999999999999999</readingTime></DERStatus>",
+        b"<DERStatus " + NS + b"><readingTime>1</readingTime><alarmStatus>00</alarmStatus></DERStatus>",
+        b"<DERStatus " + NS + b"><readingTime>1</readingTime><readingTime>1</readingTime></DERStatus>",
+        b"<DERStatus " + NS + b"><alarmStatus>xy</alarmStatus><readingTime>1</readingTime></DERStatus>",
+        b"<DERStatus " + NS + b"><readingTime>1</readingTime><more/></DERStatus>",
+        b"<DERStatus " + NS + b">text<readingTime>1</readingTime></DERStatus>",
+        b"<DERStatus " + NS + b' odd="1"><readingTime>1</readingTime></DERStatus>',
+        b"<DERStatus " + NS + b"><readingTime>1900009999</readingTime></DERStatus>",
+        b"<DERSettings " + NS + b"/>",
+        BOMB,
+        b"<a>" * 400,
+        b"<DERStatus " + NS + b">" + b"<genConnectStatus>" * 200 + b"</genConnectStatus>" * 200 + b"</DERStatus>",
+    ],
+)
+def test_a_bad_body_is_refused_with_an_error_and_changes_nothing(
+    b: Client, records: list[Record], validate: Validate, body: bytes
+) -> None:
+    answer = b.ask("PUT", "/edev/B/der/1/ders", body)
+    assert answer.status == 400
+    validate(answer.body)
+    assert parse(answer.body, (r.Error,)).reasonCode in (0, 1)
+    assert not records
+    assert b.ask("GET", "/edev/B/der/1/ders").status == 404
+
+
+def test_wrong_media_types_are_told_apart(b: Client) -> None:
+    assert b.ask("PUT", "/edev/B/der/1/ders", b"", content_type="text/xml").status == 415
+    assert b.ask("GET", "/dcap", accept="application/json").status == 406
+    assert b.ask("GET", "/dcap", accept="application/sep+xml; level=-S1").status == 200
+    assert b.ask("GET", "/dcap", accept="").status == 200
+    assert b.ask("GET", "/dcap", accept="text/html, */*;q=0.1").status == 200
+
+
+def test_a_wrong_method_names_the_allowed_ones(b: Client, validate: Validate) -> None:
+    answer = b.ask("DELETE", "/dcap")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    validate(answer.body)
+    assert b.ask("PUT", "/mup", b"").headers["Allow"] == "GET, HEAD, POST"
+    assert b.ask("BREW", "/tm").status == 405
+
+
+@pytest.mark.parametrize("query", ["s=-1", "l=-1", "s=a", "l=1.5", "a=x", "s=", "l=99999999999999999999"])
+def test_bad_paging_is_refused(b: Client, query: str) -> None:
+    assert b.ask("GET", f"/derp/B/derc?{query}").status == 400
+
+
+def test_pages_are_stable_and_ordered(b: Client) -> None:
+    for version in range(1, 6):
+        start = NOW + 1_000 - 100 * version
+        issue(b.tree, control("B", version, start_s=start, expiry_s=start + 50, control_id=f"K{version}"))
+    pages = [b.get(f"/derp/B/derc?s={start}&l=2", r.DERControlList) for start in (0, 2, 4, 6)]
+    assert [page.results for page in pages] == [2, 2, 1, 0]  # type: ignore[attr-defined]
+    assert {page.all for page in pages} == {5}  # type: ignore[attr-defined]
+    starts = [event.interval.start for page in pages for event in page.items]  # type: ignore[attr-defined]
+    assert starts == sorted(starts)
+    assert b.get("/derp/B/derc", r.DERControlList).results == 1  # type: ignore[attr-defined]
+    assert b.get("/derp/B/derc?l=0", r.DERControlList).results == 0  # type: ignore[attr-defined]
+    later = b.get(f"/derp/B/derc?l=9&a={T0 + 700}", r.DERControlList)
+    assert [event.interval.start for event in later.items] == [T0 + 800, T0 + 900]  # type: ignore[attr-defined]
+
+
+def test_counts_in_links_equal_what_the_client_finds(a: Client, b: Client) -> None:
+    for client, name in ((a, "A"), (b, "B")):
+        fill(client, name)
+        found = client.walk()
+        for body in found.values():
+            for href, count in re.findall(rb'ListLink href="([^"]+)" all="(\d+)"', body):
+                whole = re.search(rb'all="(\d+)"', found[href.decode()])
+                assert whole is not None
+                assert whole[1] == count, href
+
+
+def test_no_two_objects_share_an_mrid(a: Client, b: Client) -> None:
+    fill(a, "A")
+    fill(b, "B")
+    tree = a.tree
+    names = [item.mrid for item in tree.utility.programs.values()]
+    names += [item.default.mRID for item in tree.utility.programs.values()]
+    names += [event.mRID for item in tree.utility.programs.values() for event in item.events]
+    assert len(set(names)) == len(names)
+
+
+def test_what_a_client_put_comes_back_unchanged(b: Client) -> None:
+    sent = r.DERSettings(
+        modesEnabled="00100000", setGradW=2777, setMaxW=r.ActivePower(multiplier=3, value=5800), updatedTime=T0 - 5
+    )
+    first = b.ask("PUT", "/edev/B/der/1/derg", sent)
+    assert (first.status, first.headers["Location"]) == (201, "/edev/B/der/1/derg")
+    assert b.ask("PUT", "/edev/B/der/1/derg", sent).status == 204
+    assert replace(b.get("/edev/B/der/1/derg", r.DERSettings), href=None) == sent  # type: ignore[type-var]
+
+
+def test_percentages_count_from_the_settings_of_the_device(b: Client) -> None:
+    sent = r.DERSettings(setGradW=2777, setMaxW=r.ActivePower(multiplier=3, value=4000), updatedTime=T0)
+    b.ask("PUT", "/edev/B/der/1/derg", sent)
+    issue(b.tree, control())
+    assert b.tree.utility.programs["B"].events[-1].base.opModMaxLimW == 3_000
+
+
+def test_readings_leave_as_measurements_and_are_not_kept(b: Client, records: list[Record]) -> None:
+    place = b.ask("POST", "/mup", meter(b.lfdi)).headers["Location"]
+    assert b.ask("POST", place, power(7)).status == 201
+    assert len(records) == 2
+    again = replace(power(8), reading_type=None)
+    assert b.ask("POST", place, r.MirrorMeterReadingList(all=1, results=1, items=(again,))).status == 201
+    assert len(records) == 2
+    values = [(item.value, item.source_time_s, item.quality) for item in b.tree.utility.signals]  # type: ignore[union-attr]
+    assert values == [(7_000.0, NOW, Quality.GOOD), (8_000.0, NOW, Quality.GOOD)]
+    assert b"<Reading>" not in b.ask("GET", place).body
+    assert b.ask("POST", place, replace(again, mRID="EF")).status == 400
+    assert b.ask("POST", "/mup", meter("AB" * 20)).status == 400
+    assert b.ask("POST", "/mup", meter(b.lfdi)).status == 204
+
+
+def test_import_is_negative_and_questionable_readings_are_bad(b: Client) -> None:
+    reading = replace(power(7, flow=1), reading=r.Reading(value=7))
+    b.ask("POST", "/mup", meter(b.lfdi, readings=(reading,)))
+    doubtful = replace(power(7), reading=r.Reading(value=7, qualityFlags="10"))
+    b.ask("POST", "/mup", meter(b.lfdi, readings=(doubtful,)))
+    assert [(item.value, item.quality) for item in b.tree.utility.signals] == [  # type: ignore[union-attr]
+        (-7_000.0, Quality.GOOD),
+        (0.0, Quality.BAD),
+    ]
+
+
+def test_responses_become_acknowledgements(b: Client) -> None:
+    issue(b.tree, control())
+    mrid = b.tree.utility.programs["B"].events[0].mRID
+    answer = r.DERControlResponse(createdDateTime=T0, endDeviceLFDI=b.lfdi, status=1, subject=mrid)
+    posted = [b.ask("POST", "/rsps/B/rsp", replace(answer, status=status)) for status in (1, 1, 2, 3, 11)]
+    assert {item.status for item in posted} == {201}
+    assert posted[0].headers == posted[1].headers
+    outcomes = [item.outcome for item in b.tree.utility.signals]  # type: ignore[union-attr]
+    assert outcomes == [Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED]
+    assert all(item.control_id == "K1" for item in b.tree.utility.signals)  # type: ignore[union-attr]
+    for wrong in (replace(answer, subject="AB"), replace(answer, endDeviceLFDI="CD" * 20), replace(answer, status=15)):
+        assert b.ask("POST", "/rsps/B/rsp", wrong).status == 400
+
+
+def test_a_late_response_is_accepted_and_one_about_a_foreign_event_is_not(a: Client, b: Client) -> None:
+    issue(b.tree, control())
+    mrid = b.tree.utility.programs["B"].events[0].mRID
+    answer = r.DERControlResponse(createdDateTime=T0 + 901, endDeviceLFDI=b.lfdi, status=3, subject=mrid)
+    b.now = T0 + 5_000
+    assert b.ask("GET", "/derp/B/derc").body.count(b"<DERControl ") == 0
+    assert b.ask("POST", "/rsps/B/rsp", answer).status == 201
+    foreign = replace(answer, endDeviceLFDI=a.lfdi)
+    assert a.ask("POST", "/rsps/A/rsp", foreign).status == 400
+    b.now = T0 + 40 * 86_400
+    issue(b.tree, control(version=2, start_s=b.now, expiry_s=b.now + 60), b.now)
+    b.now += 61
+    assert b.ask("POST", "/rsps/B/rsp", replace(answer, status=2)).status == 400
+
+
+def test_denied_clients_get_403_except_for_the_entry(laboratory: Laboratory) -> None:
+    settings = laboratory.settings(denied=frozenset({laboratory.lfdi("B")}))
+    client = Client(Tree(build(settings, laboratory.lfdi("server"), T0), lambda _: None), laboratory.lfdi("B"))
+    assert client.ask("GET", "/dcap").status == 200
+    assert client.ask("GET", "/edev").status == 403
+
+
+def test_a_restart_forgets_nothing(
+    tree: Tree, a: Client, b: Client, laboratory: Laboratory, records: list[Record]
+) -> None:
+    fill(a, "A")
+    fill(b, "B")
+    device = tree.utility.by_resource("A")
+    assert device is not None
+    release(tree, device, control_base(Bounds(), None, device.ratings, device.settings.profile), NOW + 10)
+    after = Tree(build(laboratory.settings(), laboratory.lfdi("server"), T0), records.append)
+    kept = [from_json(to_json(record)) for record in records]
+    after.restore(kept)
+    for client in (a, b):
+        client.now = T0 + 100
+        again = Client(after, client.lfdi, client.now)
+        assert again.walk() == client.walk()
+    assert len(records) == len(kept)
+    assert not after.utility.signals
+
+
+def test_rendered_pages_are_reused_until_something_changes(b: Client) -> None:
+    issue(b.tree, control())
+    one, two = b.ask("GET", "/derp/B/derc?l=9"), b.ask("GET", "/derp/B/derc?l=9")
+    assert one.body is two.body
+    b.now += 900
+    assert b'all="0"' in b.ask("GET", "/derp/B/derc?l=9").body
+
+
+def test_time_tells_the_seasons_of_the_territory(b: Client) -> None:
+    clock = b.get("/tm", r.Time)
+    assert isinstance(clock, r.Time)
+    assert (clock.currentTime, clock.tzOffset, clock.dstOffset) == (T0, -18_000, 3_600)
+    assert clock.dstStartTime < clock.dstEndTime
+    assert clock.localTime is None
