@@ -52,7 +52,7 @@ class ModbusAdapter:
         self._client = ModbusClient(
             settings.host,
             settings.port,
-            rng or random.Random(address),  # noqa: S311 - jitter is no secret
+            rng or random.Random(address),
             self._lost,
             connect_s=max(settings.timeout_s, 1.0),
             retry_max_s=settings.retry_max_s,

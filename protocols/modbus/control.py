@@ -119,9 +119,15 @@ def ceiling_in_force_w(model: Model, values: Mapping[str, float | None], w_max_w
 
 
 def baseline(model: Model, values: Mapping[str, float | None]) -> dict[str, float]:
-    """The control points that the device implements, by names of `prefixed`."""
+    """The control points that the device implements, by names of `prefixed`.
+
+    A timer that is not running counts as 0: its register still holds the time of some earlier lease,
+    and to write that back would put an end to a limit that had none.
+    """
     names = [name for stages in GROUPS[model.model_id].values() for stage in stages for name in stage]
-    return prefixed(model, {name: value for name in names if (value := values.get(name)) is not None})
+    held = {name: value for name in names if (value := values.get(name)) is not None}
+    idle = {name for name in held if name.endswith("RvrtTms") and values.get(f"{name[:-3]}Rem") == 0}
+    return prefixed(model, held | dict.fromkeys(idle, 0.0))
 
 
 def prefixed(model: Model, values: Wanted) -> dict[str, float]:
@@ -173,6 +179,19 @@ def differences(plan: Plan, reading: Reading) -> dict[str, float | None]:
         for name, wanted in plan.requested.items()
         if not _same(name, wanted, reading.values.get(name), reading.exponents.get(name, 0))
     }
+
+
+def proves(plan: Plan, before: Reading, after: Reading, slack_s: float) -> bool:
+    """True where a reading that agrees with the plan shows that an unanswered write was carried out.
+
+    If the registers held the same values before, as when a lease is renewed, only timers that have
+    started anew within `slack_s` show it.
+    """
+    if differences(plan, before):
+        return True
+    timers = {name: wanted for name, wanted in plan.requested.items() if name.endswith("RvrtTms") and wanted > 0}
+    left = {name: after.values.get(f"{name[:-3]}Rem") for name in timers}
+    return bool(timers) and all((left[name] or 0.0) >= wanted - slack_s for name, wanted in timers.items())
 
 
 def _same(name: str, wanted: float, found: float | None, exponent: int) -> bool:

@@ -18,6 +18,7 @@ from protocols.modbus.control import (
     plan_control,
     plan_release,
     prefixed,
+    proves,
     w_max,
 )
 from protocols.modbus.measure import ALTERNATIVES, MEASURED, measurement, measurements
@@ -32,6 +33,8 @@ CAPACITY_EVERY: Final = 10
 """Polls between two readings of the capacity, which seldom changes."""
 SETTLE_PAUSE_S: Final = 0.05
 """Between two looks at whether a write has taken effect."""
+TIMER_SLACK_S: Final = 2.0
+"""Device timers count whole seconds and are read a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +124,9 @@ class DerSession:
             plan = plan_release(instruction.baseline, state)
         if isinstance(plan, Refusal):
             return self._ack(instruction, Outcome.REJECTED, plan.detail)
-        return await self._write(instruction, plan, state.model)
+        return await self._write(instruction, plan, state)
 
-    async def _write(self, instruction: Instruction, plan: Plan, model: Model) -> Ack:
+    async def _write(self, instruction: Instruction, plan: Plan, state: DeviceState) -> Ack:
         """Send each write once; whatever comes of it, look at what the device holds."""
         refused: RefusedError | None = None
         silent: ModbusError | None = None
@@ -135,12 +138,18 @@ class DerSession:
             refused = error
         except (NotConnectedError, SilenceError) as error:
             silent = error
-        reading = await self._settled(plan, model, once=refused is not None)
+        reading = await self._settled(plan, state.model, once=refused is not None)
         wrong = dict(plan.requested) if reading is None else differences(plan, reading)
         if refused is not None:
             outcome, detail = Outcome.REJECTED, str(refused)
         elif reading is None:
             outcome, detail = Outcome.UNKNOWN, f"{silent or 'written'}; reading back got no answer"
+        elif (
+            silent is not None
+            and not wrong
+            and not proves(plan, state.reading, reading, self._settle_s + TIMER_SLACK_S)
+        ):
+            outcome, detail = Outcome.UNKNOWN, f"{silent}; reading back cannot tell, it held the same before"
         elif not wrong:
             outcome, detail = Outcome.WRITTEN, "; ".join((*([str(silent)] if silent else ()), *plan.notes))
         else:
@@ -149,7 +158,8 @@ class DerSession:
             detail = f"{silent or 'accepted'}, but after {self._settle_s:g} s {shown}"
         values = {} if reading is None else reading.values
         read_back = {n: v for n, v in values.items() if v is not None and _is_shown(n, plan)}
-        return self._ack(instruction, outcome, detail, prefixed(model, plan.requested), prefixed(model, read_back))
+        proof = (prefixed(state.model, plan.requested), prefixed(state.model, read_back))
+        return self._ack(instruction, outcome, detail, *proof)
 
     async def _settled(self, plan: Plan, model: Model, *, once: bool) -> Reading | None:
         """The last reading, taken until nothing differs from the plan or the time is up; `None` in silence."""

@@ -70,10 +70,11 @@ class ContractHarness(Protocol):
 
 
 def settle(device: SimulatedDevice, now: Clock) -> None:
-    """Take faults, limits and timers off the device and let it inject 1 MW."""
+    """Take faults, limits, orders and timers off the device and let it inject 1 MW."""
     for fault in FAULTS:
         device.faults.switch(fault, on=False)
     device.set_limit(Bounds(), now(), None, Bounds())
+    device.set_order(None, now())
     device.set_target(SPEC.initial_w, now())
 
 

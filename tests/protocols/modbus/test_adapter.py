@@ -176,6 +176,24 @@ def test_a_write_that_never_arrived_is_unknown_and_not_repeated():
     virtual.run(main())
 
 
+def test_an_unanswered_renewal_counts_only_if_the_device_shows_it():
+    async def main():
+        line = Line({1: battery_image()})
+        async with running(line) as site:
+            await asyncio.sleep(1.5)
+            await site.adapter.apply(site.control())
+            line.images[1].set("704.WMaxLimPctRvrtRem", 450)
+            line.lose_writes = True
+            ack = await site.adapter.apply(site.control())
+            assert ack.outcome is Outcome.UNKNOWN
+            assert "held the same before" in ack.detail
+            line.images[1].set("704.WMaxLimPctRvrtRem", 899)
+            ack = await site.adapter.apply(site.control())
+            assert ack.outcome is Outcome.WRITTEN
+
+    virtual.run(main())
+
+
 def test_a_write_that_is_accepted_and_ignored_is_rejected():
     async def main():
         line = Line({1: battery_image()})

@@ -6,6 +6,7 @@ from protocols.modbus.control import (
     DeviceState,
     Plan,
     Refusal,
+    baseline,
     ceiling_in_force_w,
     differences,
     plan_control,
@@ -141,6 +142,14 @@ def test_release_writes_only_what_was_taken_over():
         "WMaxLimPctEna",
         "WSetEna",
     }
+
+
+def test_a_timer_that_is_not_running_is_no_part_of_the_baseline():
+    image = battery_image()
+    image.set("704.WMaxLimPctRvrtTms", 900)
+    assert baseline(image.models[704], read(image, 704).values)["704.WMaxLimPctRvrtTms"] == 0
+    image.set("704.WMaxLimPctRvrtRem", 5)
+    assert baseline(image.models[704], read(image, 704).values)["704.WMaxLimPctRvrtTms"] == 900
 
 
 def test_w_max_is_the_setting_else_the_rating_else_the_nameplate():
