@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from unicodedata import category
 
 import yaml
 
@@ -75,6 +76,14 @@ def read_document(file: Path) -> Document:
         line = mark.line + 1 if mark is not None else 1
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
         raise ConfigError([Fault(Place(file, line), f"not valid YAML: {problem}", _syntax_remedy(problem))]) from error
+
+
+def is_file(path: Path) -> bool:
+    """True for a file; false for anything else, including names that no file system would take."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _read_text(file: Path) -> str:
@@ -164,7 +173,7 @@ class _Reader:
         """The text of a key: ids such as `NO` or `12` stay what was written."""
         if isinstance(event, yaml.ScalarEvent):
             self._refuse_references(event)
-            return event.value
+            return self._printable(event)
         if isinstance(event, yaml.NodeEvent):
             self._node(event, events, self._place(event), depth + 1)
         self._fault(event, "a key must be a single word", "write the key as plain text")
@@ -179,7 +188,7 @@ class _Reader:
         return items
 
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
-        text = event.value
+        text = self._printable(event)
         if event.style is not None:
             return text
         for pattern, other_reading in _YAML_1_1:
@@ -192,6 +201,13 @@ class _Reader:
             self._fault(event, f"`{text}` is not a finite number", "write a number, or leave the key out")
             return None
         return value
+
+    def _printable(self, event: yaml.ScalarEvent) -> str:
+        """The text without what terminals obey and JSON cannot carry; its presence is a fault."""
+        clean = "".join(char for char in event.value if char in "\n\t" or category(char) not in {"Cc", "Cs"})
+        if clean != event.value:
+            self._fault(event, "the text has control characters or half a character in it", "remove the escapes")
+        return clean
 
     def _refuse_references(self, event: yaml.NodeEvent) -> None:
         if isinstance(event, yaml.AliasEvent):

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from config.document import Document, Node, read_document
-from config.faults import ConfigError, Fault, Place
+from config.document import Document, Node, is_file, read_document
+from config.faults import ConfigError, Fault
 
 KEY = "extends"
 
@@ -62,13 +62,10 @@ def _target(reference: Node, file: Path, chain: tuple[Path, ...]) -> Path:
     if not isinstance(reference.value, str):
         raise ConfigError([Fault(place, "`extends` is not a path", "name one file, relative to this one")])
     target = file.parent / reference.value
+    if not is_file(target):
+        remedy = "correct the path, relative to this file"
+        raise ConfigError([Fault(place, f"`extends` names {target}, which is not a file", remedy)])
     if target.resolve() in chain:
         circle = " -> ".join(path.name for path in (*chain, target.resolve()))
         raise ConfigError([Fault(place, f"`extends` runs in a circle: {circle}", "remove one of them")])
-    if not target.is_file():
-        raise ConfigError([_missing(place, target)])
     return target
-
-
-def _missing(place: Place, target: Path) -> Fault:
-    return Fault(place, f"`extends` names {target}, which is not a file", "correct the path, relative to this file")

@@ -151,7 +151,7 @@ def _replaced(node: Node, path: tuple[str, ...]) -> Node:
     if not path:
         if not isinstance(node.value, str):
             return node
-        return replace(node, value=str((node.place.file.parent / node.value).resolve()))
+        return replace(node, value=str((node.place.file.parent / node.value).absolute()))
     if not isinstance(node.value, dict) or path[0] not in node.value:
         return node
     return replace(node, value={**node.value, path[0]: _replaced(node.value[path[0]], path[1:])})

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from config.checks.finding import Finding, Subject
+from config.document import is_file
 from config.settings import (
     Endpoint,
     Ieee20305Endpoint,
@@ -68,7 +69,7 @@ def clients_have_identity(subject: Subject) -> Iterator[Finding]:
             count = "neither" if endpoint.lfdi is None else "both"
             yield Finding(at, f"{device_id} has {count} of `lfdi` and `certificate`", "give exactly one of them")
         certificate = endpoint.certificate
-        if certificate is not None and not device.simulated and not Path(certificate).is_file():
+        if certificate is not None and not device.simulated and not is_file(Path(certificate)):
             yield Finding((*at, "certificate"), f"{device_id}: {certificate} is not a file", "correct the path")
         identity = (endpoint.lfdi or "").upper() or certificate
         if identity is not None and owner.setdefault(identity, device_id) != device_id:

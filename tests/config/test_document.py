@@ -136,6 +136,13 @@ def test_faults_of_syntax_name_the_line(file, text, line, problem, remedy):
     assert remedy is None or found_remedy == remedy
 
 
+@pytest.mark.parametrize("escape", ["\\ud800", "\\0", "\\e[2J"])
+def test_control_and_half_characters_are_refused(file, escape):
+    assert faults_of(file, f'a: 1\nb: "x{escape}"\n') == [
+        (2, "the text has control characters or half a character in it", "remove the escapes")
+    ]
+
+
 def test_text_that_is_not_utf_8_is_refused_at_its_line(file):
     file.write_bytes(b"a: 1\nb: \xff\n")
     with pytest.raises(ConfigError, match=":2: not UTF-8 text"):
