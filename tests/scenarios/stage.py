@@ -134,7 +134,17 @@ class Stage(AbstractAsyncContextManager["Stage"]):
             resource, power_mw * MW, start_s, start_s + self.zone.clocks.interval_s
         )
 
+    async def deliver(self, messages: Sequence[Message]) -> None:
+        """Carry messages of the simulated parties to whom they are for."""
+        await self._deliver(messages)
+
     # --- looking
+
+    def assumed_mw(self, resource: str) -> float:
+        """Where the newest study took a resource to be."""
+        decided = self.loop.book.last_answer
+        assert decided is not None
+        return next(p.requested_w[0] for p in decided.study.participants if p.resource == resource) / MW
 
     def power_mw(self, resource: str) -> float:
         """True power of a device."""
