@@ -30,6 +30,7 @@ _CHECKS: tuple[Check, ...] = (
     devices.forecasts_fit,
     devices.leases_last,
     clocks.deadlines_follow,
+    clocks.loads_are_foreseen,
     parties.owners_are_parties,
     parties.one_system_operator,
     parties.testbed_starts_what_it_plays,

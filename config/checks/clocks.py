@@ -1,4 +1,4 @@
-"""Deadlines that must follow one another within an interval."""
+"""Deadlines that must follow one another within an interval, and what is foreseen for the intervals ahead."""
 
 from collections.abc import Iterator
 
@@ -28,3 +28,14 @@ def deadlines_follow(subject: Subject) -> Iterator[Finding]:
                 f"clocks.{earlier} ({first:g} s) is later than clocks.{later} ({second:g} s)",
                 "shorten the first or lengthen the second",
             )
+
+
+def loads_are_foreseen(subject: Subject) -> Iterator[Finding]:
+    """The expected load covers the look-ahead and no more."""
+    intervals, values = subject.zone.clocks.look_ahead_intervals, len(subject.zone.network.load_scale)
+    if values > intervals:
+        yield Finding(
+            ("network", "load_scale"),
+            f"{values} values of load_scale for {intervals} intervals of look-ahead",
+            "shorten the list, or raise clocks.look_ahead_intervals",
+        )

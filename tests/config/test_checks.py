@@ -126,6 +126,11 @@ CASES = {
         "clocks.interval_s (300 s) is later than clocks.limit_expiry_s (200 s)",
         "shorten the first or lengthen the second",
     ),
+    "a load foreseen for longer than the look-ahead": (
+        "network: {load_scale: [1, 1, 1]}\nclocks: {look_ahead_intervals: 2}",
+        "3 values of load_scale for 2 intervals of look-ahead",
+        "shorten the list, or raise clocks.look_ahead_intervals",
+    ),
     "two devices on one port and unit": (
         "devices: {B: {endpoint: {port: 15021}}}",
         "device B is on port 15021 of this machine, as is device A with the same unit",
