@@ -5,6 +5,7 @@ one transformer phase, the voltage of one node, the power back towards the sourc
 tolerances, so that rows of different units compare: a value above 1 is a violation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from grid_engine.results import Rating, Reason, Study
 VOLTAGE_TOLERANCE_PU = 1e-4
 RATING_TOLERANCE = 1e-3
 
+_NO_CURRENT = 1e-12
+"""Below this a current has no direction, and its magnitude no slope."""
 _UNRATED = Rating()
 
 
@@ -67,21 +70,23 @@ class Monitor:
         beyond = self.sign[column] * (values - self.bound[column]) / self.tolerance[column]
         return np.where(np.isnan(beyond), np.inf, beyond)
 
-    def gradient(self, row: int, voltage: ComplexArray) -> ComplexArray:
-        """Complex g (n_node,) with d(value) = Re(g · dv) at one case's node voltages."""
+    def gradients(self, rows: Sequence[int], voltage: ComplexArray) -> ComplexArray:
+        """Complex g (n_node, n_asked) with d(value) = Re(g · dv), at one case's node voltages (n_node,)."""
         n_current, n_voltage = self.currents.shape[0], len(self.nodes)
-        if row < n_current:
-            functional = self.currents[[row]].toarray()[0]
-            current = functional @ voltage
-            return np.asarray(functional * np.conj(current) / max(abs(current), 1e-12))
-        result = np.zeros_like(voltage)
-        if row < n_current + 2 * n_voltage:
-            node = self.nodes[(row - n_current) % n_voltage]
-            result[node] = voltage[node].conj() / abs(voltage[node])
-            return result
-        nodes, into = self.reverse[row - n_current - 2 * n_voltage]
-        result -= np.asarray(into.T @ voltage[nodes].conj())
-        result[nodes] -= np.conj(np.asarray(into @ voltage))
+        result = np.zeros((len(voltage), len(rows)), dtype=np.complex128)
+        asked = np.asarray(rows, dtype=np.int64)
+        of_current = np.flatnonzero(asked < n_current)
+        functionals = self.currents[asked[of_current]].toarray()
+        currents = functionals @ voltage
+        towards = currents.conj() / np.maximum(np.abs(currents), _NO_CURRENT)
+        result[:, of_current] = (functionals * towards[:, None]).T
+        of_voltage = np.flatnonzero((asked >= n_current) & (asked < n_current + 2 * n_voltage))
+        nodes = self.nodes[(asked[of_voltage] - n_current) % max(n_voltage, 1)]
+        result[nodes, of_voltage] = voltage[nodes].conj() / np.abs(voltage[nodes])
+        for n in np.flatnonzero(asked >= n_current + 2 * n_voltage):
+            ends, into = self.reverse[asked[n] - n_current - 2 * n_voltage]
+            result[:, n] -= np.asarray(into.T @ voltage[ends].conj())
+            result[ends, n] -= np.conj(np.asarray(into @ voltage))
         return result
 
     def relaxed(self, values: FloatArray) -> "Monitor":

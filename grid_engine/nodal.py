@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array, csr_array, eye_array, hstack
+from scipy.sparse import coo_array, csc_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import SuperLU, splu
 
@@ -41,7 +41,7 @@ class Branches:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class System:
-    """One state of one network, ready to be solved."""
+    """One state of one network, ready to be solved: every sparse matrix that a power flow needs, made once."""
 
     network: Network
     branches: Branches
@@ -51,10 +51,18 @@ class System:
     """Shape (n_node,): connected to the source."""
     fixed: ComplexArray
     """Shape (n_node,): what the source imposes, per unit."""
+    free: IntArray
+    """Shape (n_free,): supplied nodes but the source's, in the order of the first unknowns."""
     basis: csr_array
-    """Shape (n_node, n_unknown)."""
+    """Shape (n_node, n_unknown): node voltages per unknown."""
+    adjoint: csr_array
+    """Its conjugate transpose: what node currents drive."""
     matrix: csc_array
     """Admittances between the unknowns."""
+    real: csc_array
+    """Shape (2 n_unknown, 2 n_unknown): the same over real, then imaginary parts."""
+    real_diagonals: IntArray
+    """Shape (4, n_free): where in `real.data` the four real numbers stand that couple a free node with itself."""
     factor: SuperLU
     unloaded: ComplexArray
     """Shape (n_unknown,): the solution without any load."""
@@ -104,18 +112,24 @@ def _build(
     voltage = network.source.voltage_pu if source_voltage_pu is None else source_voltage_pu
     angle = np.deg2rad(network.source.angle_deg)
     fixed[source_nodes] = voltage * np.exp(1j * angle) * np.sqrt(3) * FORTESCUE[:, 1]
-    basis = _basis(network, supplied, source_nodes)
-    adjoint = basis.conj().T
+    free = np.flatnonzero(supplied & ~np.isin(np.arange(n_node), source_nodes))
+    basis = _basis(network, free, source_nodes, n_node)
+    adjoint = csr_array(basis.conj().T)
     matrix = csc_array(adjoint @ admittance @ basis)
     factor = splu(matrix)
+    real, real_diagonals = _real_form(matrix, len(free))
     return System(
         network=network,
         branches=branches,
         bus_of=bus_of,
         supplied=supplied,
         fixed=fixed,
+        free=free,
         basis=basis,
+        adjoint=adjoint,
         matrix=matrix,
+        real=real,
+        real_diagonals=real_diagonals,
         factor=factor,
         unloaded=-factor.solve(np.asarray(adjoint @ (admittance @ fixed))),
     )
@@ -207,17 +221,36 @@ def _assemble(network: Network, branches: Branches, bus_of: IntArray, in_service
     return matrix
 
 
-def _basis(network: Network, supplied: BoolArray, source_nodes: IntArray) -> csr_array:
-    """Columns: every supplied node but the source's, then those sequences of the source that are free."""
-    free = supplied.copy()
-    free[source_nodes] = False
-    own = eye_array(len(supplied), dtype=np.complex128, format="csc")[:, np.flatnonzero(free)]
+def _basis(network: Network, free: IntArray, source_nodes: IntArray, n_node: int) -> csr_array:
+    """Columns: every free node, then those sequences of the source that are free."""
     source = network.source
     sequences = [n for n, admittance in ((0, source.zero_s), (2, source.negative_s)) if admittance is not None]
-    patterns = FORTESCUE[:, sequences]
-    where = (np.repeat(source_nodes, len(sequences)), np.tile(np.arange(len(sequences)), 3))
-    at_source = coo_array((patterns.ravel(), where), shape=(len(supplied), len(sequences)))
-    return csr_array(hstack([own, at_source]))
+    values = np.concatenate([np.ones(len(free)), FORTESCUE[:, sequences].ravel()])
+    rows = np.concatenate([free, np.repeat(source_nodes, len(sequences))])
+    columns = np.concatenate([np.arange(len(free)), len(free) + np.tile(np.arange(len(sequences)), 3)])
+    shape = (n_node, len(free) + len(sequences))
+    return csr_array(coo_array((values, (rows, columns)), shape=shape))
+
+
+def _real_form(matrix: csc_array, n_free: int) -> tuple[csc_array, IntArray]:
+    """`System.real` and `System.real_diagonals`; entries that are zero now are kept where they may be needed."""
+    n, entries, own = matrix.shape[0], matrix.tocoo(), np.arange(n_free)
+    row, column = entries.coords
+    nothing = np.zeros(n_free)
+    quarters = (
+        (0, 0, entries.data.real),
+        (0, n, -entries.data.imag),
+        (n, 0, entries.data.imag),
+        (n, n, entries.data.real),
+    )
+    values = np.concatenate([np.concatenate([part, nothing]) for _, _, part in quarters])
+    rows = np.concatenate([np.concatenate([row + down, own + down]) for down, _, _ in quarters])
+    columns = np.concatenate([np.concatenate([column + right, own + right]) for _, right, _ in quarters])
+    real = csc_array(coo_array((values, (rows, columns)), shape=(2 * n, 2 * n)))
+    real.sort_indices()
+    key = np.repeat(np.arange(2 * n), np.diff(real.indptr)) * 2 * n + real.indices
+    where = [np.searchsorted(key, (own + right) * 2 * n + own + down) for down, right, _ in quarters]
+    return real, np.stack(where)
 
 
 def current_rows(system: System, volts: FloatArray) -> csr_array:

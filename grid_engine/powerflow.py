@@ -8,7 +8,7 @@ after `_SWEEPS` sweeps is tried again by Newton's method on the same equations.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import bmat, csc_array, diags_array
+from scipy.sparse import csc_array
 from scipy.sparse.linalg import splu
 
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
@@ -55,18 +55,17 @@ def solve(system: System, injection: ComplexArray) -> Flow:
     return Flow(voltage, converged, np.argmax(np.where(np.isnan(moved), np.inf, moved), axis=0))
 
 
-def jacobian(system: System, injection: ComplexArray, voltage: ComplexArray) -> csc_array:
-    """Derivative of the current mismatch by the unknowns, shape (2n, 2n): real parts first, then imaginary."""
-    slope = np.divide(
-        injection.conj(), voltage.conj() ** 2, out=np.zeros_like(voltage), where=system.supplied & (injection != 0)
-    )
-    own = system.matrix
-    mirrored = system.basis.conj().T @ diags_array(slope) @ system.basis.conj()
-    return csc_array(
-        bmat(
-            [[own.real + mirrored.real, mirrored.imag - own.imag], [own.imag + mirrored.imag, own.real - mirrored.real]]
-        )
-    )
+def jacobian(system: System, case: Case) -> csc_array:
+    """Derivative of the current mismatch by the unknowns, shape (2n, 2n): real parts first, then imaginary.
+
+    What is injected at the source's own bus is left out; it hardly moves the source.
+    """
+    free = system.free
+    slope = case.injection[free].conj() / case.voltage[free].conj() ** 2
+    result = system.real.copy()
+    for where, part in zip(system.real_diagonals, (slope.real, slope.imag, slope.imag, -slope.real), strict=True):
+        result.data[where] += part
+    return result
 
 
 def _settled(moved: FloatArray) -> BoolArray:
@@ -75,14 +74,13 @@ def _settled(moved: FloatArray) -> BoolArray:
 
 def _sweep(system: System, injection: ComplexArray) -> tuple[ComplexArray, FloatArray]:
     """Unknowns and how far the node voltages moved last, for every case."""
-    adjoint = system.basis.conj().T.tocsr()
     start = system.unloaded[:, None]
     unknowns = np.repeat(start, injection.shape[1], axis=1)
     voltage = system.voltages(unknowns)
     moved = np.full(injection.shape, np.inf)
     with np.errstate(all="ignore"):
         for _ in range(_SWEEPS):
-            unknowns = start + system.factor.solve(np.asarray(adjoint @ _current(injection, voltage)))
+            unknowns = start + system.factor.solve(np.asarray(system.adjoint @ _current(injection, voltage)))
             before, voltage = voltage, system.voltages(unknowns)
             moved = np.abs(voltage - before)
             if _settled(moved).all():
@@ -92,18 +90,19 @@ def _sweep(system: System, injection: ComplexArray) -> tuple[ComplexArray, Float
 
 def _newton(system: System, injection: ComplexArray) -> tuple[ComplexArray, FloatArray]:
     """The same for one case near collapse."""
-    adjoint = system.basis.conj().T.tocsr()
     unknowns = system.unloaded.copy()
     voltage = system.voltages(unknowns)
     moved = np.full(len(injection), np.inf)
     with np.errstate(all="ignore"):
         for _ in range(_STEPS):
             drawn = np.asarray(system.matrix @ (unknowns - system.unloaded))
-            residual = drawn - np.asarray(adjoint @ _current(injection, voltage))
+            residual = drawn - np.asarray(system.adjoint @ _current(injection, voltage))
             if not np.isfinite(residual).all():
                 return unknowns, np.full(len(injection), np.nan)
             try:
-                step = splu(jacobian(system, injection, voltage)).solve(np.concatenate([residual.real, residual.imag]))
+                step = splu(jacobian(system, Case(injection, voltage))).solve(
+                    np.concatenate([residual.real, residual.imag])
+                )
             except RuntimeError:  # SuperLU: exactly singular
                 return unknowns, np.full(len(injection), np.nan)
             unknowns = unknowns - (step[: len(unknowns)] + 1j * step[len(unknowns) :])

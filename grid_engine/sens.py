@@ -22,11 +22,10 @@ def sensitivities(system: System, monitor: Monitor, rows: Sequence[int], case: C
     """
     if not rows:
         return np.zeros((0, shares.shape[1]))
-    gradients = np.stack([monitor.gradient(row, case.voltage) for row in rows], axis=1)
-    by_unknown = np.asarray(system.basis.T @ gradients)
-    factor = splu(csc_array(jacobian(system, case.injection, case.voltage).T))
+    by_unknown = np.asarray(system.basis.T @ monitor.gradients(rows, case.voltage))
+    factor = splu(csc_array(jacobian(system, case).T))
     adjoint = factor.solve(np.concatenate([by_unknown.real, -by_unknown.imag]))
     n = len(adjoint) // 2
     current = np.divide(shares, case.voltage.conj()[:, None], out=np.zeros(shares.shape, complex), where=shares != 0)
-    drive = np.asarray(system.basis.conj().T @ current)
+    drive = np.asarray(system.adjoint @ current)
     return np.asarray(adjoint[:n].T @ drive.real + adjoint[n:].T @ drive.imag)

@@ -52,12 +52,8 @@ def test_balanced_voltages_and_currents_are_those_of_pandapower(oracle: Oracle, 
     network = convert(r1.build(), "test")
     injected = {"A": 1.0, "B": 4.0, "C": 0.5}
     net = oracle.solve(injected, **state).net
-    own = (
-        NetworkState(state.get("taps", {}), {})
-        if False
-        else NetworkState(
-            taps=state.get("taps", {}), switches_closed=state.get("closed", {}), in_service=state.get("in_service", {})
-        )
+    own = NetworkState(
+        taps=state.get("taps", {}), switches_closed=state.get("closed", {}), in_service=state.get("in_service", {})
     )
     volts, amperes = solved(network, own, injected, {})
     np.testing.assert_allclose(volts[:, 0], net.res_bus.vm_pu, atol=1e-9)
