@@ -70,6 +70,9 @@ class ModbusAdapter:
     async def run(self, emit: Emit) -> None:
         """Connect, read and reconnect until cancelled."""
         self._emit = emit
+        for unit in self._units:
+            if not unit.link.is_down:
+                self._report(unit, unit.link.lost("the adapter was started anew"), ())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._client.run())
             for unit in self._units:

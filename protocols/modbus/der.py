@@ -102,7 +102,7 @@ class DerSession:
             found += measurements(self.settings.resource, span.model.model_id, values, self._seen, self._now())
         self._power_w = next((m.value for m in found if _is_power(m)), self._power_w)
         if found_map.control is not None:
-            found.append(await self._ceiling(found_map.control))
+            found += await self._ceiling(found_map.control)
         return found
 
     async def carry_out(self, instruction: Instruction) -> Ack:
@@ -223,10 +223,14 @@ class DerSession:
         readings = {span.model.model_id: (await self._read_or_nothing(span)).values for span in found.capacity}
         self._w_max_w = w_max(readings, self.settings.ceiling_w)
 
-    async def _ceiling(self, span: Span) -> Measurement:
+    async def _ceiling(self, span: Span) -> Sequence[Measurement]:
+        """The limit in force; nothing where the device has never told one."""
         values = (await self._read_or_nothing(span)).values
+        ceiling_w = ceiling_in_force_w(span.model, values, self._w_max_w)
         point = Point(self.settings.resource, Quantity.CEILING_W)
-        return measurement(point, ceiling_in_force_w(span.model, values, self._w_max_w), self._now())
+        if ceiling_w is not None:
+            self._seen.add(point)
+        return (measurement(point, ceiling_w, self._now()),) if point in self._seen else ()
 
     def _ack(
         self,

@@ -96,8 +96,9 @@ class ModbusSettings:
     def __post_init__(self) -> None:
         if min(self.poll_s, self.timeout_s, self.retry_max_s, self.settle_s) <= 0:
             raise ValueError(f"modbus {self.host}:{self.port}: poll, timeout, retry and settle times must be above 0")
-        if len({unit.unit_id for unit in self.units}) != len(self.units):
-            raise ValueError(f"modbus {self.host}:{self.port}: two units have the same unit id")
+        ders = [unit.unit_id for unit in self.units if isinstance(unit, SunSpecDer)]
+        if len(set(ders)) != len(ders):
+            raise ValueError(f"modbus {self.host}:{self.port}: two DERs have the same unit id")
 
     @property
     def transaction_s(self) -> float:

@@ -31,6 +31,8 @@ class Line:
     """Writes get lost on the way."""
     delay_s: dict[int, float] = field(default_factory=dict)
     """How long a unit thinks, by unit; the line waits for it, as a serial line behind a gateway does."""
+    garbage: bytes | None = None
+    """Sent instead of every answer; `TT` in it becomes the transaction id."""
     log: list[tuple[int, int, int, int]] = field(default_factory=list)
     """Requests as unit, function code, address, count."""
     accepted: int = 0
@@ -64,7 +66,9 @@ class Line:
                     pdu = await reader.readexactly(length - 1)
                     answer = self._answer(unit, pdu)
                     await asyncio.sleep(self.delay_s.get(unit, 0))
-                    if answer is not None:
+                    if self.garbage is not None:
+                        writer.write(self.garbage.replace(b"TT", struct.pack(">H", tid)))
+                    elif answer is not None:
                         writer.write(struct.pack(">HHHB", tid, 0, len(answer) + 1, unit) + answer)
                         await writer.drain()
         finally:

@@ -309,6 +309,54 @@ def test_a_device_without_a_map_never_comes_online_and_says_why():
     virtual.run(main())
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"TT\0\0\0\x03\x01\x03\x04",
+        b"TT\0\0\0\x02\x01\x63",
+        b"TT\0\0\0\x05\x01\x03\x02\0\0",
+        b"TT\0\0\0\x04\x01\x03\xff\0",
+        b"TT\0\0\0\x03\x02\x83\x02",
+        b"TT\0\0\xff\xff\x01\x03" + bytes(300),
+        bytes(8),
+        b"",
+    ],
+)
+def test_nonsense_from_the_wire_costs_the_link_and_nothing_else(garbage):
+    async def main():
+        line = Line({1: battery_image()})
+        async with running(line) as site:
+            await asyncio.sleep(2.5)
+            line.garbage = garbage
+            ack = await site.adapter.apply(site.control())
+            assert ack.outcome is Outcome.UNKNOWN
+            await asyncio.sleep(20)
+            assert site.of(LinkChanged)[-1].state is LinkState.LOST
+            line.garbage = None
+            await asyncio.sleep(15)
+            assert site.of(LinkChanged)[-1].state is LinkState.ONLINE
+            assert all(m.quality is Quality.GOOD for m in site.values(power("D1")))
+
+    virtual.run(main())
+
+
+def test_a_restarted_run_begins_with_a_lost_link():
+    async def main():
+        line = Line({1: battery_image()})
+        async with running(line) as site:
+            await asyncio.sleep(1.5)
+        await line.start()
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(site.adapter.run(site.emit))
+            await asyncio.sleep(1.5)
+            task.cancel()
+        states = [c.state for c in site.of(LinkChanged)]
+        assert states == [LinkState.ONLINE, LinkState.LOST, LinkState.ONLINE]
+
+    virtual.run(main())
+
+
 def test_stations_are_read_and_one_refused_block_spoils_no_other():
     async def main():
         current, voltage = Point("L12", Quantity.CURRENT_A), Point("B4", Quantity.VOLTAGE_PU)
