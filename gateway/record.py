@@ -30,7 +30,8 @@ Fact = Event | LinkChanged | Started
 
 _FACT: Codec[Fact] = Codec(Fact)
 
-_JUDGED = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED})
+JUDGED = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED})
+"""Outcomes found from the measured power."""
 
 
 def entry(fact: Fact) -> Entry:
@@ -64,6 +65,11 @@ def events(entries: Iterable[Entry]) -> Iterator[Event]:
             yield one
 
 
+def time_of(fact: Fact) -> float:
+    """When it became known, Unix seconds UTC."""
+    return _address(fact)[2]
+
+
 Address = tuple[Kind, str, float, str]
 """Kind, key, time and cycle."""
 
@@ -91,7 +97,7 @@ def _device_address(fact: Issued | Answered | Kept | LinkChanged) -> Address:
             kind = Kind.RELEASED if isinstance(instruction, Release) else Kind.ISSUED
             return kind, instruction.control_id, at_s, cycle_id
         case Answered(ack):
-            kind = Kind.VERIFIED if ack.outcome in _JUDGED else Kind.ACKED
+            kind = Kind.VERIFIED if ack.outcome in JUDGED else Kind.ACKED
             return kind, ack.control_id, ack.at_s, ""
         case Kept(baseline):
             return Kind.BASELINE, baseline.resource, baseline.at_s, ""

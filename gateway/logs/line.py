@@ -20,24 +20,24 @@ def stamp(at_s: float) -> str:
 
 def human(fields: Mapping[str, object], *, colour: bool) -> str:
     """The line as text, without a line feed at its end; a trace follows on lines of its own."""
-    level, event = _harmless(str(fields.get("level", ""))), _harmless(str(fields.get("event", "")))
+    level, event = harmless(str(fields.get("level", ""))), harmless(str(fields.get("event", "")))
     shade = LEVEL_COLOURS.get(level, "")
     rest = [key for key in fields if key not in _OWN_COLUMN and key not in _BACKGROUND and key != "exception"]
     parts = [
         _painted(_clock(fields.get("time")), DIM, colour=colour),
         _painted(f"{level:<7}", shade, colour=colour),
         _painted(f"{event:<{_EVENT_WIDTH}}", BOLD if level != "debug" else DIM, colour=colour),
-        f"{_harmless(str(fields.get('resource', ''))):<{_RESOURCE_WIDTH}}",
+        f"{harmless(str(fields.get('resource', ''))):<{_RESOURCE_WIDTH}}",
         *(f"{_painted(key + '=', DIM, colour=colour)}{_text(fields[key])}" for key in rest),
         *(_painted(f"{key}={_text(fields[key])}", DIM, colour=colour) for key in _BACKGROUND if key in fields),
     ]
     trace = fields.get("exception")
-    return " ".join(parts).rstrip() + (f"\n{_harmless(trace)}" if isinstance(trace, str) else "")
+    return " ".join(parts).rstrip() + (f"\n{harmless(trace)}" if isinstance(trace, str) else "")
 
 
 def _clock(time: object) -> str:
     """Time of day of an ISO 8601 time; anything else as it is."""
-    text = _harmless(str(time or ""))
+    text = harmless(str(time or ""))
     return text[11:].removesuffix("Z") if text[10:11] == "T" else text
 
 
@@ -46,10 +46,10 @@ def _text(value: object) -> str:
         return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
     if isinstance(value, str) and value and " " not in value and value.isprintable():
         return value
-    return _harmless(orjson.dumps(value, default=str).decode())
+    return harmless(orjson.dumps(value, default=str).decode())
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """The text with what could steer a terminal made visible: some of it comes from peers."""
     return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
 

@@ -1,0 +1,224 @@
+"""Everything the journal knows about one control: what was seen, decided, said, written, read back and measured."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway import record
+from gateway.coordination.book import PROGRESS
+from gateway.coordination.events import Answered, Decided, Issued, Kept, Received, Sent
+from gateway.coordination.messages import DispatchCopy, LimitClear, LimitIssue
+from gateway.journal.codec import Codec
+from gateway.journal.entries import Kind
+from gateway.journal.store import JournalReader
+from gateway.record import JUDGED, Fact
+from grid_engine.results import Binding
+from protocols.signals import Control, Instruction, LinkChanged, Outcome, Release
+
+BEFORE_S = 2 * 3600.0
+"""How far back from a decision its dispatches are looked for."""
+AFTER_S = 3600.0
+"""How long after a control parties may still speak of it."""
+
+
+class UnknownControlError(Exception):
+    """The journal has no such control; the message names the nearest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one resource wanted and what it was left, W, in the interval that the decision was about."""
+
+    resource: str
+    measured_w: float | None
+    held_w: float
+    """Where the study took it to stand."""
+    requested_w: float
+    floor_w: float | None
+    """`None` with `ceiling_w`: the network did not limit it."""
+    ceiling_w: float | None
+    binding: Binding | None
+    adjustable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One control from cause to effect."""
+
+    control_id: str
+    instruction: Instruction
+    """As first issued."""
+    outcome: Outcome | None
+    """How far it has come; `None` before the device has answered."""
+    lease_end_s: float | None
+    """Of the last refresh; `None` for a release."""
+    replaced_by: str
+    """The next control or release of the resource while this one held; empty where there was none."""
+    limit: LimitIssue | None
+    """The limit that it enforces, or for a release the last one before."""
+    decided: Decided | None
+    """The cycle that set the limit, or cleared it."""
+    shares: tuple[Share, ...]
+    dispatches: tuple[DispatchCopy, ...]
+    """Newest of each resource at the time of the decision."""
+    timeline: tuple[Fact, ...]
+    """What was said and done about it, by time."""
+
+
+AS_JSON: Codec[Explanation] = Codec(Explanation)
+
+
+def explain(journal: JournalReader, control_id: str) -> Explanation:
+    """Put together what led to a control, and what came of it.
+
+    Raises:
+        UnknownControlError: The journal has no such control.
+        JournalError: The journal cannot be read.
+    """
+    own = list(map(record.fact, journal.entries_for(control_id)))
+    issued = [one for one in own if isinstance(one, Issued)]
+    if not issued:
+        raise UnknownControlError(_unknown(journal, control_id))
+    first = issued[0]
+    cleared = _last_clear(journal, first) if isinstance(first.instruction, Release) else None
+    limit_id = first.limit_id or ("" if cleared is None else cleared.message.header.corr_id)
+    said = [record.fact(one) for one in journal.entries_for(limit_id)] if limit_id else []
+    limits = [one.message.body for one in said if isinstance(one, Sent) and isinstance(one.message.body, LimitIssue)]
+    limit = limits[0] if limits else None
+    decided = _decided(journal, _cause(first, limit, cleared))
+    ends_s = issued[-1].instruction.expiry_s if isinstance(issued[-1].instruction, Control) else None
+    until_s = (issued[-1].at_s if ends_s is None else ends_s) + AFTER_S
+    next_one = _next(journal, first, until_s)
+    if next_one is not None:
+        until_s = next_one.at_s
+    around = _around(journal, first, limit, until_s)
+    return Explanation(
+        control_id=control_id,
+        instruction=first.instruction,
+        outcome=_outcome(own),
+        lease_end_s=ends_s,
+        replaced_by="" if next_one is None else next_one.instruction.control_id,
+        limit=limit,
+        decided=decided,
+        shares=() if decided is None else tuple(shares(decided)),
+        dispatches=() if decided is None else _dispatches(journal, decided.at_s),
+        timeline=tuple(sorted(_unique([*own, *said, *around]), key=record.time_of)),
+    )
+
+
+def shares(decided: Decided) -> Iterator[Share]:
+    """Who wanted what, and what each was left."""
+    envelopes = {one.resource: one for one in decided.answer.envelopes if one.interval == 0}
+    for one in decided.study.participants:
+        envelope = envelopes.get(one.resource)
+        yield Share(
+            resource=one.resource,
+            measured_w=decided.measured_w.get(one.resource),
+            held_w=one.held_w[0],
+            requested_w=one.requested_w[0],
+            floor_w=None if envelope is None else envelope.floor_w,
+            ceiling_w=None if envelope is None else envelope.ceiling_w,
+            binding=None if envelope is None else envelope.binding,
+            adjustable=one.adjustable,
+        )
+
+
+def _outcome(own: list[Fact]) -> Outcome | None:
+    """The last answer, but a verdict on the watts is not undone by the progress of a refresh."""
+    found: Outcome | None = None
+    for one in own:
+        if isinstance(one, Answered) and not (found in JUDGED and one.ack.outcome in PROGRESS):
+            found = one.ack.outcome
+    return found
+
+
+def _unknown(journal: JournalReader, control_id: str) -> str:
+    near = [
+        *journal.nearest_keys(Kind.ISSUED, control_id),
+        *journal.nearest_keys(Kind.RELEASED, control_id),
+    ]
+    if near:
+        advice = f"nearest: {', '.join(near)}"
+    elif latest := journal.latest(Kind.ISSUED, 5):
+        advice = f"the latest are {', '.join(dict.fromkeys(one.key for one in latest))}"
+    else:
+        advice = "it holds no control at all"
+    return f"there is no control {control_id!r} in {journal.path}; {advice}"
+
+
+def _cause(first: Issued, limit: LimitIssue | None, cleared: Sent | None) -> str:
+    """The cycle that the control follows from."""
+    if cleared is not None:
+        return cleared.cycle_id
+    return first.cycle_id or ("" if limit is None else limit.supporting.cycle_id)
+
+
+def _decided(journal: JournalReader, cycle_id: str) -> Decided | None:
+    found = map(record.fact, journal.entries_for(cycle_id) if cycle_id else ())
+    return next((one for one in found if isinstance(one, Decided)), None)
+
+
+def _last_clear(journal: JournalReader, release: Issued) -> Sent | None:
+    """The message that ended the last limit before a release; `None` where the limit ran out."""
+    entries = journal.entries_between(Kind.PARTY_OUT, release.at_s - BEFORE_S, release.at_s + 0.001)
+    for one in map(record.fact, reversed(entries)):
+        if isinstance(one, Sent) and getattr(one.message.body, "resource", "") == release.instruction.resource:
+            return one if isinstance(one.message.body, LimitClear) else None
+    return None
+
+
+def _next(journal: JournalReader, first: Issued, until_s: float) -> Issued | None:
+    """The next other instruction to the same resource."""
+    found = [
+        one
+        for kind in (Kind.ISSUED, Kind.RELEASED)
+        for one in map(record.fact, journal.entries_between(kind, first.at_s, until_s))
+        if isinstance(one, Issued)
+        and one.instruction.resource == first.instruction.resource
+        and one.instruction.version > first.instruction.version
+    ]
+    return min(found, key=record.time_of, default=None)
+
+
+def _dispatches(journal: JournalReader, at_s: float) -> tuple[DispatchCopy, ...]:
+    newest: dict[str, DispatchCopy] = {}
+    for one in map(record.fact, journal.entries_between(Kind.PARTY_IN, at_s - BEFORE_S, at_s + 0.001)):
+        if isinstance(one, Received) and isinstance(one.message.body, DispatchCopy):
+            body = one.message.body
+            held = newest.get(body.resource)
+            if held is None or (body.start_s, body.version) >= (held.start_s, held.version):
+                newest[body.resource] = body
+    return tuple(one for one in newest.values() if at_s < one.end_s)
+
+
+def _around(journal: JournalReader, first: Issued, limit: LimitIssue | None, until_s: float) -> Iterator[Fact]:
+    """What is not kept under the control's own key or its limit's, but belongs to its story."""
+    resource = first.instruction.resource
+    from_s = first.at_s if limit is None else min(first.at_s, limit.start_s)
+    for kind in (Kind.PARTY_IN, Kind.PARTY_OUT):
+        for one in map(record.fact, journal.entries_between(kind, from_s - BEFORE_S, until_s)):
+            if isinstance(one, Received | Sent) and _concerns(one, resource, limit, from_s):
+                yield one
+    for one in map(record.fact, journal.entries_between(Kind.LINK, from_s, until_s)):
+        if isinstance(one, LinkChanged) and one.resource == resource:
+            yield one
+    for one in map(record.fact, journal.entries_between(Kind.BASELINE, 0.0, until_s)):
+        if isinstance(one, Kept) and one.baseline.resource == resource:
+            yield one
+            return
+
+
+def _concerns(one: Received | Sent, resource: str, limit: LimitIssue | None, from_s: float) -> bool:
+    """A dispatch of the resource that holds by then, or a word about the limit."""
+    body = one.message.body
+    if isinstance(body, DispatchCopy):
+        return body.resource == resource and body.end_s > from_s
+    ref = getattr(body, "ref", "") or getattr(body, "limit_id", "")
+    return limit is not None and ref == limit.limit_id
+
+
+def _unique(facts: Iterable[Fact]) -> list[Fact]:
+    found: list[Fact] = []
+    for one in facts:
+        if one not in found:
+            found.append(one)
+    return found

@@ -1,0 +1,119 @@
+"""The journal's facts in words for people: who, and what."""
+
+from datetime import UTC, datetime
+from typing import assert_never
+
+from gateway.coordination.events import Alarmed, Answered, Decided, Issued, Kept, Received, Sent
+from gateway.coordination.messages import (
+    CapabilityNotice,
+    Dispatch,
+    DispatchCopy,
+    LimitAck,
+    LimitIssue,
+    Message,
+    OutageNotice,
+)
+from gateway.record import Fact, Started
+from protocols.signals import Ack, Control, Instruction, LinkChanged
+
+
+def told(fact: Fact) -> tuple[str, str]:
+    """Who said or did it, and what."""
+    match fact:
+        case Received(message) | Sent(message):
+            found = f"{message.header.sender} → {message.header.recipient}", _said(message)
+        case Issued():
+            found = f"DSO → {fact.instruction.resource}", _issued(fact)
+        case Answered(ack):
+            found = f"{ack.resource} → DSO", _answered(ack)
+        case Kept(baseline):
+            values = ", ".join(f"{name}={value:g}" for name, value in baseline.values.items())
+            found = f"{baseline.resource} → DSO", f"baseline before the first control: {values or 'nothing'}"
+        case LinkChanged():
+            found = fact.resource, f"link {fact.state.value}: {fact.detail}"
+        case Alarmed():
+            found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
+        case Decided():
+            found = "DSO", f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
+        case Started():
+            found = (
+                "DSO",
+                f"started as {fact.dso_model}-DSO of zone {fact.zone} with network model {fact.model_version}",
+            )
+        case _:
+            assert_never(fact)
+    return found
+
+
+def instructed(one: Instruction) -> str:
+    """What an instruction asks for."""
+    if not isinstance(one, Control):
+        return "release: what was there before the first control comes back"
+    parts = [
+        ("at most", one.limit.ceiling_w),
+        ("at least", one.limit.floor_w),
+        ("target", one.target_w),
+    ]
+    return ", ".join(f"{word} {mw(power_w)}" for word, power_w in parts if power_w is not None) or "no limit"
+
+
+def mw(power_w: float) -> str:
+    """Watts as megawatts, to 10 kW."""
+    return f"{power_w / 1e6:.2f} MW"
+
+
+def value_of(value: float, unit: str) -> str:
+    """A value of the engine (`A`, `VA`, `W` or `pu`) with its unit."""
+    if unit in ("W", "VA"):
+        return f"{value / 1e6:.3f} M{unit}"
+    return f"{value:.4f} pu" if unit == "pu" else f"{value:.1f} {unit}".rstrip()
+
+
+def clock(at_s: float) -> str:
+    """Time of day, UTC, to a tenth of a second."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S.%f")[:-5]
+
+
+def day(at_s: float) -> str:
+    """Date, UTC."""
+    return datetime.fromtimestamp(at_s, UTC).date().isoformat()
+
+
+def _issued(fact: Issued) -> str:
+    words = [instructed(fact.instruction)]
+    if isinstance(fact.instruction, Control):
+        words.append(f"lease {fact.instruction.expiry_s - fact.at_s:.0f} s")
+    if fact.power_w is not None:
+        words.append(f"measured {mw(fact.power_w)} just before")
+    return "; ".join(words)
+
+
+def _said(message: Message) -> str:
+    body = message.body
+    match body:
+        case Dispatch() | DispatchCopy():
+            what = f"{body.resource} to {mw(body.power_w)} by {clock(body.end_s)} (version {body.version})"
+        case LimitIssue():
+            box = f"{mw(body.floor_w)} … {mw(body.ceiling_w)}"
+            what = f"{body.resource} {box} until {clock(body.end_s)}, {body.reason.value} at {body.constraint_id}"
+        case LimitAck():
+            what = f"{body.status.value}, {body.resource} will do {mw(body.power_w)}"
+        case CapabilityNotice():
+            what = f"{body.resource} can do {mw(body.power_w)} until {clock(body.end_s)}, {body.cause}"
+        case OutageNotice():
+            what = f"{body.resource} can do {mw(body.available_w)} until {clock(body.end_s)}"
+        case _:
+            what = getattr(body, "resource", "")
+    return f"{message.code}  {what}"
+
+
+def _answered(ack: Ack) -> str:
+    words = [ack.outcome.value]
+    if ack.requested:
+        words.append("wrote " + ", ".join(f"{name}={value:g}" for name, value in ack.requested.items()))
+        differing = {name: value for name, value in ack.read_back.items() if ack.requested.get(name) != value}
+        if differing:
+            words.append("read back " + ", ".join(f"{name}={value:g}" for name, value in differing.items()))
+        elif ack.read_back:
+            words.append("read back equal")
+    return "; ".join([*words, *([ack.detail] if ack.detail else [])])

@@ -1,0 +1,93 @@
+import pytest
+
+from gateway.coordination.events import Answered, Decided, Issued, Received, Sent
+from gateway.explain import AS_JSON, UnknownControlError, explain
+from protocols.signals import Ack, Outcome
+from tests.gateway import story
+
+
+@pytest.fixture
+async def journal(tmp_path):
+    journal = await story.told_to(tmp_path / "journal.sqlite")
+    yield journal
+    journal.close()
+
+
+async def test_a_control_is_explained_from_its_dispatch_to_its_effect(journal):
+    found = explain(journal, "A-c1")
+    assert found.instruction == story.CONTROL
+    assert found.limit == story.LIMIT
+    assert found.decided == story.DECIDED
+    assert found.dispatches == (story.DISPATCH.body,)
+    assert (found.outcome, found.replaced_by) == (Outcome.VERIFIED, "A-c2")
+    assert found.lease_end_s == story.T + 1386
+
+
+async def test_its_timeline_holds_all_that_concerns_it_in_order(journal):
+    kept = [one for one in story.FACTS if not isinstance(one, Decided)][:-2]
+    assert list(explain(journal, "A-c1").timeline) == kept
+
+
+async def test_what_concerns_others_is_left_out(journal):
+    other = story.message("IESO", "DSO", "d7", story.DISPATCH.body.__class__("d7", 1, "B", 1e6, story.T, story.T + 300))
+    await journal.append([story.record.entry(Received(other, story.T + 1))])
+    found = explain(journal, "A-c1")
+    assert Received(other, story.T + 1) not in found.timeline
+    assert other.body in found.dispatches, "but it is an input of the decision"
+
+
+async def test_shares_say_who_was_left_what(journal):
+    a, b = explain(journal, "A-c1").shares
+    assert (a.resource, a.measured_w, a.requested_w, a.ceiling_w, a.binding) == ("A", 0.0, 2e6, 1.2e6, story.BINDING)
+    assert (b.resource, b.measured_w, b.ceiling_w, b.adjustable) == ("B", 3.98e6, None, False)
+
+
+async def test_a_release_is_explained_by_the_limit_that_ended(journal):
+    found = explain(journal, "A-c2")
+    assert found.limit == story.LIMIT
+    assert (found.outcome, found.lease_end_s, found.replaced_by) == (Outcome.WRITTEN, None, "")
+    assert any(isinstance(one, Sent) and one.message.code == "LIMIT.Clear" for one in found.timeline)
+
+
+async def test_a_control_that_nobody_answered_has_no_outcome(tmp_path):
+    bare = [one for one in story.FACTS if isinstance(one, Issued)][:1]
+    journal = await story.told_to(tmp_path / "bare.sqlite", bare)
+    found = explain(journal, "A-c1")
+    assert (found.outcome, found.decided, found.limit, found.shares) == (None, None, None, ())
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([Outcome.WRITTEN, Outcome.VERIFIED, Outcome.WRITTEN], Outcome.VERIFIED),
+        ([Outcome.VERIFIED, Outcome.UNVERIFIED], Outcome.UNVERIFIED),
+        ([Outcome.VERIFIED, Outcome.UNKNOWN], Outcome.UNKNOWN),
+        ([Outcome.VERIFIED, Outcome.EXPIRED], Outcome.EXPIRED),
+    ],
+)
+async def test_a_refresh_does_not_undo_a_verdict(tmp_path, outcomes, expected):
+    acks = [Answered(Ack("A-c1", "A", 1, one, story.T + 40 + k)) for k, one in enumerate(outcomes)]
+    issued = [one for one in story.FACTS if isinstance(one, Issued)][:1]
+    journal = await story.told_to(tmp_path / "acks.sqlite", [*issued, *acks])
+    assert explain(journal, "A-c1").outcome is expected
+    journal.close()
+
+
+async def test_an_unknown_control_is_met_with_the_nearest(journal):
+    with pytest.raises(UnknownControlError, match=r"no control 'A-c12' in .*; nearest: A-c1, A-c2"):
+        explain(journal, "A-c12")
+    with pytest.raises(UnknownControlError, match="the latest are A-c1"):
+        explain(journal, "qqqqqqqqq")
+
+
+async def test_an_empty_journal_says_so(tmp_path):
+    journal = await story.told_to(tmp_path / "empty.sqlite", [])
+    with pytest.raises(UnknownControlError, match="it holds no control at all"):
+        explain(journal, "A-c1")
+    journal.close()
+
+
+async def test_an_explanation_survives_json(journal):
+    found = explain(journal, "A-c1")
+    assert AS_JSON.from_json(AS_JSON.to_json(found)) == found
