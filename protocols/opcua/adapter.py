@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite, nan
 
 from protocols.opcua import model
 from protocols.opcua.client import GOOD, LinkDownError, NoAnswerError, OpcUaClient, OpcUaError, Reading, UnfitError
@@ -75,7 +76,7 @@ class OpcUaAdapter:
         self._client: OpcUaClient | None = None
         self._emit: Emit = _nobody
         self._sources: dict[str, _Source] = {}
-        self._jitter = random.Random(settings.url)  # noqa: S311 - spreads reconnects, protects nothing
+        self._jitter = random.Random(settings.url)
 
     @property
     def resources(self) -> frozenset[str]:
@@ -145,7 +146,7 @@ class OpcUaAdapter:
 
     def _values(self, instruction: Instruction) -> dict[str, float]:
         if isinstance(instruction, Release):
-            return model.release_values(instruction.baseline, instruction.version)
+            return model.release_values(instruction.baseline, instruction.version, self._now())
         return model.control_values(instruction, self._settings.watchdog_s)
 
     async def _settle(
@@ -272,10 +273,11 @@ class OpcUaAdapter:
 
     def _measurement(self, node: str, reading: Reading, received_s: float) -> Measurement:
         source = self._sources[node]
+        scaled = nan if reading.value is None else reading.value * source.scale
         return Measurement(
             point=source.point,
-            value=0.0 if reading.value is None else reading.value * source.scale,
-            quality=Quality.BAD if reading.value is None else reading.quality,
+            value=scaled if isfinite(scaled) else 0.0,
+            quality=reading.quality if isfinite(scaled) else Quality.BAD,
             source_time_s=received_s if reading.source_time_s is None else reading.source_time_s,
             received_time_s=received_s,
         )

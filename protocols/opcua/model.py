@@ -75,6 +75,9 @@ CONTROL: Mapping[str, Rounding] = {
 """Variables that a control writes, in the order of writing."""
 
 
+LIMITS = ("LimitMax", "LimitMaxEnabled", "LimitMin", "LimitMinEnabled")
+
+
 def control_values(control: Control, watchdog_s: float) -> dict[str, float]:
     """What the variables must hold for `control`; a side left open is disabled and its value not touched."""
     sides = {
@@ -95,10 +98,20 @@ def control_values(control: Control, watchdog_s: float) -> dict[str, float]:
     return ordered(values)
 
 
-def release_values(baseline: Mapping[str, float], version: int) -> dict[str, float]:
-    """What the variables must hold for the owner to have the device back; without a baseline, nothing enabled."""
+def release_values(baseline: Mapping[str, float], version: int, now_s: float) -> dict[str, float]:
+    """What the variables must hold for the owner to have the device back; without a baseline, nothing enabled.
+
+    A lease in the baseline that has run out since leaves its fallback.
+    """
     values = {name: 0.0 for name in CONTROL if name.endswith("Enabled")} | {WATCHDOG_TIMEOUT: 0.0, VALID_UNTIL: 0.0}
     values |= {name: value for name, value in baseline.items() if name in CONTROL}
+    if 0.0 < values[VALID_UNTIL] <= now_s:
+        values |= {
+            name: values[name.replace("Limit", "Fallback")]
+            for name in LIMITS
+            if name.replace("Limit", "Fallback") in values
+        }
+        values[VALID_UNTIL] = 0.0
     values[VERSION] = float(version)
     return ordered(values)
 

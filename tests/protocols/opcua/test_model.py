@@ -31,20 +31,33 @@ def test_an_open_side_is_disabled_and_its_value_left_alone():
 
 def test_version_is_written_last():
     assert list(model.control_values(control(target_w=1.0), 10))[-1] == model.VERSION
-    assert list(model.release_values({"LimitMax": 4.0, "Version": 9.0}, version=10))[-1] == model.VERSION
+    assert list(model.release_values({"LimitMax": 4.0, "Version": 9.0}, version=10, now_s=0.0))[-1] == model.VERSION
 
 
 def test_release_restores_the_baseline_under_its_own_version():
     baseline = {"LimitMax": 2e6, "LimitMaxEnabled": 1.0, "ValidUntil": 77.0, "Version": 4.0, "Other": 1.0}
-    values = model.release_values(baseline, version=11)
+    values = model.release_values(baseline, version=11, now_s=70.0)
     assert (values["LimitMax"], values["LimitMaxEnabled"], values["ValidUntil"]) == (2e6, 1.0, 77.0)
     assert values["LimitMinEnabled"] == 0.0
     assert values["Version"] == 11.0
     assert "Other" not in values
 
 
+def test_release_into_a_lease_that_has_run_out_leaves_its_fallback():
+    baseline = {
+        "LimitMax": 2e6,
+        "LimitMaxEnabled": 1.0,
+        "FallbackMax": 1e6,
+        "FallbackMaxEnabled": 1.0,
+        "ValidUntil": 77.0,
+    }
+    values = model.release_values(baseline, version=11, now_s=78.0)
+    assert (values["LimitMax"], values["LimitMaxEnabled"], values["ValidUntil"]) == (1e6, 1.0, 0.0)
+    assert values["LimitMinEnabled"] == 0.0
+
+
 def test_release_without_a_baseline_enables_nothing():
-    values = model.release_values({}, version=2)
+    values = model.release_values({}, version=2, now_s=0.0)
     assert all(values[f"{name}Enabled"] == 0.0 for name in NAMES)
     assert values["ValidUntil"] == 0.0
 

@@ -1,0 +1,71 @@
+"""What the MQTT adapter must be told about one broker connection."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from protocols.points import Point
+
+
+@dataclass(frozen=True, slots=True)
+class DerTopics:
+    """A DER and the prefix of its topics."""
+
+    resource: str
+    prefix: str
+    """`<prefix>/telemetry`, `/limit`, `/setpoint`, `/ack` and `/state` live below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedTopic:
+    """One measured value of a station."""
+
+    point: Point
+    topic: str
+    """Carries a bare number, or an object with `value` and perhaps `time` and `quality`."""
+    scale: float = 1.0
+    """Multiplies the topic's value to give the point's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """One connection to one broker."""
+
+    host: str
+    port: int = 1883
+    ders: tuple[DerTopics, ...] = ()
+    points: tuple[MappedTopic, ...] = ()
+    version: Literal["5", "3.1.1"] = "5"
+    client_id: str = "ampacity-gateway"
+    """Two connections with the same id throw each other out."""
+    state_topic: str = "ampacity/gateway/state"
+    """Where the gateway's own state is retained; its will says `offline` there."""
+    timeout_s: float = 2.0
+    """Deadline of every exchange with the broker, and how long a control waits for its device's answer."""
+    telemetry_s: float = 10.0
+    """Longest regular pause between two messages of a device; three of them without one count as a lost link."""
+    keep_alive_s: int = 10
+    """After one and a half of it without a word from us, the broker publishes our will."""
+    reconnect_max_s: float = 10.0
+    """Longest pause between two attempts to connect."""
+    username: str = ""
+    password: str = ""
+
+    def __post_init__(self) -> None:
+        topics = [der.prefix for der in self.ders] + [mapped.topic for mapped in self.points]
+        if not topics:
+            raise ValueError(f"{self.broker}: neither a DER nor a point to read")
+        if len(topics) != len(set(topics)) or len(self.ders) != len({der.resource for der in self.ders}):
+            raise ValueError(f"{self.broker}: a topic or a DER is named twice")
+        for topic in (*topics, self.state_topic):
+            if not topic or topic[0] in "/$" or topic[-1] == "/" or set("+#\0") & set(topic):
+                raise ValueError(f"{self.broker}: {topic!r} is not the name of a topic")
+
+    @property
+    def broker(self) -> str:
+        """Where it connects to, for people."""
+        return f"mqtt://{self.host}:{self.port}"
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Everything that this connection speaks for."""
+        return frozenset(der.resource for der in self.ders) | frozenset(mapped.point.resource for mapped in self.points)
