@@ -34,6 +34,7 @@ class Narrator:
         self._log = structlog.get_logger().bind(zone=zone, model=model)
         self._violated: frozenset[tuple[str, str, str]] = frozenset()
         self._failing = False
+        self._unknown: frozenset[str] = frozenset()
         self._linked: tuple[LinkState, float, str] | None = None
 
     # --- parties
@@ -81,6 +82,7 @@ class Narrator:
     def cycle(self, at: Situation, answer: Answer, sent: Sequence[Message], alarms: Iterable[Alarmed]) -> None:
         """A cycle came to its conclusion."""
         log = self._log.bind(cycle_id=at.cycle_id)
+        self._gaps(log, at)
         self._violations(log, answer)
         if (answer.status is not Status.SOLVED) is not self._failing:
             self._failing = not self._failing
@@ -99,6 +101,13 @@ class Narrator:
             psa_duration_s=round(answer.duration_s, 4),
             messages=len(sent),
         )
+
+    def _gaps(self, log: structlog.typing.FilteringBoundLogger, at: Situation) -> None:
+        """Resources whose power is not known any more; each once."""
+        gaps = frozenset(r for r in at.zone.resources if at.snapshot.power_w(r) is None)
+        for resource in sorted(gaps - self._unknown):
+            log.warning("snapshot.gap", resource=resource, consequence="the worst that may be true is assumed")
+        self._unknown = gaps
 
     def _violations(self, log: structlog.typing.FilteringBoundLogger, answer: Answer) -> None:
         """Only those that were not there in the cycle before."""

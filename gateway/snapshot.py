@@ -19,15 +19,18 @@ class Snapshot:
     """Newest of each point; older than three polls is marked `Quality.STALE`."""
     links: Mapping[str, LinkChanged] = field(default_factory=dict)
     """Newest link change of each resource."""
+    usable: Mapping[Point, Measurement] = field(default_factory=dict)
+    """The last reading of each point that was not bad, however old."""
 
     def reading(
         self, resource: str, quantity: Quantity, phase: Phase = Phase.TOTAL, *, stale: bool = False
     ) -> Measurement | None:
-        """The newest usable reading, or `None`; a stale one only where the caller asks for it."""
-        found = self.measurements.get(Point(resource, quantity, phase))
-        if found is None or found.quality is Quality.BAD:
-            return None
-        return None if found.quality is Quality.STALE and not stale else found
+        """The newest reading if it is usable; with `stale` the last one that was, however old."""
+        point = Point(resource, quantity, phase)
+        if stale:
+            return self.usable.get(point)
+        found = self.measurements.get(point)
+        return None if found is None or found.quality in (Quality.BAD, Quality.STALE) else found
 
     def power_w(self, resource: str, *, stale: bool = False) -> float | None:
         """Measured active power of a resource, W."""
@@ -55,6 +58,7 @@ class Image:
         self._poll_s = dict(poll_s)
         self._default_poll_s = default_poll_s
         self._measurements: dict[Point, Measurement] = {}
+        self._usable: dict[Point, Measurement] = {}
         self._links: dict[str, LinkChanged] = {}
 
     def __contains__(self, point: object) -> bool:
@@ -69,11 +73,18 @@ class Image:
         held = self._measurements.get(signal.point)
         if held is None or signal.received_time_s >= held.received_time_s:
             self._measurements[signal.point] = signal
+            if signal.quality is not Quality.BAD:
+                self._usable[signal.point] = signal
 
     def freeze(self, now_s: float) -> Snapshot:
         """The image at `now_s`, with what is too old marked as stale."""
         frozen = {point: self._aged(m, now_s) for point, m in self._measurements.items()}
-        return Snapshot(now_s, MappingProxyType(frozen), MappingProxyType(dict(self._links)))
+        return Snapshot(
+            now_s,
+            MappingProxyType(frozen),
+            MappingProxyType(dict(self._links)),
+            MappingProxyType(dict(self._usable)),
+        )
 
     def _aged(self, measurement: Measurement, now_s: float) -> Measurement:
         poll_s = self._poll_s.get(measurement.point.resource, self._default_poll_s)

@@ -5,12 +5,12 @@ device's registers follows in `controls`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.coordination.messages import LimitClear, LimitIssue, Message, Supporting
 from gateway.coordination.situation import Situation
+from gateway.coordination.study import standing
 from grid_engine.results import Answer, Binding, Envelope, Reason, Status
-from protocols.signals import LinkState
 
 SAME_W = 1.0
 """Two limits closer than this are the same limit."""
@@ -38,8 +38,11 @@ def limits_now(at: Situation, answer: Answer) -> Verdict:
         if record is None:
             if envelope is not None:
                 messages.append(_issue(at, envelope))
-        elif at.snapshot.link(resource.id) is not LinkState.LOST:
-            # Nothing is changed towards a device that cannot be heard.
+        elif not standing(at, resource).trusted:
+            # Nothing is loosened towards a device that is not heard or does not obey.
+            if _ending(at, record.limit):
+                messages.append(_extended(at, record.limit))
+        else:
             verdict = _change(at, record.limit, envelope)
             messages.extend(verdict.messages)
             headroom.extend(verdict.headroom)
@@ -56,13 +59,32 @@ def _change(at: Situation, held: LimitIssue, envelope: Envelope | None) -> Verdi
             return Verdict((_issue(at, envelope),))
         gain_w = max(envelope.ceiling_w - held.ceiling_w, held.floor_w - envelope.floor_w)
     if envelope is not None and gain_w < at.zone.limits.release_w:
-        ending = held.expires_s - at.now_s < at.zone.clocks.interval_s
-        return Verdict((_issue(at, envelope),)) if ending else Verdict()
+        return Verdict((_issue(at, envelope),)) if _ending(at, held) else Verdict()
     since = at.book.headroom_since_s.get(resource.id)
     lasted = since is not None and at.now_s - since >= at.zone.limits.release_s
     if not (lasted or _outage_seen(at)):
         return Verdict(headroom=(resource.id,))
     return Verdict((_clear(at, held) if envelope is None else _issue(at, envelope),))
+
+
+def _ending(at: Situation, held: LimitIssue) -> bool:
+    return held.expires_s - at.now_s < at.zone.clocks.interval_s
+
+
+def _extended(at: Situation, held: LimitIssue) -> Message:
+    """The same limit under a new version, for as long again."""
+    version = at.book.limit_versions.get(held.resource, 0) + 1
+    limit_id = f"{at.zone.id}-{held.resource}-{version}"
+    clocks = at.zone.clocks
+    limit = replace(
+        held,
+        limit_id=limit_id,
+        version=version,
+        start_s=at.now_s,
+        end_s=clocks.interval_start(at.now_s) + clocks.interval_s,
+        expires_s=at.now_s + clocks.limit_expiry_s,
+    )
+    return at.message(at.zone.resources[held.resource].owner, limit_id, limit)
 
 
 def _outage_seen(at: Situation) -> bool:

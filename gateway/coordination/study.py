@@ -34,8 +34,12 @@ def standing(at: Situation, resource: Resource) -> Standing:
     if not known:
         # Never heard of: a source is worst at its ceiling, a mere load at its floor.
         known = [resource.ceiling_w if resource.ceiling_w > 0 else resource.floor_w]
-    # A resource that only withdraws loads the network most at its lowest power.
-    return Standing(min(known) if all(w <= 0 for w in known) else max(known), trusted=False)
+    return Standing(_worst(*known), trusted=False)
+
+
+def _worst(*power_w: float) -> float:
+    """The power that loads the network most: the highest, or the lowest of a resource that only withdraws."""
+    return min(power_w) if all(w <= 0 for w in power_w) else max(power_w)
 
 
 def _commanded_w(at: Situation, resource: Resource) -> float | None:
@@ -81,8 +85,11 @@ def _participant(at: Situation, resource: Resource, starts_s: tuple[float, ...])
     if stands.trusted:
         wishes = tuple(wanted_w(at, resource, stands, start_s) for start_s in starts_s)
         helds = (at.book.settled_w.get(resource.id, stands.power_w),) * len(starts_s)
-    else:
+    elif at.snapshot.link(resource.id) is LinkState.LOST:
         wishes = helds = (stands.power_w,) * len(starts_s)
+    else:
+        # Heard, but it does not obey: it will go where it wants, and nothing can be taken from it.
+        wishes = helds = tuple(_worst(stands.power_w, wanted_w(at, resource, stands, s)) for s in starts_s)
     return Participant(
         resource=resource.id,
         bus=resource.bus,
