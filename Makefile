@@ -58,8 +58,8 @@ format: $(STAMP)
 setup: $(STAMP)
 
 $(STAMP): requirements/lock.txt pyproject.toml
-	@$(BIN)/python -c $(NEW_ENOUGH) >/dev/null 2>&1 || test -n "$(PYTHON)" || { echo '$(NO_PYTHON)' >&2; exit 1; }
-	@$(BIN)/python -c $(NEW_ENOUGH) >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -c $(NEW_ENOUGH) >/dev/null 2>&1 || { test -n "$(PYTHON)" && $(PYTHON) -c $(NEW_ENOUGH) >/dev/null \
+		&& $(PYTHON) -m venv --clear $(VENV); } || { echo '$(NO_PYTHON)' >&2; exit 1; }
 	@echo "installing into $(VENV); the first time takes a few minutes"
 	@$(PIP) --require-hashes -r requirements/lock.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .

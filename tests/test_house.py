@@ -28,7 +28,7 @@ def name(path: Path) -> str:
 def commands(text: str) -> list[str]:
     """Lines of the fenced blocks of shell in a text, without comments."""
     blocks = re.findall(r"```(?:sh|bash|console)\n(.*?)```", text, flags=re.DOTALL)
-    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    lines = [part.strip() for block in blocks for line in block.splitlines() for part in line.split(" #")[0].split("|")]
     return [line for line in lines if line and not line.startswith("#")]
 
 
