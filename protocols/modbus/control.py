@@ -11,18 +11,9 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
 
+from protocols.modbus.codec import OutOfRangeError, Rounding, decode_raw, encode, scaled
 from protocols.modbus.settings import SunSpecDer
-from protocols.modbus.sunspec import (
-    Model,
-    OutOfRangeError,
-    Reading,
-    Rounding,
-    Write,
-    decode_raw,
-    encode,
-    scaled,
-    writes,
-)
+from protocols.modbus.sunspec import Model, Reading, Write, writes
 from protocols.signals import Bounds, Control
 
 CONTROL_MODELS: Final = (704, 123)

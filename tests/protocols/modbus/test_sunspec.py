@@ -1,108 +1,18 @@
-from importlib.resources import files
-from itertools import pairwise
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.modbus.models import SunSpecError, UnknownModelError, definition, known_models, layout
-from protocols.modbus.sunspec import (
-    BASES,
-    READ_MAX,
-    IllegalAddressError,
-    Model,
-    ModelImage,
-    OutOfRangeError,
-    Rounding,
-    decode_raw,
-    decode_text,
-    discover,
-    encode,
-    not_implemented,
-    scaled,
-    writes,
-)
+from protocols.modbus.codec import decode_text
+from protocols.modbus.models import SunSpecError
+from protocols.modbus.sunspec import BASES, READ_MAX, IllegalAddressError, Model, ModelImage, discover, writes
 
 LIMIT = Model.at(704, 40000).points["WMaxLimPct"]
-NUMBERS = [p for m in (701, 704, 103, 123) for p in layout(m) if p.type not in {"string", "pad", "acc32"}]
-
-
-def test_every_model_of_the_package_can_be_laid_out():
-    shipped = [f for f in (files("sunspec2") / "models" / "json").iterdir() if f.name.startswith("model_")]
-    assert len(known_models()) == len(shipped) > 100
-    for model_id in known_models():
-        points = layout(model_id, counts={"NCrv": 1, "NPt": 2})
-        assert [p.name for p in points[:2]] == ["ID", "L"]
-        assert all(a.end == b.offset for a, b in pairwise(points))
-
-
-def test_unknown_model_is_named():
-    with pytest.raises(UnknownModelError, match="12345"):
-        definition(12345)
-
-
-def test_nested_groups_repeat_and_find_their_scale_factors_outside():
-    model = Model.at(705, 0, counts={"NCrv": 2, "NPt": 4})
-    assert model.points["Crv[1].Pt[3].V"].scale == "V_SF"
-    assert model.points["Crv[1].Pt[3].Var"].end == model.size
-    assert Model.at(704, 0).points["PFWInj.PF"].scale == "PF_SF"
-
-
-def test_a_group_without_a_count_fills_the_model():
-    fixed = definition(160).points
-    fixed_size = sum(p.size for p in fixed)
-    module = definition(160).groups[0].size
-    model = Model.at(160, 0, length=fixed_size - 2 + 3 * module)
-    assert [n for n in model.points if n.endswith("].ID")] == ["module[0].ID", "module[1].ID", "module[2].ID"]
 
 
 def test_points_behind_a_short_model_do_not_exist():
     model = Model.at(704, 0, length=15)
     assert "WMaxLimPctRvrtTms" not in model
     assert model.span().decode([1] * 17).values["WMaxLimPct"] is None
-
-
-@pytest.mark.parametrize(
-    ("value", "exponent", "raw"),
-    [(48.0, -2, 4800), (48.009, -2, 4800), (33.333, 0, 33), (99.99, 1, 9), (0.29, -2, 29), (57.0, -1, 570)],
-)
-def test_limits_round_down(value, exponent, raw):
-    assert encode(LIMIT, value, exponent, Rounding.DOWN) == (raw,)
-
-
-def test_floors_round_up():
-    assert encode(LIMIT, 48.001, -2, Rounding.UP) == (4801,)
-
-
-@given(st.sampled_from(NUMBERS), st.integers(0, 32000), st.integers(-4, 4))
-def test_what_is_encoded_is_decoded(point, raw, exponent):
-    value = scaled(raw, exponent)
-    registers = encode(point, value, exponent)
-    assert len(registers) == point.size
-    assert scaled(decode_raw(point, registers), exponent) == pytest.approx(value)
-
-
-@given(st.sampled_from(NUMBERS))
-def test_not_implemented_is_none(point):
-    assert encode(point, None) == not_implemented(point)
-    assert decode_raw(point, not_implemented(point)) is None
-
-
-@given(st.floats(0, 100), st.integers(-3, 0))
-def test_a_limit_that_was_rounded_down_is_never_above(value, exponent):
-    raw = decode_raw(LIMIT, encode(LIMIT, value, max(exponent, -2), Rounding.DOWN))
-    assert scaled(raw, max(exponent, -2)) <= value + 1e-6
-
-
-@pytest.mark.parametrize("value", [655.35, -0.02, 1e9, float("nan"), float("inf")])
-def test_what_does_not_fit_is_refused(value):
-    with pytest.raises(OutOfRangeError):
-        encode(LIMIT, value, -2)
-
-
-@pytest.mark.parametrize("exponent", [None, 11, -11])
-def test_a_value_without_a_sane_scale_factor_is_none(exponent):
-    assert scaled(100, exponent) is None
 
 
 def test_a_value_is_scaled_by_the_factor_of_the_same_read():
