@@ -104,6 +104,10 @@ class Parties:
         """What the parties send of their own accord by now, not yet delivered."""
         return [message for party in self.members.values() for message in self._sending(party.due(now_s), now_s)]
 
+    def note(self, messages: list[Message], now_s: float) -> list[Message]:
+        """Log what a party was made to send from outside, and hand it back for delivery."""
+        return self._sending(messages, now_s)
+
     def deliver(self, messages: Iterable[Message], now_s: float) -> list[Message]:
         """Pass messages on among the simulated parties until silence; return those for everybody else."""
         waiting, outside = deque(messages), []

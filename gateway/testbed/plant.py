@@ -63,6 +63,11 @@ class Plant:
         self.solutions = 0
         """Power flows solved so far."""
 
+    def points(self) -> list[Point]:
+        """Everything that `read` can tell."""
+        points = (Point(name, quantity) for name in self._places for quantity in Quantity)
+        return [point for point in points if self.knows(point)]
+
     def knows(self, point: Point) -> bool:
         """True where `read` can tell the point."""
         table, _ = self._places.get(point.resource, ("", 0))

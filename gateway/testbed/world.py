@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from config import units
@@ -87,6 +88,12 @@ class World:
         if point.quantity is Quantity.AVAILABLE_POWER_W:
             return device.available_w
         raise ValueError(f"{point}: a station can tell of a device only active_power_w and available_power_w")
+
+    def points(self) -> dict[str, float | None]:
+        """Every true value of the network by the name of its point; `None` where it has no solution."""
+        self._inject()
+        values = {str(point): self.plant.read(point) for point in self.plant.points()}
+        return {name: value if isfinite(value) else None for name, value in values.items()}
 
     def measure(self, station: str, point: Point) -> float:
         """What a station tells of a point, faults included; NaN where there is no value."""
