@@ -8,13 +8,14 @@ set point inside the limits, where the device takes one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from math import ceil
 from typing import Final
 
 from protocols.modbus.codec import OutOfRangeError, Rounding, decode_raw, encode, scaled
 from protocols.modbus.settings import SunSpecDer
 from protocols.modbus.sunspec import Model, Reading, Write, writes
-from protocols.signals import Bounds, Control
+from protocols.signals import Bounds, Control, Outcome
 
 CONTROL_MODELS: Final = (704, 123)
 """Of these the first that the device has is used."""
@@ -34,6 +35,10 @@ GROUPS: Final[Mapping[int, Mapping[str, tuple[tuple[str, ...], ...]]]] = {
     123: {LIMIT: (("WMaxLimPct", "WMaxLimPct_RvrtTms"), ("WMaxLim_Ena",))},
 }
 """By model and function: the points to write, stage by stage."""
+TIMER_SLACK_S: Final = 2.0
+"""Device timers count whole seconds and are read a moment later."""
+_OWED: Final = frozenset(("WMaxLimPctEna", "WMaxLimPct", "WMaxLim_Ena", "WSetEna", "WSet"))
+"""Written even if they read as not implemented; every other point only where the device implements it."""
 _ROUND_DOWN: Final = frozenset(("WMaxLimPct", "WMaxLimPctRvrt"))
 
 Wanted = Mapping[str, float]
@@ -77,6 +82,14 @@ class Refusal:
     """The device has no way to do it."""
 
     detail: str
+
+
+class WriteAnswer(Enum):
+    """What the device said to the writes of a plan."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    SILENCE = "silence"
 
 
 @dataclass(slots=True)
@@ -172,7 +185,27 @@ def differences(plan: Plan, reading: Reading) -> dict[str, float | None]:
     }
 
 
-def proves(plan: Plan, before: Reading, after: Reading, slack_s: float) -> bool:
+def judge(
+    plan: Plan, said: WriteAnswer, before: Reading, after: Reading | None, settle_s: float
+) -> tuple[Outcome, str]:
+    """What became of a plan, from what the device said to the writes and what it held before and after.
+
+    `after` is `None` where reading back got no answer.
+    """
+    if said is WriteAnswer.REFUSED:
+        return Outcome.REJECTED, ""
+    if after is None:
+        return Outcome.UNKNOWN, "reading back got no answer"
+    wrong = differences(plan, after)
+    if wrong:
+        outcome = Outcome.UNKNOWN if said is WriteAnswer.SILENCE else Outcome.REJECTED
+        return outcome, f"{settle_s:g} s later " + ", ".join(f"{name} is {value}" for name, value in wrong.items())
+    if said is WriteAnswer.SILENCE and not _shows(plan, before, after, settle_s + TIMER_SLACK_S):
+        return Outcome.UNKNOWN, "reading back cannot tell, it held the same before"
+    return Outcome.WRITTEN, ""
+
+
+def _shows(plan: Plan, before: Reading, after: Reading, slack_s: float) -> bool:
     """True where a reading that agrees with the plan shows that an unanswered write was carried out.
 
     If the registers held the same values before, as when a lease is renewed, only timers that have
@@ -275,16 +308,19 @@ def _plan(draft: _Draft, state: DeviceState, limit: Bounds) -> Plan | Refusal:
     try:
         for function, values in draft.functions.items():
             for stage in GROUPS[state.model.model_id][function]:
-                registers = {n: _registers(n, values[n], state, limit) for n in stage if n in values and _has(n, state)}
+                names = [name for name in stage if name in values and _has(name, state)]
+                registers = {name: _registers(name, values[name], state, limit) for name in names}
                 stages += writes(state.model, registers)
                 requested |= {name: _value(name, raw, state) for name, raw in registers.items()}
+            if any(name.endswith("RvrtTms") and value > 0 and name not in requested for name, value in values.items()):
+                draft.notes.append(f"the device has no reversion timer for its {function}, which stays until changed")
     except OutOfRangeError as error:
         return Refusal(f"{state.der.resource}: {error}")
     return Plan(tuple(stages), requested, frozenset(draft.held), tuple(draft.notes))
 
 
 def _has(name: str, state: DeviceState) -> bool:
-    return name in state.model
+    return name in state.model and (name in _OWED or state.reading.values.get(name) is not None)
 
 
 def _registers(name: str, value: float, state: DeviceState, limit: Bounds) -> tuple[int, ...]:

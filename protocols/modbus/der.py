@@ -12,13 +12,14 @@ from protocols.modbus.control import (
     DeviceState,
     Plan,
     Refusal,
+    WriteAnswer,
     baseline,
     ceiling_in_force_w,
     differences,
+    judge,
     plan_control,
     plan_release,
     prefixed,
-    proves,
     w_max,
 )
 from protocols.modbus.measure import ALTERNATIVES, MEASURED, measurement, measurements
@@ -33,8 +34,6 @@ CAPACITY_EVERY: Final = 10
 """Polls between two readings of the capacity, which seldom changes."""
 SETTLE_PAUSE_S: Final = 0.05
 """Between two looks at whether a write has taken effect."""
-TIMER_SLACK_S: Final = 2.0
-"""Device timers count whole seconds and are read a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +89,17 @@ class DerSession:
         Raises:
             ModbusError: the link failed.
         """
-        found_map = self._map
-        if found_map is None:
-            raise NotConnectedError(f"{self.settings.resource}: not open")
+        device_map = self._opened()
         found: list[Measurement] = []
         if self._polls % CAPACITY_EVERY == 0:
-            await self._read_capacity(found_map)
+            await self._read_capacity(device_map)
         self._polls += 1
-        for span in found_map.measured:
+        for span in device_map.measured:
             values = (await self._read_or_nothing(span)).values
             found += measurements(self.settings.resource, span.model.model_id, values, self._seen, self._now())
         self._power_w = next((m.value for m in found if _is_power(m)), self._power_w)
-        if found_map.control is not None:
-            found += await self._ceiling(found_map.control)
+        if device_map.control is not None:
+            found += await self._ceiling(device_map.control)
         return found
 
     async def carry_out(self, instruction: Instruction) -> Ack:
@@ -128,34 +125,19 @@ class DerSession:
 
     async def _write(self, instruction: Instruction, plan: Plan, state: DeviceState) -> Ack:
         """Send each write once; whatever comes of it, look at what the device holds."""
-        refused: RefusedError | None = None
-        silent: ModbusError | None = None
+        said = WriteAnswer.ACCEPTED
+        detail = ""
         self._held = plan.held
         try:
             for write in plan.writes:
                 await self._wire.write(write.address, write.registers)
         except RefusedError as error:
-            refused = error
+            said, detail = WriteAnswer.REFUSED, str(error)
         except (NotConnectedError, SilenceError) as error:
-            silent = error
-        reading = await self._settled(plan, state.model, once=refused is not None)
-        wrong = dict(plan.requested) if reading is None else differences(plan, reading)
-        if refused is not None:
-            outcome, detail = Outcome.REJECTED, str(refused)
-        elif reading is None:
-            outcome, detail = Outcome.UNKNOWN, f"{silent or 'written'}; reading back got no answer"
-        elif (
-            silent is not None
-            and not wrong
-            and not proves(plan, state.reading, reading, self._settle_s + TIMER_SLACK_S)
-        ):
-            outcome, detail = Outcome.UNKNOWN, f"{silent}; reading back cannot tell, it held the same before"
-        elif not wrong:
-            outcome, detail = Outcome.WRITTEN, "; ".join((*([str(silent)] if silent else ()), *plan.notes))
-        else:
-            outcome = Outcome.UNKNOWN if silent else Outcome.REJECTED
-            shown = ", ".join(f"{name} is {value}" for name, value in wrong.items())
-            detail = f"{silent or 'accepted'}, but after {self._settle_s:g} s {shown}"
+            said, detail = WriteAnswer.SILENCE, str(error)
+        reading = await self._settled(plan, state.model, once=said is WriteAnswer.REFUSED)
+        outcome, why = judge(plan, said, state.reading, reading, self._settle_s)
+        detail = "; ".join(part for part in (detail, why, *plan.notes) if part)
         values = {} if reading is None else reading.values
         read_back = {n: v for n, v in values.items() if v is not None and _is_shown(n, plan)}
         proof = (prefixed(state.model, plan.requested), prefixed(state.model, read_back))
@@ -180,9 +162,7 @@ class DerSession:
 
     async def _state(self) -> DeviceState | None:
         """What the device holds right now; `None` where it has no control model."""
-        found = self._map
-        if found is None:
-            raise NotConnectedError(f"{self.settings.resource}: not open")
+        found = self._opened()
         if found.control is None:
             return None
         await self._read_capacity(found)
@@ -195,6 +175,11 @@ class DerSession:
             baseline=self._baseline or {},
             held=self._held,
         )
+
+    def _opened(self) -> _Map:
+        if self._map is None:
+            raise NotConnectedError(f"{self.settings.resource}: its map is not known at present")
+        return self._map
 
     async def _discover(self) -> tuple[Model, ...]:
         steps = discover(self.settings.bases)

@@ -27,6 +27,8 @@ from protocols.signals import (
 from tests.protocols.modbus import virtual
 from tests.protocols.modbus.server import Line, battery_image, legacy_image
 
+pytestmark = pytest.mark.filterwarnings("ignore:delta is less than resolution")
+
 EPOCH_S = 1_800_000_000.0
 LIMIT = Bounds(None, 1.2e6)
 

@@ -144,6 +144,15 @@ def test_release_writes_only_what_was_taken_over():
     }
 
 
+def test_a_device_without_reversion_gets_the_limit_alone_and_that_is_said():
+    image = battery_image()
+    for name in ("WMaxLimPctRvrt", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrtTms"):
+        image.set(f"704.{name}", None)
+    plan = planned(plan_control(control(Bounds(None, 1e6), fallback=Bounds(None, 5e5)), 900, state(image)))
+    assert set(plan.requested) == {"WMaxLimPctEna", "WMaxLimPct"}
+    assert "no reversion timer" in plan.notes[0]
+
+
 def test_a_timer_that_is_not_running_is_no_part_of_the_baseline():
     image = battery_image()
     image.set("704.WMaxLimPctRvrtTms", 900)
