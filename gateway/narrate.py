@@ -34,6 +34,7 @@ class Narrator:
         self._log = structlog.get_logger().bind(zone=zone, model=model)
         self._violated: frozenset[tuple[str, str, str]] = frozenset()
         self._failing = False
+        self._ready = False
         self._unknown: frozenset[str] = frozenset()
         self._linked: tuple[LinkState, float, str] | None = None
 
@@ -82,6 +83,9 @@ class Narrator:
     def cycle(self, at: Situation, answer: Answer, sent: Sequence[Message], alarms: Iterable[Alarmed]) -> None:
         """A cycle came to its conclusion."""
         log = self._log.bind(cycle_id=at.cycle_id)
+        if not self._ready:
+            self._ready = True
+            log.info("psa.ready", status=answer.status.value, model_version=answer.model_version)
         self._gaps(log, at)
         self._violations(log, answer)
         if (answer.status is not Status.SOLVED) is not self._failing:

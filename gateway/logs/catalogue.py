@@ -109,11 +109,15 @@ EVENTS = (
     _event("library.message", "warning", "A library warned of something by itself.", "library text"),
     # The cycle
     _event("cycle.end", "debug", "A cycle is done.", "status power_flows psa_duration_s messages"),
+    _event("snapshot.gap", "warning", "The power of a resource is not known any more.", "resource consequence"),
     _event(
         "violation.detected",
         "warning",
         "The requested powers would break a limit that they did not in the cycle before.",
         "constraint_id reason phase case value limit unit loading_pct",
+    ),
+    _event(
+        "psa.ready", "info", "The engine holds the network and has answered its first study.", "status model_version"
     ),
     _event("psa.failed", "error", "The study has no usable answer; the last good limits are shrunk.", "status detail"),
     _event("psa.recovered", "info", "The study has a usable answer again."),
