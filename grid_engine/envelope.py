@@ -20,7 +20,6 @@ _ROUNDS = 40
 _SETTLED_W = 1.0
 _SETTLED = 1e-3
 """Excess, in tolerances, that counts as on the limit."""
-_CASES_AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +61,11 @@ class _Search:
 
     def values(self, columns: IntArray, power_w: FloatArray) -> FloatArray:
         """Row values (n_row, n_column) with each column's participant at `power_w`; not a number without solution."""
-        parts = []
-        for at in range(0, len(columns), _CASES_AT_ONCE):
-            part = columns[at : at + _CASES_AT_ONCE]
-            all_w = self.base_w[:, self.when[part]].copy()
-            all_w[self.who[part], np.arange(len(part))] = power_w[at : at + _CASES_AT_ONCE]
-            flow = solve(self.problem.system, self.problem.injection(all_w, self.when[part].tolist()))
-            parts.append(self.problem.monitor.values(flow.voltage))
+        all_w = self.base_w[:, self.when[columns]].copy()
+        all_w[self.who[columns], np.arange(len(columns))] = power_w
         self.power_flows += len(columns)
-        return np.concatenate(parts, axis=1)
+        flow = solve(self.problem.system, self.problem.injection(all_w, self.when[columns].tolist()))
+        return self.problem.monitor.values(flow.voltage)
 
     def excess(self, columns: IntArray, values: FloatArray) -> FloatArray:
         """Excess (n_row, n_column) over each column's own bounds."""
@@ -82,7 +77,8 @@ class _Search:
 def extents(problem: Problem, monitors: Sequence[Monitor], base_w: FloatArray) -> Extents:
     """Envelopes around `base_w` (n_participant, n_interval), under `monitors`, one per interval.
 
-    A row that is beyond its bound at the base may stay where it is but not get worse.
+    A row that is beyond its bound at the base may stay where it is but not get worse. No power is always
+    inside: nobody is made to inject or consume by a limit.
     """
     n_interval = problem.study.intervals
     solved = solve(problem.system, problem.injection(base_w, slice(None)))
@@ -104,8 +100,8 @@ def extents(problem: Problem, monitors: Sequence[Monitor], base_w: FloatArray) -
     floor_w, ceiling_w = np.full(shape, np.nan), np.full(shape, np.nan)
     up, down = direction > 0, direction < 0
     ceiling_w[who[up], when[up]], floor_w[who[down], when[down]] = limit_w[up], limit_w[down]
-    crossed = floor_w > ceiling_w
-    floor_w[crossed] = ceiling_w[crossed] = base_w[crossed]
+    nothing_w = np.clip(0.0, problem.floor_w, problem.ceiling_w)[:, None]
+    floor_w, ceiling_w = np.minimum(floor_w, nothing_w), np.maximum(ceiling_w, nothing_w)
     stops = _stops(
         search=search,
         standing=standing,

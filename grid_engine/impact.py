@@ -5,17 +5,17 @@ solve AC again, until the rows hold exactly; then round each limit to the safe s
 by one more AC solve. Rows enter when they are first seen violated.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 
 from grid_engine.allocation import Allocation, allocate
 from grid_engine.limits import Monitor
-from grid_engine.model import BoolArray, FloatArray
+from grid_engine.model import BoolArray, FloatArray, IntArray
 from grid_engine.powerflow import Case, solve
 from grid_engine.problem import Problem
-from grid_engine.results import Policy, Preexisting, Status
+from grid_engine.results import Participant, Policy, Preexisting, Reason, Status
 from grid_engine.sens import sensitivities
 
 SETTLED_W = 1.0
@@ -64,21 +64,33 @@ class _Work:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Attempt:
-    """Who gives way, from where to where."""
+class _Members:
+    """What can give way: stretches of participants' powers, each from share 0 to share 1.
 
-    givers: list[int]
+    Under `Policy.INCREMENTAL` a participant has two, up to where it stands and from there on.
+    """
+
+    who: IntArray
+    span_w: FloatArray
+    tiers: list[list[int]]
+    """Most protected first."""
+    step: FloatArray
+    """Share of each member that one unit of its tier's common level is worth."""
     base_w: FloatArray
-    """Shape (n_participant,): with every giver at its least."""
-    target_w: FloatArray
-    policy: Policy
+    """Shape (n_participant,): with every member at share 0."""
+
+    def power_w(self, share: FloatArray) -> FloatArray:
+        """Shape (n_participant,)."""
+        result = self.base_w.copy()
+        np.add.at(result, self.who, share * self.span_w)
+        return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Filling:
     """Powers on the limits, and the last allocation that led there, over `rows`."""
 
-    attempt: _Attempt
+    members: _Members
     power_w: FloatArray
     allocation: Allocation
     rows: list[int]
@@ -91,82 +103,110 @@ def relieve(problem: Problem, interval: int) -> Relief:
     monitor = problem.monitor
     start = work.solve(requested_w)
     if start is None:
-        return _refusal(work, monitor, Status.NOT_CONVERGED, "no solution at the requested powers")
-    for _ in range(2):
+        return _refusal(work, problem.monitor, Status.NOT_CONVERGED, "no solution at the requested powers")
+    for leniency in range(3):
         if (_excess(monitor, start) <= 1).all():
-            return _relief(work, monitor, requested_w)
-        for attempt in _attempts(work, monitor, start):
-            filling = _fill(work, monitor, attempt)
-            if filling is not None:
-                return _rounded(work, monitor, start, filling)
-        eased = _ease(work, monitor)
+            return Relief(Status.SOLVED, monitor, requested_w, *_unlimited(requested_w), work.power_flows)
+        members = _members(problem, interval, _raising(problem, interval, monitor, start))
+        filling = _fill(work, monitor, members, start) if len(members.who) else None
+        if filling is not None:
+            return _rounded(work, monitor, start, filling)
+        eased = _eased(work, monitor, members, leniency)
         if eased is None:
             break
         monitor = eased
     names = sorted({monitor.labels[n].asset_id for n in np.flatnonzero(_excess(monitor, start) > 1)})
-    return _refusal(work, monitor, Status.INFEASIBLE, f"interval {interval}: nothing cures {', '.join(names)}")
+    return _refusal(work, monitor, Status.INFEASIBLE, f"nothing cures {', '.join(names)}")
 
 
 def _refusal(work: _Work, monitor: Monitor, status: Status, detail: str) -> Relief:
     held_w = work.problem.held_w[:, work.interval]
-    n = len(held_w)
-    return Relief(status, monitor, held_w, (-1,) * n, np.zeros(n), work.power_flows, detail)
+    return Relief(status, monitor, held_w, *_unlimited(held_w), work.power_flows, f"interval {work.interval}: {detail}")
 
 
-def _relief(work: _Work, monitor: Monitor, allowed_w: FloatArray) -> Relief:
-    n = len(allowed_w)
-    return Relief(Status.SOLVED, monitor, allowed_w, (-1,) * n, np.zeros(n), work.power_flows)
+def _unlimited(power_w: FloatArray) -> tuple[tuple[int, ...], FloatArray]:
+    return (-1,) * len(power_w), np.zeros(len(power_w))
 
 
 def _excess(monitor: Monitor, case: Case) -> FloatArray:
     return monitor.excess(monitor.values(case.voltage[:, None]))[:, 0]
 
 
-def _attempts(work: _Work, monitor: Monitor, start: Case) -> Iterator[_Attempt]:
-    """First those whose new instruction is to blame, if the policy asks for it; then all, down to nothing."""
-    problem, i = work.problem, work.interval
-    held_w, requested_w = problem.held_w[:, i], problem.requested_w[:, i]
-    target_w = requested_w
-    if problem.study.policy is Policy.INCREMENTAL:
-        raising = _raising(problem, monitor, start, requested_w - held_w)
-        if raising.any():
-            yield _Attempt(_members(raising), np.where(raising, held_w, requested_w), requested_w, Policy.PRO_RATA)
-        target_w = np.where(raising, held_w, requested_w)
-    nothing_w = np.clip(0.0, problem.floor_w, problem.ceiling_w)
-    raising = _raising(problem, monitor, start, target_w - nothing_w)
-    if raising.any():
-        policy = Policy.PRO_RATA if problem.study.policy is Policy.INCREMENTAL else problem.study.policy
-        yield _Attempt(_members(raising), np.where(raising, nothing_w, target_w), target_w, policy)
+def _nothing_w(problem: Problem) -> FloatArray:
+    """The least that giving way can come to: no power, or the nearest to it that a participant is capable of."""
+    return np.asarray(np.clip(0.0, problem.floor_w, problem.ceiling_w))
 
 
-def _members(flags: BoolArray) -> list[int]:
-    return [int(n) for n in np.flatnonzero(flags)]
-
-
-def _raising(problem: Problem, monitor: Monitor, case: Case, change_w: FloatArray) -> BoolArray:
-    """Adjustable participants whose `change_w` moves a violated row further out, noticeably."""
-    rows = _members(_excess(monitor, case) > 1)
+def _raising(problem: Problem, interval: int, monitor: Monitor, case: Case) -> BoolArray:
+    """Adjustable participants whose power moves a violated row further out, noticeably."""
+    power_w = problem.requested_w[:, interval] - _nothing_w(problem)
+    rows = _worst_rows(monitor, _excess(monitor, case), 1.0)
     per_watt = sensitivities(problem.system, monitor, rows, case, problem.shares)
-    least = np.array([_SIGNIFICANT[monitor.labels[row].unit] for row in rows])[:, None]
-    outward = per_watt * monitor.sign[rows][:, None] * np.sign(change_w)
-    return np.asarray(problem.adjustable & (np.abs(change_w) > SETTLED_W) & (outward > least).any(axis=0))
+    outward = per_watt * monitor.sign[rows][:, None] * np.sign(power_w)
+    return np.asarray(
+        problem.adjustable & (np.abs(power_w) > SETTLED_W) & ((outward > _least(monitor, rows)).sum(axis=0) > 0)
+    )
 
 
-def _fill(work: _Work, monitor: Monitor, attempt: _Attempt) -> _Filling | None:
-    """The policy's best powers for the givers of `attempt`, or None where no powers of theirs hold the limits."""
-    span_w = (attempt.target_w - attempt.base_w)[attempt.givers]
-    tiers, step = _tiers(work.problem, attempt, span_w)
-    share, rows, halvings, moved_w = np.ones(len(span_w)), list[int](), 0, np.inf
-    power_w, last = attempt.target_w, None
+def _worst_rows(monitor: Monitor, excess: FloatArray, above: float) -> list[int]:
+    """Of every asset and reason the row furthest beyond, if it is further than `above`."""
+    worst: dict[tuple[str, Reason], int] = {}
+    for row in np.flatnonzero(excess > above).tolist():
+        key = (monitor.labels[row].asset_id, monitor.labels[row].reason)
+        if key not in worst or excess[row] > excess[worst[key]]:
+            worst[key] = row
+    return list(worst.values())
+
+
+def _members(problem: Problem, interval: int, giving: BoolArray) -> _Members:
+    requested_w, nothing_w = problem.requested_w[:, interval], _nothing_w(problem)
+    policy, participants = problem.study.policy, problem.study.participants
+    everyone = np.flatnonzero(giving)
+    stands_w = nothing_w
+    if policy is Policy.INCREMENTAL:
+        # Nobody is made to inject or consume: the stretch that is protected never reaches beyond the request.
+        low, high = np.minimum(nothing_w, requested_w), np.maximum(nothing_w, requested_w)
+        stands_w = np.clip(problem.held_w[:, interval], low, high)
+    stretches = np.concatenate([(stands_w - nothing_w)[everyone], (requested_w - stands_w)[everyone]])
+    real = np.abs(stretches) > SETTLED_W
+    who, span_w = np.tile(everyone, 2)[real], stretches[real]
+    first = int(np.count_nonzero(real[: len(everyone)]))
+    ranks = [_rank(policy, participants[j], later=bool(n >= first)) for n, j in enumerate(who.tolist())]
+    tiers = [[n for n in range(len(who)) if ranks[n] == level] for level in sorted(set(ranks))]
+    equal_power = np.abs(span_w).max(initial=0.0) / np.abs(span_w)
+    step = equal_power if policy is Policy.MAX_MIN else np.ones(len(who))
+    return _Members(who, span_w, tiers, step, np.where(giving, nothing_w, requested_w))
+
+
+def _rank(policy: Policy, participant: Participant, *, later: bool) -> tuple[float, str]:
+    """The lower, the more protected; `later` is the stretch beyond where the participant stands."""
+    match policy:
+        case Policy.INCREMENTAL:
+            return float(later), ""
+        case Policy.LIFO:
+            return float(not participant.connected_on), participant.connected_on
+        case Policy.MERIT:
+            return participant.price_per_mwh, ""
+        case Policy.PRO_RATA | Policy.MAX_MIN:
+            return 0.0, ""
+        case _:
+            assert_never(policy)
+
+
+def _fill(work: _Work, monitor: Monitor, members: _Members, start: Case) -> _Filling | None:
+    """The policy's best powers for `members`, or None where no powers of theirs hold the limits."""
+    share, rows, halvings, moved_w = np.ones(len(members.who)), list[int](), 0, np.inf
+    case: Case | None = start
+    last = None
     for _ in range(_ROUNDS):
-        case, allocation = work.solve(power_w), None
+        allocation = None
         if case is not None:
             excess = _excess(monitor, case)
-            rows += [n for n in _members(excess > _HELD) if n not in rows]
             if last is not None and moved_w < SETTLED_W and (excess <= _HELD).all():
-                return _Filling(attempt, power_w, last, rows)
-            effect = _effect(work, monitor, rows, case, attempt.givers) * span_w
-            allocation = allocate(effect, effect @ share - excess[rows], tiers, step, span_w)
+                return _Filling(members, members.power_w(share), last, rows)
+            rows += [n for n in _worst_rows(monitor, excess, _HELD) if n not in rows]
+            effect = _effect(work, monitor, rows, case, members)
+            allocation = allocate(effect, effect @ share - excess[rows], members.tiers, members.step, members.span_w)
         if allocation is None:
             # Not a proof that there is none: this far out the straight lines may mislead.
             halvings += 1
@@ -175,69 +215,67 @@ def _fill(work: _Work, monitor: Monitor, attempt: _Attempt) -> _Filling | None:
         else:
             last = allocation
         new_share = share / 2 if allocation is None else allocation.share
-        moved_w = float(np.abs((new_share - share) * span_w).max())
+        moved_w = float(np.abs((new_share - share) * members.span_w).max())
         share = new_share
-        power_w = attempt.base_w.copy()
-        power_w[attempt.givers] += share * span_w
+        case = work.solve(members.power_w(share))
     return None
 
 
-def _effect(work: _Work, monitor: Monitor, rows: list[int], case: Case, givers: list[int]) -> FloatArray:
-    """Change of each row's excess per watt of each giver, in tolerances."""
-    shares = work.problem.shares[:, givers]
-    per_watt = sensitivities(work.problem.system, monitor, rows, case, shares)
-    return np.asarray(per_watt * (monitor.sign[rows] / monitor.tolerance[rows])[:, None])
+def _effect(work: _Work, monitor: Monitor, rows: list[int], case: Case, members: _Members) -> FloatArray:
+    """Change of each row's excess from share 0 to share 1 of each member, in tolerances.
+
+    Effects that are not significant count as none: otherwise a trace of an effect on a row that is full
+    would stop somebody at the other end of the network. The next AC solution sees what they add up to.
+    """
+    per_watt = sensitivities(work.problem.system, monitor, rows, case, work.problem.shares[:, members.who])
+    felt = np.where(np.abs(per_watt) > _least(monitor, rows), per_watt, 0.0)
+    return np.asarray(felt * (monitor.sign[rows] / monitor.tolerance[rows])[:, None] * members.span_w)
 
 
-def _tiers(problem: Problem, attempt: _Attempt, span_w: FloatArray) -> tuple[list[list[int]], FloatArray]:
-    """Order of protection, and what a unit of the common level is worth to each member."""
-    members = [problem.study.participants[j] for j in attempt.givers]
-    everybody = list(range(len(members)))
-    step = np.ones(len(members))
-    if attempt.policy is Policy.MAX_MIN:
-        return [everybody], np.abs(span_w).max() / np.abs(span_w)
-    if attempt.policy is Policy.LIFO:
-        ranks = [(not member.connected_on, member.connected_on) for member in members]
-        return [[j for j in everybody if ranks[j] == rank] for rank in sorted(set(ranks))], step
-    if attempt.policy is Policy.MERIT:
-        prices = [member.price_per_mwh for member in members]
-        return [[j for j in everybody if prices[j] == price] for price in sorted(set(prices))], step
-    return [everybody], step
+def _least(monitor: Monitor, rows: list[int]) -> FloatArray:
+    """Shape (n_row, 1): the smallest significant effect on each row, per watt."""
+    return np.array([_SIGNIFICANT[monitor.labels[row].unit] for row in rows])[:, None]
 
 
-def _ease(work: _Work, monitor: Monitor) -> Monitor | None:
-    """The monitor without what no participant can cure, by the study's policy on pre-existing violations."""
+def _eased(work: _Work, monitor: Monitor, members: _Members, leniency: int) -> Monitor | None:
+    """The monitor without what stays violated with every member at nothing; None where the study forbids that.
+
+    A row that must not get worse is first held where it stands; more leniently, at the worse of where it
+    stands and where it is with every member at nothing, for the cure of another row may cost that much.
+    """
     problem = work.problem
-    if problem.study.preexisting is Preexisting.HARD:
-        return None
+    least = work.solve(members.base_w)
     held = work.solve(problem.held_w[:, work.interval])
-    if held is None:
+    if problem.study.preexisting is Preexisting.HARD or least is None or held is None:
         return None
-    beyond = _excess(monitor, held) > 0
+    stuck = _excess(monitor, least) > 0
     if problem.study.preexisting is Preexisting.IGNORE:
-        return monitor.without(beyond)
-    return monitor.relaxed(monitor.values(held.voltage[:, None])[:, 0])
+        return monitor.without(stuck)
+    at_least, values = (monitor.values(case.voltage[:, None])[:, 0] for case in (least, held))
+    if leniency:
+        values = monitor.sign * np.maximum(monitor.sign * values, monitor.sign * at_least)
+    return monitor.relaxed(np.where(stuck, values, monitor.bound))
 
 
 def _rounded(work: _Work, monitor: Monitor, start: Case, filling: _Filling) -> Relief:
     """Limits on the grid of `limit_step_w`, rounded to the safe side and AC-proven."""
-    problem = work.problem
-    requested_w, power_w, allocation = problem.requested_w[:, work.interval], filling.power_w, filling.allocation
-    direction = np.sign(requested_w - power_w) * (np.abs(requested_w - power_w) > SETTLED_W)
+    problem, power_w = work.problem, filling.power_w
+    short_w = problem.requested_w[:, work.interval] - power_w
+    direction = np.sign(short_w) * (np.abs(short_w) > SETTLED_W)
     for extra in range(_TIGHTENINGS):
         allowed_w = round_inward(problem, power_w, direction, extra)
         case = work.solve(allowed_w)
         if case is not None and (_excess(monitor, case) <= 1).all():
             break
     else:
-        return _refusal(work, monitor, Status.INFEASIBLE, f"interval {work.interval}: no rounded limits hold")
-    worst = int(np.argmax(_excess(monitor, start)))
-    row = np.where(direction != 0, worst, -1)
+        return _refusal(work, monitor, Status.INFEASIBLE, "no rounded limits hold")
+    row = np.where(direction != 0, int(np.argmax(_excess(monitor, start))), -1)
     price = np.zeros(len(row))
-    for k, j in enumerate(filling.attempt.givers):
-        if direction[j] and allocation.row[k] >= 0:
-            row[j] = filling.rows[allocation.row[k]]
-            price[j] = allocation.gain_w[k] / monitor.tolerance[row[j]]
+    for k, j in enumerate(filling.members.who):
+        stopped = int(filling.allocation.row[k])
+        if direction[j] and stopped >= 0:
+            row[j] = filling.rows[stopped]
+            price[j] = filling.allocation.gain_w[k] / monitor.tolerance[row[j]]
     return Relief(Status.SOLVED, monitor, allowed_w, tuple(row.tolist()), price, work.power_flows)
 
 

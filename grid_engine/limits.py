@@ -21,6 +21,8 @@ RATING_TOLERANCE = 1e-3
 
 _NO_CURRENT = 1e-12
 """Below this a current has no direction, and its magnitude no slope."""
+_HAIR = 0.1
+"""Of the tolerance: so that where a violation already stands is inside the bound that keeps it there."""
 _UNRATED = Rating()
 
 
@@ -90,13 +92,14 @@ class Monitor:
         return result
 
     def relaxed(self, values: FloatArray) -> "Monitor":
-        """The same with every bound moved out to `values` (n_row,) where these are beyond it."""
+        """The same with every bound moved out to `values` (n_row,), and a hair more, where these are beyond it."""
         beyond = self.sign * (values - self.bound) > 0
         labels = tuple(
             replace(label, reason=Reason.PREEXISTING) if hit else label
             for label, hit in zip(self.labels, beyond, strict=True)
         )
-        return replace(self, labels=labels, bound=np.where(beyond, values, self.bound))
+        moved = values + self.sign * _HAIR * self.tolerance
+        return replace(self, labels=labels, bound=np.where(beyond, moved, self.bound))
 
     def without(self, rows: BoolArray) -> "Monitor":
         """The same with `rows` unlimited."""

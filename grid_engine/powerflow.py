@@ -45,8 +45,12 @@ class Case:
 def solve(system: System, injection: ComplexArray) -> Flow:
     """Power flow at `injection`, shape (n_node, n_case), per unit of `BASE_VA`; nodes without supply are ignored."""
     live = np.where(system.supplied[:, None], injection, 0)
-    parts = [_sweep(system, live[:, at : at + _CASES_AT_ONCE]) for at in range(0, live.shape[1], _CASES_AT_ONCE)]
-    unknowns, moved = (np.concatenate([part[k] for part in parts], axis=1) for k in (0, 1))
+    n_case = live.shape[1]
+    unknowns = np.zeros((len(system.unloaded), n_case), dtype=np.complex128)
+    moved = np.zeros(live.shape)
+    for at in range(0, n_case, _CASES_AT_ONCE):
+        part = np.s_[:, at : at + _CASES_AT_ONCE]
+        unknowns[part], moved[part] = _sweep(system, live[part])
     for case in np.flatnonzero(~_settled(moved)):
         unknowns[:, case], moved[:, case] = _newton(system, live[:, case])
     converged = _settled(moved)

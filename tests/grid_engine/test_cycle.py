@@ -1,8 +1,10 @@
 """Whole studies on R1; the numbers are the specification's or the bisection oracle's."""
 
+from typing import Any
+
 import pytest
 
-from grid_engine.results import Policy, Purpose, Rating, Reason, Status
+from grid_engine.results import NetworkState, Policy, Preexisting, Purpose, Rating, Reason, Status
 from tests.grid_engine.studies import ask, bounds_mw, der
 
 
@@ -88,3 +90,121 @@ def test_low_voltage_that_nobody_cures_may_not_get_worse() -> None:
     assert why is not None
     assert (why.asset_id, why.reason) == ("B4", Reason.PREEXISTING)
     assert {(v.asset_id, v.reason) for v in result.violations} >= {("B4", Reason.VOLT_LO)}
+
+
+def test_charging_request_moves_the_floor() -> None:
+    result = ask(der("A", 0, -2.5), load_scale=(1.2,), taps=-3)
+    assert bounds_mw(result) == {"A": (-1.75, 2.5)}
+
+
+def test_tap_that_lowers_the_voltage_makes_room_for_injection() -> None:
+    result = ask(der("B", 5), purpose=Purpose.ENVELOPE, taps=-2)
+    assert bounds_mw(result)["B"][1] == 5.31
+
+
+def test_those_who_stand_are_not_limited_for_those_who_move() -> None:
+    result = ask(der("A", 0, 2), der("B", 4), der("G", 3), ratings={"L31": Rating(ampacity_a=30)})
+    limits = bounds_mw(result)
+    assert limits.keys() == {"A", "G"}
+    assert limits["A"] == (-2.5, 1.20)
+
+
+def test_earlier_connection_is_limited_last() -> None:
+    members = (der("A", 0, 2, connected_on="2021-01-01"), der("B", 0, 4, connected_on="2018-01-01"))
+    assert bounds_mw(ask(*members, policy=Policy.LIFO)) == {"A": (-2.5, 1.20)}
+
+
+def test_highest_price_is_limited_first() -> None:
+    members = (der("A", 0, 2, price_per_mwh=20.0), der("B", 0, 4, price_per_mwh=35.0))
+    assert bounds_mw(ask(*members, policy=Policy.MERIT)) == {"B": (0, 3.19)}
+
+
+def test_equal_cap_spares_the_small() -> None:
+    assert bounds_mw(ask(der("A", 0, 2), der("B", 0, 4), policy=Policy.MAX_MIN)) == {"B": (0, 3.19)}
+    both = bounds_mw(
+        ask(der("A", 0, 2.5), der("B", 0, 4), policy=Policy.MAX_MIN, ratings={"L12": Rating(ampacity_a=120)})
+    )
+    assert both["A"][1] == both["B"][1]
+
+
+def test_violation_that_nobody_cures_leaves_everyone_where_they_stand() -> None:
+    members = (der("A", 0, -1), der("B", 1))
+    at_rest = ask(der("A", 0), der("B", 1), load_scale=(1.4,))
+    assert at_rest.status is Status.SOLVED
+    assert at_rest.violations
+    assert at_rest.envelopes == ()
+    result = ask(*members, load_scale=(1.4,))
+    assert bounds_mw(result) == {"A": (0, 2.5)}
+    assert ask(*members, load_scale=(1.4,), preexisting=Preexisting.HARD).status is Status.INFEASIBLE
+    ignoring = bounds_mw(ask(*members, load_scale=(1.4,), preexisting=Preexisting.IGNORE))
+    assert ignoring["A"][0] < 0
+
+
+def test_nobody_is_made_to_inject() -> None:
+    result = ask(der("C", 2, 0), load_scale=(1.2,))
+    assert result.status is Status.SOLVED
+    assert {v.reason for v in result.violations} == {Reason.VOLT_LO}
+    assert result.envelopes == ()
+    (envelope,) = ask(der("C", 2), load_scale=(1.2,), purpose=Purpose.ENVELOPE).envelopes
+    assert envelope.floor_w == 0
+
+
+def test_single_phase_injection_is_limited_on_its_phase() -> None:
+    result = ask(der("E", 0, 1, phases="a"), der("B", 4), ratings={"L11": Rating(ampacity_a=150)})
+    why = result.envelopes[0].binding
+    assert why is not None
+    assert (why.asset_id, why.phase) == ("L11", "a")
+
+
+def test_transformer_loading_after_loss_of_the_other() -> None:
+    state = NetworkState(taps={"T1": -3, "T2": -3}, in_service={"T2": False})
+    result = ask(der("C", 0), load_scale=(1.25,), state=state)
+    violation = next(v for v in result.violations if v.asset_id == "T1")
+    assert (violation.reason, violation.unit) == (Reason.THERMAL, "VA")
+    assert violation.loading_pct == pytest.approx(134.1, abs=0.05)
+
+
+def test_dead_island_is_told() -> None:
+    result = ask(der("A", 0, 1), der("C", 0), state=NetworkState(switches_closed={"SW12": False}))
+    assert result.status is Status.SOLVED
+    assert result.unsupplied == ("B3", "B4", "LD_B3", "LD_B4", "A")
+    assert bounds_mw(result) == {"A": (0, 0)}
+    why = result.envelopes[0].binding
+    assert why is not None
+    assert why.reason is Reason.OUTAGE
+    assert {flow.asset_id for flow in result.flows if flow.unit == "pu"} == {"B1", "B2", "B5", "B6", "B7"}
+
+
+def test_collapse_is_not_a_clean_network() -> None:
+    result = ask(der("A", 0), load_scale=(20.0,))
+    assert result.status is Status.NOT_CONVERGED
+    assert "bus B" in result.detail
+    assert result.envelopes == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"load_scale": (float("nan"),)}, "load_scale: not a number"),
+        ({"ratings": {"L99": Rating()}}, "rating of L99: not in the network"),
+        ({"load_w": {"LD_B2": (1.0, 2.0)}}, "LD_B2: 2 values for 1 intervals"),
+        ({"state": NetworkState(taps={"T1": 9})}, "tap of T1: 9 is outside -8 to 8"),
+        ({"state": NetworkState(switches_closed={"SW": True})}, "switch SW: not in the network"),
+        ({"voltage_min_pu": 1.1}, "voltage band"),
+    ],
+)
+def test_impossible_question_is_refused_with_the_reason(more: dict[str, Any], what: str) -> None:
+    result = ask(der("A", 0), **more)
+    assert result.status is Status.BAD_INPUT
+    assert what in result.detail
+
+
+def test_same_question_has_the_same_answer() -> None:
+    assert ask(der("A", 0, 2), der("B", 4)) == ask(der("A", 0, 2), der("B", 4))
+
+
+def test_known_consumption_replaces_the_load_of_the_network() -> None:
+    known = {"LD_B3": (2e6,), "LD_B4": (1e6,)}
+    result = ask(der("A", 0, 2), der("B", 4), load_w=known)
+    assert result.violations == ()
+    assert "LD_B1: not in the network" in ask(der("A", 0), load_w={"LD_B1": (0.0,)}).detail
