@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
+from gateway.coordination.book import Book
 from gateway.coordination.events import Alarmed, Answered, Decided, Event, Issued, Kept, Received, Sent
 from gateway.journal.codec import Codec, CodecError
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
+from gateway.journal.store import JournalReader
 from protocols.signals import LinkChanged, Outcome, Release
 
 
@@ -25,10 +27,21 @@ class Started:
     at_s: float
 
 
-Fact = Event | LinkChanged | Started
-"""All that the journal holds: the events that decisions are folded from, and what only explains them."""
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that was agreed until `at_s`: what folding every event before would give."""
+
+    zone: str
+    book: Book
+    at_s: float
+
+
+Fact = Event | LinkChanged | Started | Checkpoint
+"""All that the journal holds: the events that the book is folded from, and what only explains them or saves time."""
 
 _FACT: Codec[Fact] = Codec(Fact)
+
+_NO_EVENTS = frozenset({Kind.LINK, Kind.STARTED, Kind.CHECKPOINT})
 
 JUDGED = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED})
 """Outcomes found from the measured power."""
@@ -60,9 +73,29 @@ def fact(entry: Entry) -> Fact:
 
 def events(entries: Iterable[Entry]) -> Iterator[Event]:
     """Those facts among the entries that rebuild the book, in their order."""
-    for one in map(fact, entries):
-        if not isinstance(one, LinkChanged | Started):
-            yield one
+    for one in entries:
+        if one.kind not in _NO_EVENTS and not isinstance(found := fact(one), LinkChanged | Started | Checkpoint):
+            yield found
+
+
+def restore(journal: JournalReader) -> Book:
+    """The book as the journal left it: from the last checkpoint on, or from the beginning where there is none.
+
+    Raises:
+        JournalBrokenError: An entry since then was altered, is missing or cannot be read.
+    """
+    book, after_seq = Book(), 0
+    last = journal.last_checkpoint()
+    if last is not None:
+        try:
+            found = _FACT.from_json(last[1].body)
+        except CodecError:
+            found = None  # of another version of this program; the events before it can still be read
+        if isinstance(found, Checkpoint):
+            book, after_seq = found.book, last[0]
+    for event in events(journal.replay(after_seq)):
+        book.fold(event)
+    return book
 
 
 def time_of(fact: Fact) -> float:
@@ -84,6 +117,8 @@ def _address(fact: Fact) -> Address:
             found = Kind.PARTY_OUT, message.header.corr_id, at_s, cycle_id
         case Decided():
             found = Kind.DECIDED, fact.cycle_id, fact.at_s, fact.cycle_id
+        case Checkpoint():
+            found = Kind.CHECKPOINT, fact.zone, fact.at_s, ""
         case Alarmed():
             found = Kind.ALARM, fact.subject, fact.at_s, ""
         case _:

@@ -13,7 +13,7 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
-from gateway.record import Fact, Started
+from gateway.record import Checkpoint, Fact, Started
 from protocols.signals import Ack, Control, Instruction, LinkChanged
 
 
@@ -35,6 +35,8 @@ def told(fact: Fact) -> tuple[str, str]:
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
         case Decided():
             found = "DSO", f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
+        case Checkpoint():
+            found = "DSO", "checkpoint: all that was agreed until here"
         case Started():
             found = (
                 "DSO",

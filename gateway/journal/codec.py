@@ -1,14 +1,14 @@
 """Frozen dataclasses to plain JSON values and back, strictly and by their annotations alone.
 
-A dataclass becomes an object, an enum its value, a tuple an array, a mapping an object. Where
-several dataclasses may stand, the object names its class under `is`, which no field can be called.
-Reading accepts exactly what writing makes, but for one thing: a field with a default may be
-missing, so that what was written before the field existed can still be read. What a type does not
-say unambiguously is refused when the codec is built, not when it is used. Recursive types are not
-supported.
+A dataclass becomes an object, an enum its value, a tuple an array, a mapping by str an object, any
+other mapping an array of pairs. Where several dataclasses may stand, the object names its class
+under `is`, which no field can be called. Reading accepts exactly what writing makes, but for one
+thing: a field with a default may be missing, so that what was written before the field existed can
+still be read. What a type does not say unambiguously is refused when the codec is built, not when
+it is used. Recursive types are not supported.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from math import isfinite
@@ -76,10 +76,12 @@ def _compile(form: object) -> _Form:
     made: _Form | None = None
     if origin in (Union, UnionType):
         made = _Union(form, [_compile(part) for part in parts])
-    elif origin is tuple and parts[1:] == (Ellipsis,):
-        made = _Tuple(_compile(parts[0]))
-    elif origin is Mapping and parts[0] is str:
-        made = _Mapping(_compile(parts[1]))
+    elif origin in (tuple, list):
+        one_kind = origin is list or parts[1:] == (Ellipsis,)
+        made = _Many(origin, _compile(parts[0])) if one_kind else _Fixed([_compile(part) for part in parts])
+    elif origin in (Mapping, dict):
+        key, item = _compile(parts[0]), _compile(parts[1])
+        made = _Mapping(item) if parts[0] is str else _Pairs(key, item)
     elif isinstance(form, type):
         if issubclass(form, StrEnum):
             made = _Enum(form)
@@ -88,7 +90,7 @@ def _compile(form: object) -> _Form:
         else:
             made = _SCALARS.get(form)
     if made is None:
-        raise TypeError(f"{form}: only dataclasses, StrEnums, tuples, mappings by str and scalars become JSON and back")
+        raise TypeError(f"{form}: only dataclasses, StrEnums, tuples, lists, mappings and scalars become JSON and back")
     return made
 
 
@@ -99,7 +101,7 @@ class _Scalar:
     def write(self, value: object) -> object:
         if not self._accepts(value):
             raise _misfit(value, self.python.__name__)
-        return value if value is None else self.python(value)  # a float may be given as int, a str as StrEnum
+        return value if type(value) is self.python else self.python(value)  # float given as int, str as StrEnum
 
     read = write
 
@@ -139,24 +141,48 @@ class _Enum:
             raise _misfit(data, f"one of {', '.join(self.python)}") from error
 
 
-class _Tuple:
-    kind, python = "array", tuple
+class _Many:
+    """A tuple or list of any length."""
 
-    def __init__(self, item: _Form) -> None:
-        self._item = item
+    kind = "array"
+
+    def __init__(self, python: type, item: _Form) -> None:
+        self.python, self._item = python, item
 
     def write(self, value: object) -> object:
-        if not isinstance(value, tuple):
-            raise _misfit(value, "a tuple")
-        return [_inside(number, self._item.write, one) for number, one in enumerate(value)]
+        if not isinstance(value, self.python):
+            raise _misfit(value, f"a {self.python.__name__}")
+        return _each(self._item.write, cast("Sequence[object]", value))
 
     def read(self, data: object) -> object:
         if not isinstance(data, list):
             raise _misfit(data, "an array")
-        return tuple(_inside(number, self._item.read, one) for number, one in enumerate(data))
+        found = _each(self._item.read, data)
+        return found if self.python is list else tuple(found)
+
+
+class _Fixed:
+    """A tuple of so many items, each of its own type."""
+
+    kind, python = "array", tuple
+
+    def __init__(self, items: Sequence[_Form]) -> None:
+        self._items = items
+
+    def write(self, value: object) -> object:
+        if not isinstance(value, tuple) or len(value) != len(self._items):
+            raise _misfit(value, f"a tuple of {len(self._items)}")
+        return [_inside(n, form.write, one) for n, (form, one) in enumerate(zip(self._items, value, strict=True))]
+
+    def read(self, data: object) -> object:
+        if not isinstance(data, list) or len(data) != len(self._items):
+            raise _misfit(data, f"an array of {len(self._items)}")
+        return tuple(_inside(n, form.read, one) for n, (form, one) in enumerate(zip(self._items, data, strict=True)))
 
 
 class _Mapping:
+    """By str: an object."""
+
     kind, python = "object", Mapping
 
     def __init__(self, item: _Form) -> None:
@@ -171,6 +197,23 @@ class _Mapping:
         if not isinstance(data, dict):
             raise _misfit(data, "an object")
         return {key: _inside(key, self._item.read, one) for key, one in data.items()}
+
+
+class _Pairs:
+    """A mapping by anything else: an array of pairs."""
+
+    kind, python = "array", Mapping
+
+    def __init__(self, key: _Form, item: _Form) -> None:
+        self._pairs = _Many(list, _Fixed([key, item]))
+
+    def write(self, value: object) -> object:
+        if not isinstance(value, Mapping):
+            raise _misfit(value, "a mapping")
+        return self._pairs.write(list(value.items()))
+
+    def read(self, data: object) -> object:
+        return dict(cast("list[tuple[object, object]]", self._pairs.read(data)))
 
 
 class _Dataclass:
@@ -249,6 +292,14 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (tuple, "array"),
     (Mapping, "object"),
 )
+
+
+def _each(act: Callable[[object], object], values: Sequence[object]) -> list[object]:
+    """`act` on every value; the place of an error is only looked for once there is one."""
+    try:
+        return [act(one) for one in values]
+    except CodecError:
+        return [_inside(number, act, one) for number, one in enumerate(values)]
 
 
 def _inside(where: object, act: Callable[[object], object], value: object) -> object:

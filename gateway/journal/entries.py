@@ -59,6 +59,8 @@ class Kind(StrEnum):
     """The measured watts were compared with the control (control)."""
     LINK = "link"
     """A link changed its state (resource)."""
+    CHECKPOINT = "checkpoint"
+    """All that was agreed until here, so that a restart need not begin at the beginning (zone)."""
     ALARM = "alarm"
     """Something needs a person (what it is about)."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -75,17 +76,34 @@ class JournalReader:
         """Let go of the file."""
         self._reading.close()
 
-    def replay(self) -> Iterator[Entry]:
+    def replay(self, after_seq: int = 0) -> Iterator[Entry]:
         """Every entry in the order of writing, each checked against the chain before it is handed out.
+
+        Args:
+            after_seq: Begin behind this entry, which is taken as sound.
 
         Raises:
             JournalBrokenError: An entry is missing or was altered; everything before it was sound.
         """
         previous = GENESIS
-        for seq, one in enumerate(self._rows("ORDER BY seq"), start=1):
+        for one in self._rows("WHERE seq = ?", after_seq):
+            previous = one.hash
+        for seq, one in enumerate(self._rows("WHERE seq > ? ORDER BY seq", after_seq), start=after_seq + 1):
             check(one, seq, previous)
             previous = one.hash
             yield one.entry()
+
+    def last_checkpoint(self) -> tuple[int, Entry] | None:
+        """The newest checkpoint with its number, checked against the entry before it; `None` where there is none.
+
+        Raises:
+            JournalBrokenError: It was altered.
+        """
+        where = "WHERE kind = ? ORDER BY at_s DESC, seq DESC LIMIT 1"
+        for one in self._rows(where, Kind.CHECKPOINT.value):
+            (entry,) = islice(self.replay(one.seq - 1), 1)
+            return one.seq, entry
+        return None
 
     def entries_for(self, key: str) -> list[Entry]:
         """Everything written under one key, oldest first."""

@@ -1,11 +1,13 @@
+import sqlite3
+
 import pytest
 
 from gateway.coordination.book import Book
 from gateway.coordination.events import Alarmed, Answered, Decided, Issued, Kept, Received, Sent
 from gateway.coordination.messages import DispatchCopy, Header, LimitClear, Message
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
-from gateway.journal.store import Journal
-from gateway.record import Started, entry, events, fact
+from gateway.journal.store import Journal, JournalReader
+from gateway.record import Checkpoint, Started, entry, events, fact, restore, time_of
 from grid_engine.results import Answer, Purpose, Status, Study
 from protocols.signals import Ack, Baseline, Bounds, Control, LinkChanged, LinkState, Outcome, Release
 
@@ -26,6 +28,7 @@ FACTS = [
     (Answered(Ack("A-c1", "A", 1, Outcome.WRITTEN, 8.0)), Kind.ACKED, "A-c1", 8.0, ""),
     (Answered(Ack("A-c1", "A", 1, Outcome.UNVERIFIED, 9.0)), Kind.VERIFIED, "A-c1", 9.0, ""),
     (Alarmed("NON_RESPONSE", "l1", 10.0, "why"), Kind.ALARM, "l1", 10.0, ""),
+    (Checkpoint("R1", Book(alarms={("a", "b"): 1.0}), 10.5), Kind.CHECKPOINT, "R1", 10.5, ""),
     (LinkChanged("A", LinkState.LOST, 11.0, "closed"), Kind.LINK, "A", 11.0, ""),
 ]
 
@@ -35,22 +38,77 @@ def test_every_fact_has_its_address_and_comes_back(given, kind, key, at_s, cycle
     made = entry(given)
     assert (made.kind, made.key, made.at_s, made.cycle_id) == (kind, key, at_s, cycle_id)
     assert fact(made) == given
+    assert time_of(given) == at_s
 
 
-async def test_a_book_is_the_same_after_a_restart(tmp_path):
+EVENTS = [given for given, kind, *_ in FACTS if kind is not Kind.CHECKPOINT]
+
+
+def folded(facts) -> Book:
     book = Book()
-    facts = [given for given, *_ in FACTS]
     for event in events(map(entry, facts)):
         book.fold(event)
-    journal = Journal.open(tmp_path / "journal.sqlite")
-    await journal.append([entry(one) for one in facts])
+    return book
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "journal.sqlite"
+
+
+async def written(path, *appends) -> None:
+    journal = Journal.open(path)
+    for facts in appends:
+        await journal.append([one if isinstance(one, Entry) else entry(one) for one in facts])
     journal.close()
-    journal, again = Journal.open(tmp_path / "journal.sqlite"), Book()
-    for event in events(journal.replay()):
-        again.fold(event)
-    journal.close()
-    assert again == book
-    assert again.controls["A"].instruction.control_id == "A-c2"
+
+
+def restored(path) -> Book:
+    journal = JournalReader.open(path)
+    try:
+        return restore(journal)
+    finally:
+        journal.close()
+
+
+async def test_a_book_is_the_same_after_a_restart(path):
+    await written(path, EVENTS)
+    assert restored(path) == folded(EVENTS)
+    assert restored(path).controls["A"].instruction.control_id == "A-c2"
+
+
+async def test_an_empty_journal_gives_an_empty_book(path):
+    await written(path)
+    assert restored(path) == Book()
+
+
+@pytest.mark.parametrize("at", range(len(EVENTS) + 1))
+async def test_a_checkpoint_anywhere_gives_the_same_book(path, at):
+    before, after = EVENTS[:at], EVENTS[at:]
+    await written(path, before, [Checkpoint("R1", folded(before), 99.0)], after)
+    assert restored(path) == folded(EVENTS)
+
+
+async def test_a_restart_begins_at_the_last_checkpoint(path):
+    marked = Book(alarms={("only", "here"): 1.0})
+    await written(path, EVENTS, [Checkpoint("R1", Book(), 50.0)], EVENTS, [Checkpoint("R1", marked, 60.0)])
+    assert restored(path) == marked
+
+
+async def test_a_checkpoint_of_another_version_is_passed_over(path):
+    other = Entry(Kind.CHECKPOINT, "R1", 99.0, "", {"is": "Checkpoint", "zone": "R1", "book": {"new": 1}, "at_s": 1.0})
+    await written(path, EVENTS[:5], [other], EVENTS[5:])
+    assert restored(path) == folded(EVENTS)
+
+
+async def test_an_altered_checkpoint_is_found(path):
+    await written(path, EVENTS, [Checkpoint("R1", Book(), 50.0)])
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TRIGGER entry_stays_as_written")
+        connection.execute("UPDATE entry SET body = CAST(replace(body, 'R1', 'R2') AS BLOB) WHERE kind = 'checkpoint'")
+    connection.close()
+    with pytest.raises(JournalBrokenError, match="checkpoint 'R1'"):
+        restored(path)
 
 
 def test_an_unknown_fact_is_a_broken_journal():

@@ -113,6 +113,26 @@ def test_json_reads_as_a_person_would_write_it():
     }
 
 
+@dataclass(slots=True)
+class Odd:
+    lists: list[Inner]
+    fixed: tuple[int, str]
+    by_pair: dict[tuple[str, str], float]
+
+
+def test_lists_fixed_tuples_and_mappings_by_anything():
+    codec, value = Codec[Odd](Odd), Odd([Inner(1.0)], (1, "a"), {("x", "y"): 2.0})
+    data = codec.to_json(value)
+    assert data == {"lists": [{"number": 1.0}], "fixed": [1, "a"], "by_pair": [[["x", "y"], 2.0]]}
+    assert codec.from_json(data) == value
+    for wrong in ({"fixed": [1]}, {"fixed": ["a", 1]}, {"lists": {}}, {"by_pair": [["x", 2.0]]}, {"by_pair": {}}):
+        with pytest.raises(CodecError, match=rf"\.{next(iter(wrong))}"):
+            codec.from_json(data | wrong)
+    for bad in (Odd((), (1, "a"), {}), Odd([], (1, "a", 2), {}), Odd([], (1, "a"), [])):
+        with pytest.raises(CodecError):
+            codec.to_json(bad)
+
+
 def test_a_missing_field_takes_its_default():
     assert OUTER.from_json({"colour": "red", "one": None}) == Outer(Colour.RED, None)
 
@@ -159,7 +179,7 @@ def test_a_value_that_is_not_what_it_says_is_never_written(value, message):
 
 @pytest.mark.parametrize(
     "form",
-    [int | float, str | Colour, Inner | Mapping[str, float], tuple[int, str], set[int], Mapping[int, str], bytes],
+    [int | float, str | Colour, Inner | Mapping[str, float], tuple[int, ...] | list[int], set[int], bytes],
 )
 def test_an_ambiguous_type_is_refused_when_the_codec_is_built(form):
     with pytest.raises(TypeError):
