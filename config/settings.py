@@ -115,9 +115,14 @@ class Ieee20305Endpoint(Section):
 
     protocol: Literal["ieee2030_5"]
     lfdi: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{40}$")] | None = None
-    """Exactly one of `lfdi` and `certificate` is given."""
+    """At most one of `lfdi` and `certificate` is given."""
     certificate: str | None = None
-    """PEM file relative to the zone file, from which the LFDI is computed."""
+    """PEM file relative to the zone file, from which the LFDI is computed. Neither this nor `lfdi`: the
+    file of the device's own name in `ieee2030_5.certificates`."""
+    profile: Literal["csip", "csip_aus"] = "csip"
+    """Dialect: limits in percent of the device's setMaxW, or in watts at its connection point."""
+    forward_is_generation: bool = False
+    """How the client signs its readings: the schema calls forward what is delivered to the customer."""
     pin: Annotated[int, Field(ge=0, le=999_999)] | None = None
     poll_s: Seconds = 300
 
@@ -130,7 +135,12 @@ class OpcUaEndpoint(Section):
     node: str = ""
     """NodeId of the folder that holds the device's variables; empty where `points` names every node."""
     publishing_s: Seconds = 0.5
+    """How often changes are published; everything is read once in twice that time, changed or not."""
     timeout_s: Seconds = 2
+    watchdog_s: Seconds = 30
+    """Life of the watchdog written with every control, for a device that has one; renewed at half of it."""
+    security: str = ""
+    """`Policy,Mode,certificate,key[,server certificate]`, for example `Basic256Sha256,SignAndEncrypt,c.der,k.pem`."""
 
 
 class MqttEndpoint(Section):
@@ -142,6 +152,19 @@ class MqttEndpoint(Section):
     topic: str
     """Prefix; telemetry, limit, setpoint, acknowledgement and will live below it."""
     timeout_s: Seconds = 2
+    """How long a control waits for its device's answer."""
+    telemetry_s: Seconds = 1
+    """Longest regular pause between two messages of the device."""
+    version: Literal["5", "3.1.1"] = "5"
+    username: str = ""
+    password_variable: str = ""
+    """Name of the environment variable that holds the password."""
+    tls: bool = False
+    ca_file: str = ""
+    """PEM file of the authorities that may vouch for the broker; empty: those of the operating system."""
+    certificate_file: str = ""
+    """PEM file with our own certificate, where the broker asks for one."""
+    key_file: str = ""
 
 
 Endpoint = Annotated[ModbusEndpoint | Ieee20305Endpoint | OpcUaEndpoint | MqttEndpoint, Field(discriminator="protocol")]
@@ -233,6 +256,18 @@ class Listen(Section):
     ieee2030_5_port: TcpPort = 18_443
 
 
+class Ieee20305Server(Section):
+    """Our own IEEE 2030.5 server; it runs where a device is a client of it."""
+
+    certificates: str = "certs"
+    """Directory with `root.pem`, `server.pem` and `server.key.pem`, as `ampacity certs` makes it; relative to
+    the working directory."""
+    timezone: str = "UTC"
+    """Service territory, an IANA name."""
+    pen: Annotated[int, Field(ge=0, le=99_999_999)] = 0
+    """IANA Private Enterprise Number of the operator, the tail of every mRID."""
+
+
 class Storage(Section):
     """Where the gateway keeps its journal and its telemetry."""
 
@@ -265,5 +300,6 @@ class ZoneFile(Section):
     stations: dict[Identifier, Station] = Field(default_factory=dict)
     parties: dict[Identifier, Party] = Field(default_factory=dict)
     listen: Listen = Listen()
+    ieee2030_5: Ieee20305Server = Ieee20305Server()
     storage: Storage = Storage()
     testbed: Testbed = Testbed()

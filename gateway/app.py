@@ -1,6 +1,7 @@
 """The composition root: the only module that builds things and joins them."""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from config.settings import ZoneFile
-from gateway import clock, record, translate
+from gateway import clock, record
 from gateway.clock import Now
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
@@ -26,7 +27,12 @@ from gateway.narrate import Narrator
 from gateway.parties import http
 from gateway.snapshot import Image
 from gateway.supervise import supervised
+from gateway.translate import facts as translate
+from gateway.translate import ieee2030_5, modbus, mqtt, opcua
+from ieee2030_5.adapter import UtilityServer
 from protocols.modbus.adapter import ModbusAdapter
+from protocols.mqtt.adapter import MqttAdapter
+from protocols.opcua.adapter import OpcUaAdapter
 from protocols.port import Adapter
 from protocols.signals import Measurement
 
@@ -111,8 +117,23 @@ class StartError(Exception):
 
 
 def build_adapters(zone: ZoneFile, now: Now) -> list[Adapter]:
-    """One adapter per connection to the field."""
-    return [ModbusAdapter(settings, now) for settings in translate.modbus(zone)]
+    """One adapter per connection to the field.
+
+    Raises:
+        StartError: the certificates of the 2030.5 server or its clients cannot be read.
+    """
+    adapters: list[Adapter] = [
+        *(ModbusAdapter(settings, now) for settings in modbus.settings(zone)),
+        *(OpcUaAdapter(settings, now) for settings in opcua.settings(zone)),
+        *(MqttAdapter(settings, now) for settings in mqtt.settings(zone, os.environ)),
+    ]
+    try:
+        server = ieee2030_5.settings(zone)
+        if server is not None:
+            adapters.append(UtilityServer(server, now))
+    except (OSError, ValueError) as error:
+        raise StartError(f"the IEEE 2030.5 server cannot start: {error}; `ampacity certs` makes a test PKI") from error
+    return adapters
 
 
 @asynccontextmanager

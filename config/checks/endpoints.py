@@ -65,14 +65,13 @@ def clients_have_identity(subject: Subject) -> Iterator[Finding]:
         endpoint, at = device.endpoint, ("devices", device_id, "endpoint")
         if not isinstance(endpoint, Ieee20305Endpoint):
             continue
-        if (endpoint.lfdi is None) == (endpoint.certificate is None):
-            count = "neither" if endpoint.lfdi is None else "both"
-            yield Finding(at, f"{device_id} has {count} of `lfdi` and `certificate`", "give exactly one of them")
+        if endpoint.lfdi is not None and endpoint.certificate is not None:
+            yield Finding(at, f"{device_id} has both `lfdi` and `certificate`", "give one of them, or neither")
         certificate = endpoint.certificate
         if certificate is not None and not device.simulated and not is_file(Path(certificate)):
             yield Finding((*at, "certificate"), f"{device_id}: {certificate} is not a file", "correct the path")
-        identity = (endpoint.lfdi or "").upper() or certificate
-        if identity is not None and owner.setdefault(identity, device_id) != device_id:
+        identity = (endpoint.lfdi or "").upper() or certificate or device_id
+        if owner.setdefault(identity, device_id) != device_id:
             yield Finding(at, f"{device_id} has the identity of {owner[identity]}", "each client needs its own")
 
 

@@ -19,13 +19,14 @@ import async_solipsism
 
 from config.loader import load
 from config.settings import ZoneFile
-from gateway import app, clock, record, translate
+from gateway import app, clock, record
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
 from gateway.engine import ExecutorEngine, timed
 from gateway.journal.store import Journal
 from gateway.testbed import parties, world
 from gateway.testbed.direct import DirectDevice, DirectSettings, DirectStation
+from gateway.translate import facts as translate
 from grid_engine.importers import pandapower
 from grid_engine.model import Network
 from grid_engine.results import Answer, Study

@@ -1,13 +1,10 @@
-"""From the zone file to the facts and settings that each room speaks: units become SI, names become values."""
-
-from collections import defaultdict
+"""The facts that decisions stand on: resources, ratings, clocks and rules, in SI units."""
 
 from config import units
-from config.settings import Asset, Clocks, Device, LimitPolicy, ModbusEndpoint, Station, ZoneFile
+from config.settings import Asset, Clocks, Device, LimitPolicy, Station, ZoneFile
 from gateway.coordination import zone as facts
+from gateway.translate.points import point_of
 from grid_engine.results import Policy, Preexisting, Rating
-from protocols.modbus.settings import Encoding, MappedRegister, MappedStation, ModbusSettings, SunSpecDer, Unit
-from protocols.points import Phase, Point, Quantity
 from protocols.signals import Bounds
 
 
@@ -115,49 +112,3 @@ def polls(zone: ZoneFile) -> dict[str, float]:
         for mapped in station.points:
             found.setdefault(point_of(mapped.point).resource, poll_s(station))
     return found
-
-
-def modbus(zone: ZoneFile) -> list[ModbusSettings]:
-    """One connection per host and port, with every unit behind it."""
-    behind: dict[tuple[str, int], list[tuple[ModbusEndpoint, Unit]]] = defaultdict(list)
-    for name, device in zone.devices.items():
-        if isinstance(device.endpoint, ModbusEndpoint):
-            behind[device.endpoint.host, device.endpoint.port].append((device.endpoint, _sunspec(name, device)))
-    for name, station in zone.stations.items():
-        if isinstance(station.endpoint, ModbusEndpoint):
-            unit = MappedStation(name, _registers(station), station.endpoint.unit)
-            behind[station.endpoint.host, station.endpoint.port].append((station.endpoint, unit))
-    return [
-        ModbusSettings(
-            host=host,
-            port=port,
-            units=tuple(unit for _, unit in members),
-            poll_s=min(endpoint.poll_s for endpoint, _ in members),
-            timeout_s=min(endpoint.timeout_s for endpoint, _ in members),
-        )
-        for (host, port), members in behind.items()
-    ]
-
-
-def _sunspec(name: str, device: Device) -> SunSpecDer:
-    plate = device.nameplate
-    unit = device.endpoint.unit if isinstance(device.endpoint, ModbusEndpoint) else 1
-    return SunSpecDer(
-        resource=name,
-        ceiling_w=units.watts(plate.p_max_mw),
-        floor_w=units.watts(plate.p_min_mw),
-        fallback=static_bounds(device),
-        unit_id=unit,
-    )
-
-
-def _registers(station: Station) -> tuple[MappedRegister, ...]:
-    return tuple(
-        MappedRegister(point_of(p.point), int(p.address), Encoding(p.encoding), p.scale) for p in station.points
-    )
-
-
-def point_of(text: str) -> Point:
-    """`L12.current_a` or `B4.voltage_pu.a` as a point; the loader has checked its form."""
-    resource, quantity, *phase = text.split(".")
-    return Point(resource, Quantity(quantity), Phase(phase[0]) if phase else Phase.TOTAL)

@@ -1,0 +1,58 @@
+"""Settings of the IEEE 2030.5 server, or none where no device of the zone is a client of it."""
+
+import ssl
+from pathlib import Path
+
+from config import units
+from config.settings import Device, Ieee20305Endpoint, ZoneFile
+from gateway.translate.facts import static_bounds
+from ieee2030_5.identity import lfdi_of
+from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
+
+
+def settings(zone: ZoneFile) -> ServerSettings | None:
+    """The server with every device that is its client.
+
+    Raises:
+        OSError: a certificate that gives a device its identity cannot be read.
+        ValueError: it is no certificate.
+    """
+    clients = {n: d for n, d in zone.devices.items() if isinstance(d.endpoint, Ieee20305Endpoint)}
+    if not clients:
+        return None
+    server = zone.ieee2030_5
+    certificates = Path(server.certificates)
+    return ServerSettings(
+        certificate=certificates / "server.pem",
+        key=certificates / "server.key.pem",
+        authorities=certificates / "root.pem",
+        devices=tuple(_device(name, device, certificates) for name, device in clients.items()),
+        host=zone.listen.host,
+        port=zone.listen.ieee2030_5_port,
+        poll_rate_s=round(min(poll_s(device) for device in clients.values())),
+        post_rate_s=round(min(poll_s(device) for device in clients.values())),
+        timezone=server.timezone,
+        pen=server.pen,
+    )
+
+
+def poll_s(device: Device) -> float:
+    """Poll rate that the server asks of a client, s."""
+    return device.endpoint.poll_s if isinstance(device.endpoint, Ieee20305Endpoint) else 300.0
+
+
+def _device(name: str, device: Device, certificates: Path) -> DeviceSettings:
+    endpoint = device.endpoint
+    if not isinstance(endpoint, Ieee20305Endpoint):
+        raise TypeError(f"{name} is no IEEE 2030.5 client")
+    own = certificates / f"{name}.pem" if endpoint.certificate is None else Path(endpoint.certificate)
+    return DeviceSettings(
+        resource=name,
+        lfdi=endpoint.lfdi or lfdi_of(ssl.PEM_cert_to_DER_cert(own.read_text())),
+        max_w=units.watts(device.nameplate.p_max_mw),
+        min_w=units.watts(device.nameplate.p_min_mw),
+        pin=endpoint.pin,
+        profile=Profile(endpoint.profile),
+        default_limit=static_bounds(device),
+        forward_is_generation=endpoint.forward_is_generation,
+    )

@@ -1,0 +1,45 @@
+"""Settings of the MQTT adapters: one per broker."""
+
+from collections.abc import Mapping
+
+from config.settings import MqttEndpoint, ZoneFile
+from gateway.translate.points import point_of
+from protocols.mqtt.settings import DerTopics, MappedTopic, MqttSettings
+
+
+def settings(zone: ZoneFile, environment: Mapping[str, str]) -> list[MqttSettings]:
+    """One connection per broker; passwords come from the environment, never from the file."""
+    endpoints: dict[tuple[str, int], MqttEndpoint] = {}
+    ders: dict[tuple[str, int], list[DerTopics]] = {}
+    points: dict[tuple[str, int], list[MappedTopic]] = {}
+    for name, device in zone.devices.items():
+        if isinstance(device.endpoint, MqttEndpoint):
+            broker = (device.endpoint.host, device.endpoint.port)
+            endpoints.setdefault(broker, device.endpoint)
+            ders.setdefault(broker, []).append(DerTopics(name, device.endpoint.topic))
+    for station in zone.stations.values():
+        if isinstance(station.endpoint, MqttEndpoint):
+            prefix, broker = station.endpoint.topic, (station.endpoint.host, station.endpoint.port)
+            endpoints.setdefault(broker, station.endpoint)
+            mapped = [MappedTopic(point_of(p.point), f"{prefix}/{p.address}", p.scale) for p in station.points]
+            points.setdefault(broker, []).extend(mapped)
+    return [
+        MqttSettings(
+            host=host,
+            port=port,
+            ders=tuple(ders.get((host, port), ())),
+            points=tuple(points.get((host, port), ())),
+            version=endpoint.version,
+            client_id=f"ampacity-{zone.zone.id}",
+            state_topic=f"ampacity/{zone.zone.id}/state",
+            timeout_s=endpoint.timeout_s,
+            telemetry_s=endpoint.telemetry_s,
+            username=endpoint.username,
+            password=environment.get(endpoint.password_variable, "") if endpoint.password_variable else "",
+            tls=endpoint.tls,
+            ca_file=endpoint.ca_file,
+            certificate_file=endpoint.certificate_file,
+            key_file=endpoint.key_file,
+        )
+        for (host, port), endpoint in endpoints.items()
+    ]
