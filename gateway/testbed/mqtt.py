@@ -44,9 +44,7 @@ class _Connection:
             self._client.will_set(will_topic, OFFLINE, AT_LEAST_ONCE, retain=True)
         self.up = False
 
-    async def connect(
-        self, topics: Sequence[str], greet: Callable[[], None], hear: Callable[[str, bytes], None]
-    ) -> None:
+    def connect(self, topics: Sequence[str], greet: Callable[[], None], hear: Callable[[str, bytes], None]) -> None:
         """Connect, subscribe and greet, now and again after every loss."""
         loop = asyncio.get_running_loop()
 
@@ -61,8 +59,7 @@ class _Connection:
 
         self._client.on_connect = on_connect
         self._client.on_message = lambda _c, _u, message: hand_over(hear, message.topic, bytes(message.payload))
-        await asyncio.to_thread(self._client.connect, *self._address, KEEP_ALIVE_S)
-        self._client.loop_start()
+        self.restore()
 
     def _set_up(self, greet: Callable[[], None]) -> None:
         self.up = True
@@ -85,9 +82,9 @@ class _Connection:
                 sock.shutdown(socket.SHUT_RDWR)
         await asyncio.to_thread(self._client.loop_stop)
 
-    async def restore(self) -> None:
-        """Connect again."""
-        await asyncio.to_thread(self._client.reconnect)
+    def restore(self) -> None:
+        """Connect, and try again every other second until the broker is there."""
+        self._client.connect_async(*self._address, KEEP_ALIVE_S)
         self._client.loop_start()
 
     async def close(self) -> None:
@@ -128,7 +125,7 @@ class SimulatedMqttDevice:
     async def run(self) -> None:
         """Live until cancelled."""
         topics = [f"{self._prefix}/limit", f"{self._prefix}/setpoint", self._gateway_topic]
-        await self._link.connect(topics, self._greet, self._hear)
+        self._link.connect(topics, self._greet, self._hear)
         dropped = False
         try:
             while True:
@@ -137,7 +134,10 @@ class SimulatedMqttDevice:
                 self._end_target()
                 if self.device.faults.drop_link != dropped:
                     dropped = not dropped
-                    await (self._link.cut() if dropped else self._link.restore())
+                    if dropped:
+                        await self._link.cut()
+                    else:
+                        self._link.restore()
                 if self._link.up:
                     self.show()
                     self._tell_telemetry()
@@ -271,13 +271,16 @@ class SimulatedMqttStation:
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        await self._link.connect((), self.started.set, lambda _topic, _payload: None)
+        self._link.connect((), self.started.set, lambda _topic, _payload: None)
         dropped = False
         try:
             while True:
                 if self._faults.drop_link != dropped:
                     dropped = not dropped
-                    await (self._link.cut() if dropped else self._link.restore())
+                    if dropped:
+                        await self._link.cut()
+                    else:
+                        self._link.restore()
                 if self._link.up and not self._faults.delay:
                     for published in self._points:
                         value = self._measure(published.point) / published.scale

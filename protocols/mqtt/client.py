@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from protocols.mqtt.settings import MqttSettings
+from protocols.mqtt.sockets import connected
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ class MqttClient:
         what = f"connecting to {self._settings.broker}"
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                self._paho.connected_socket = await self._connect_socket()
+                self._paho.connected_socket = await connected(self._settings)
                 self._paho.connect(
                     self._settings.host,
                     self._settings.port,
@@ -183,26 +185,6 @@ class MqttClient:
             setattr(properties, name, value)
         return properties
 
-    async def _connect_socket(self) -> socket.socket:
-        """The first address that lets us in."""
-        found = await self._loop.getaddrinfo(self._settings.host, self._settings.port, type=socket.SOCK_STREAM)
-        error: OSError = OSError(f"{self._settings.host} has no address")
-        for family, kind, protocol, _, address in found:
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(0)
-                await self._loop.sock_connect(sock, address)
-            except OSError as refused:
-                sock.close()
-                error = refused
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return sock
-        raise error
-
     async def _answer(self, what: str, answer: "asyncio.Future[T]") -> T:
         try:
             async with asyncio.timeout(self._settings.timeout_s):
@@ -265,7 +247,13 @@ class MqttClient:
             answer.set_result(codes)
 
     def _on_socket_open(self, _c: object, _u: object, sock: "paho.SocketLike") -> None:
-        self._loop.add_reader(sock, self._paho.loop_read)
+        self._loop.add_reader(sock, self._read)
+
+    def _read(self) -> None:
+        """Packets that TLS has already decrypted do not make the socket readable once more."""
+        self._paho.loop_read()
+        while isinstance(sock := self._paho.socket(), ssl.SSLSocket) and sock.pending():
+            self._paho.loop_read()
 
     def _on_socket_close(self, _c: object, _u: object, sock: "paho.SocketLike") -> None:
         self._loop.remove_reader(sock)

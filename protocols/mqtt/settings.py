@@ -1,6 +1,6 @@
 """What the MQTT adapter must be told about one broker connection."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from protocols.points import Point
@@ -48,7 +48,13 @@ class MqttSettings:
     reconnect_max_s: float = 10.0
     """Longest pause between two attempts to connect."""
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    ca_file: str = ""
+    """PEM file of the authorities that may vouch for the broker; empty: those of the operating system."""
+    certificate_file: str = ""
+    """PEM file with our own certificate and its chain, where the broker asks for one."""
+    key_file: str = ""
 
     def __post_init__(self) -> None:
         topics = [der.prefix for der in self.ders] + [mapped.topic for mapped in self.points]
@@ -63,7 +69,7 @@ class MqttSettings:
     @property
     def broker(self) -> str:
         """Where it connects to, for people."""
-        return f"mqtt://{self.host}:{self.port}"
+        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
     @property
     def resources(self) -> frozenset[str]:

@@ -1,0 +1,220 @@
+"""Our MQTT adapter and the simulated device through Eclipse Mosquitto: both versions, TLS, wills and message expiry."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.clock import wall
+from gateway.testbed.broker import free_port
+from gateway.testbed.device import DeviceSpec, SimulatedDevice
+from gateway.testbed.mqtt import SimulatedMqttDevice
+from protocols.mqtt.adapter import MqttAdapter
+from protocols.mqtt.client import LinkDownError, MqttClient
+from protocols.mqtt.settings import DerTopics, MqttSettings
+from protocols.signals import Bounds, Control, LinkChanged, LinkState, Outcome, Signal
+
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.sockets,
+    pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed"),
+]
+
+HOST = "127.0.0.1"
+PATIENCE_S = 15.0
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a self-signed certificate for the loopback address and its key."""
+    directory = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    now = datetime.fromtimestamp(wall(), UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(HOST))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "broker.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (directory / "broker.key").write_bytes(private)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Iterator[tuple[int, int]]:
+    """A plain and a TLS port of a running broker."""
+    plain, tls = free_port(), free_port()
+    config = tmp_path_factory.mktemp("mosquitto") / "mosquitto.conf"
+    config.write_text(
+        f"user root\nper_listener_settings false\nallow_anonymous true\npersistence false\n"
+        f"listener {plain} {HOST}\n"
+        f"listener {tls} {HOST}\ncertfile {certificate / 'broker.pem'}\nkeyfile {certificate / 'broker.key'}\n"
+    )
+    with subprocess.Popen([str(MOSQUITTO), "-c", str(config)], stderr=subprocess.DEVNULL) as broker:
+        try:
+            for port in (plain, tls):
+                listening(port)
+            yield plain, tls
+        finally:
+            broker.terminate()
+
+
+def listening(port: int) -> None:
+    """Return once the broker lets somebody in."""
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"{MOSQUITTO} does not listen on {port}")
+
+
+def settings_for(port: int, prefix: str) -> MqttSettings:
+    return MqttSettings(
+        HOST,
+        port,
+        (DerTopics("A", prefix),),
+        client_id=f"gateway-{prefix}",
+        state_topic=f"{prefix}/gateway",
+        timeout_s=1.0,
+        reconnect_max_s=0.3,
+    )
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Return once it holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - it waits for the other side of a socket
+            await asyncio.sleep(0.01)
+
+
+class Site:
+    """A simulated device, an adapter, and what it said."""
+
+    def __init__(self, settings: MqttSettings, port: int) -> None:
+        self.device = SimulatedDevice(DeviceSpec("A", 1e6, initial_w=8e5), wall())
+        self.face = SimulatedMqttDevice(
+            HOST,
+            port,
+            settings.ders[0].prefix,
+            self.device,
+            wall,
+            version=settings.version,
+            step_s=0.05,
+            gateway_topic=settings.state_topic,
+        )
+        self.adapter = MqttAdapter(settings, wall)
+        self.heard: list[Signal] = []
+
+    async def until_link(self, state: LinkState) -> None:
+        await eventually(lambda: any(isinstance(s, LinkChanged) and s.state is state for s in self.heard))
+
+
+@asynccontextmanager
+async def running(settings: MqttSettings, port: int) -> AsyncIterator[Site]:
+    site = Site(settings, port)
+    async with asyncio.TaskGroup() as tasks:
+        face = tasks.create_task(site.face.run())
+        async with asyncio.timeout(PATIENCE_S):
+            await site.face.started.wait()
+        adapter = tasks.create_task(site.adapter.run(site.heard.extend))
+        try:
+            await site.until_link(LinkState.ONLINE)
+            yield site
+        finally:
+            adapter.cancel()
+            face.cancel()
+
+
+def control(lease_s: float = 60.0) -> Control:
+    now_s = wall()
+    return Control("c", "A", 1, now_s, now_s + lease_s, Bounds(None, 5e5), 4e5, Bounds(None, 1e5))
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_control_goes_there_and_its_answer_comes_back(ports, version):
+    settings = replace(settings_for(ports[0], f"plain-{version}"), version=version)
+    async with running(settings, ports[0]) as site:
+        ack = await site.adapter.apply(control())
+        assert ack.outcome is Outcome.WRITTEN, ack
+        assert site.device.power_w == 4e5
+        site.heard.clear()
+        site.device.faults.drop_link = True
+        await site.until_link(LinkState.LOST)
+        site.device.faults.drop_link = False
+        await site.until_link(LinkState.ONLINE)
+
+
+async def test_tls_with_the_right_authority_works_and_without_it_nothing_is_sent(ports, certificate):
+    settings = replace(settings_for(ports[1], "secure"), tls=True)
+    stranger = MqttClient(settings, b"", lambda *_: None)
+    with pytest.raises(LinkDownError, match="certificate verify failed"):
+        await stranger.open()
+    stranger.close()
+    trusted = replace(settings, ca_file=str(certificate / "broker.pem"))
+    async with running(trusted, ports[0]) as site:
+        ack = await site.adapter.apply(control())
+        assert ack.outcome is Outcome.WRITTEN, ack
+
+
+async def test_many_messages_in_one_tls_record_are_all_read(ports, certificate):
+    settings = replace(settings_for(ports[1], "burst"), tls=True, ca_file=str(certificate / "broker.pem"))
+    heard: list[bytes] = []
+    listener = MqttClient(settings, b"", lambda _topic, payload, _retained: heard.append(payload))
+    speaker = MqttClient(replace(settings, client_id="speaker"), b"", lambda *_: None)
+    await listener.open()
+    await speaker.open()
+    await listener.subscribe(["burst/telemetry"])
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+        for number in range(200):
+            tasks.create_task(speaker.publish("burst/telemetry", str(number).encode()))
+    await eventually(lambda: len(heard) == 200)
+    assert heard == [str(number).encode() for number in range(200)]
+    listener.close()
+    speaker.close()
+
+
+async def test_the_broker_drops_a_limit_whose_lease_has_run_out(ports):
+    settings = settings_for(ports[0], "expiry")
+    async with running(settings, ports[0]) as site:
+        assert (await site.adapter.apply(control(lease_s=1.5))).outcome is Outcome.WRITTEN
+    retained: list[str] = []
+
+    async def look() -> list[str]:
+        retained.clear()
+        late = MqttClient(replace(settings, client_id="late"), b"", lambda topic, _p, _r: retained.append(topic))
+        await late.open()
+        await late.subscribe(["expiry/limit", "expiry/setpoint", "expiry/state"])
+        await eventually(lambda: "expiry/state" in retained)
+        late.close()
+        return retained
+
+    assert "expiry/limit" in await look()
+    async with asyncio.timeout(PATIENCE_S):
+        while await look() != ["expiry/state"]:  # noqa: ASYNC110 - it waits for the other side of a socket
+            await asyncio.sleep(0.1)
