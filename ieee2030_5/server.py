@@ -37,7 +37,7 @@ class Front:
     async def start(self, host: str, port: int, context: ssl.SSLContext) -> None:
         """Listen; `port` tells where from then on. Raises OSError where the address is taken."""
         loop = asyncio.get_running_loop()
-        application = web.Server(self._handle, keepalive_timeout=_IDLE_S)
+        application = web.Server(self._handle, keepalive_timeout=_IDLE_S, access_log=None)
         self._application = application
         self._listener = await loop.create_server(
             lambda: Session(loop, application(), context, _HANDSHAKE_S), host, port, backlog=_BACKLOG

@@ -306,7 +306,9 @@ class Tree:
         kept = write(call, body)
         if kept.document is not None:
             self.store(kept.href, kept.document, call.principal.lfdi, call.now)
-        return Answer(201 if kept.created else 204, headers={"Location": kept.href})
+        # A PUT is 204 also where it creates: the link was there before, and clients take 201 for a refusal.
+        created = kept.created and asked.method == "POST"
+        return Answer(201 if created else 204, headers={"Location": kept.href})
 
     def store(self, href: str, document: r.Resource, owner: str, now: int) -> None:
         """Keep a document, then fold it into the state."""
