@@ -1,0 +1,175 @@
+"""From a violation seen in the field to the control written: four Modbus devices, 200 injected violations.
+
+The field is a process of its own behind Modbus sockets; journal and engine worker are the real ones.
+A violation is a jump of one solar device that line L12 cannot take. It is seen when the gateway
+receives the measurement that shows it, and answered when the limit is written and read back.
+"""
+
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.loader import load
+from gateway import app, clock
+from gateway.coordination.book import Book
+from gateway.coordination.messages import Message
+from gateway.engine import WorkerEngine
+from gateway.journal.store import Journal
+from gateway.translate import facts as translate
+from grid_engine.results import Answer, Study
+from protocols.points import Quantity
+from protocols.port import Adapter, Emit
+from protocols.signals import Ack, Control, Instruction, Measurement, Outcome
+from tests.bench.rows import Benchmark, Row, duration, percentile
+from tests.scenarios.live import Live, live
+
+VIOLATIONS = 200
+GOAL_P95_S = 2.0
+ROOM_MW, JUMP_MW = 0.1, 1.6
+"""What each device does between violations, and what it jumps to."""
+DEVICES = ("P1", "P2", "P3")
+ZONE = {
+    "limits": {"release_s": 0.1},
+    "devices": {
+        "A": None,
+        **{
+            name: {
+                "kind": "pv",
+                "connection": {"bus": "B3", "export_mw": 2.5, "date": "2021-01-01"},
+                "nameplate": {"p_max_mw": 2.5},
+                "controllable": "limit",
+                "owner": "AGENT_A",
+                "endpoint": {"protocol": "modbus", "host": "127.0.0.1", "port": port, "poll_s": 0.25},
+                "simulated": True,
+            }
+            for name, port in zip(DEVICES, (15031, 15032, 15033), strict=True)
+        },
+    },
+    "testbed": {"initial_mw": dict.fromkeys(DEVICES, ROOM_MW), "step_s": 0.05},
+}
+
+
+@dataclass(slots=True)
+class Watch:
+    """Sees what goes in and out of the adapters."""
+
+    seen_s: dict[str, float] = field(default_factory=dict)
+    written_s: dict[str, float] = field(default_factory=dict)
+    limited: dict[str, bool] = field(default_factory=dict)
+    engine_s: list[float] = field(default_factory=list)
+
+    def measured(self, measurement: Measurement) -> None:
+        name = measurement.point.resource
+        beyond = measurement.value > (ROOM_MW + JUMP_MW) / 2 * 1e6
+        if beyond and measurement.point.quantity is Quantity.ACTIVE_POWER_W:
+            self.seen_s.setdefault(name, time.perf_counter())
+
+    def applied(self, instruction: Instruction, ack: Ack) -> None:
+        if ack.outcome is Outcome.WRITTEN:
+            self.limited[instruction.resource] = isinstance(instruction, Control)
+            if isinstance(instruction, Control):
+                self.written_s.setdefault(instruction.resource, time.perf_counter())
+
+
+@dataclass(slots=True)
+class Watched:
+    """An adapter under observation."""
+
+    adapter: Adapter
+    watch: Watch
+
+    @property
+    def resources(self) -> frozenset[str]:
+        return self.adapter.resources
+
+    async def run(self, emit: Emit) -> None:
+        def observed(signals: Sequence[object]) -> None:
+            for signal in signals:
+                if isinstance(signal, Measurement):
+                    self.watch.measured(signal)
+            emit(signals)  # type: ignore[arg-type]  # handed on as it came
+
+        await self.adapter.run(observed)
+
+    async def apply(self, instruction: Instruction) -> Ack:
+        ack = await self.adapter.apply(instruction)
+        self.watch.applied(instruction, ack)
+        return ack
+
+
+@dataclass(slots=True)
+class WatchedEngine:
+    """The engine's worker, with its time taken from outside: the way to the worker and back counts."""
+
+    engine: WorkerEngine
+    watch: Watch
+
+    async def answer(self, study: Study) -> Answer:
+        began = time.perf_counter()
+        answer = await self.engine.answer(study)
+        self.watch.engine_s.append(time.perf_counter() - began)
+        return answer
+
+
+def run() -> Sequence[Row]:
+    with tempfile.TemporaryDirectory() as directory:
+        return asyncio.run(_measure(Path(directory)))
+
+
+async def _measure(directory: Path) -> Sequence[Row]:
+    watch = Watch()
+    async with live(directory, "r1.yaml", **ZONE) as field_, asyncio.TaskGroup() as tasks:
+        zone = load(field_.path)
+        engine = WorkerEngine(Path(zone.network.source), zone.network.version, 30.0)
+        journal = Journal.open(directory / "journal.sqlite")
+        facts = translate.zone_facts(zone, clock.wall())
+        adapters: list[Adapter] = [Watched(a, watch) for a in app.build_adapters(zone, clock.wall)]
+        parts = app.Parts(adapters, WatchedEngine(engine, watch), journal, Book(), _nowhere, clock.wall, lambda _: None)
+        running = tasks.create_task(app.keep_running(app.assemble(zone, facts, parts), adapters, random.Random(1)))
+        try:
+            await _until(lambda: bool(watch.engine_s), 60)
+            latencies = [await _violate(field_, watch, DEVICES[k % 3]) for k in range(VIOLATIONS)]
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+            journal.close()
+            engine.close()
+    share = percentile(watch.engine_s[1:], 50)
+    return (
+        Row("control.latency.p50", percentile(latencies, 50), "s"),
+        duration("control.latency.p95", percentile(latencies, 95), "s", "goal", GOAL_P95_S),
+        Row("control.latency.max", max(latencies), "s"),
+        Row("control.latency.engine.p50", share, "s"),
+        Row("control.latency.engine.p95", percentile(watch.engine_s[1:], 95), "s"),
+    )
+
+
+async def _violate(field_: Live, watch: Watch, device: str) -> float:
+    """One violation, from seen to written, s; the device has room again when this returns."""
+    watch.seen_s.pop(device, None)
+    watch.written_s.pop(device, None)
+    await field_.tell("available", resource=device, power_mw=JUMP_MW)
+    await _until(lambda: device in watch.seen_s and device in watch.written_s, 20)
+    latency = watch.written_s[device] - watch.seen_s[device]
+    await field_.tell("available", resource=device, power_mw=ROOM_MW)
+    await _until(lambda: not watch.limited.get(device, False), 20)
+    return latency
+
+
+async def _until(holds: Callable[[], bool], within_s: float) -> None:
+    began = time.perf_counter()
+    while not holds():
+        if time.perf_counter() - began > within_s:
+            raise RuntimeError("the gateway did not react in time")
+        await asyncio.sleep(0.01)
+
+
+async def _nowhere(_message: Message) -> None:
+    """Agents need not hear of it: the gateway writes the devices itself."""
+
+
+BENCHMARKS = (Benchmark("control.latency", run),)
