@@ -52,7 +52,7 @@ def of_meter(
     for reading, at in sorted(_timed(series, now), key=lambda pair: pair[1]):
         if reading.value is not None:
             quality = _quality(reading)
-            value = 0.0 if quality is Quality.BAD else reading.value * scale
+            value = 0.0 if quality is Quality.BAD else reading.value * scale + 0.0
             yield Measurement(point, value, quality, min(at, now), now)
 
 

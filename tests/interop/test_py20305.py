@@ -1,0 +1,113 @@
+"""py20305, a client that nobody here wrote, run as its own service against our server over real sockets."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import wall
+from ieee2030_5.adapter import UtilityServer
+from ieee2030_5.pki import Issued, make_pki
+from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
+from protocols.points import Quantity
+from protocols.signals import Ack, Bounds, Control, Measurement, Outcome, Signal
+
+pytest.importorskip("py20305")
+pytestmark = [pytest.mark.sockets, pytest.mark.interop]
+
+PATIENCE_S = 40.0
+
+
+@dataclass
+class Site:
+    server: UtilityServer
+    files: Path
+    issued: dict[str, Issued]
+    signals: list[Signal] = field(default_factory=list)
+
+    def outcomes(self) -> list[Outcome]:
+        return [item.outcome for item in self.signals if isinstance(item, Ack)]
+
+    async def until(self, holds: Callable[[], bool], what: str) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not holds():  # noqa: ASYNC110 - signals arrive through a plain function
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise AssertionError(f"waited {PATIENCE_S} s in vain: {what}; acknowledged {self.outcomes()}") from error
+
+
+@asynccontextmanager
+async def service(tmp_path: Path, profile: Profile, *, in_band: bool) -> AsyncIterator[Site]:
+    """Our server, and `py20305 --config` as a process of its own."""
+    issued = {item.name: item for item in make_pki(tmp_path, ["B"], ["localhost"], wall())}
+    pin = issued["B"].pin
+    device = DeviceSettings("B", issued["B"].lfdi, 50_000, -10_000, pin, profile, in_band=in_band)
+    settings = ServerSettings(
+        issued["server"].certificate,
+        issued["server"].key,
+        issued["root"].certificate,
+        (device,),
+        port=0,
+        poll_rate_s=10,
+        post_rate_s=1,
+    )
+    site = Site(UtilityServer(settings, wall), tmp_path, issued)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(site.server.run(site.signals.extend))
+        await site.server.listening.wait()
+        yield site
+        task.cancel()
+
+
+@asynccontextmanager
+async def client(site: Site) -> AsyncIterator[None]:
+    own = site.issued["B"]
+    config = {
+        "server": {"url": f"https://localhost:{site.server.port}", "server_2018_compat": True},
+        "tls": {
+            "client_cert": str(own.certificate),
+            "client_key": str(own.key),
+            "ca_cert": str(site.issued["root"].certificate),
+        },
+        "devices": [{"type": "print_demo", "lfdi": own.lfdi, "pin": own.pin}],
+        "history": {"enabled": False},
+        "telemetry": {"reading_profile": "signed_load_convention"},
+    }
+    path = site.files / "client.json"
+    path.write_text(json.dumps(config))
+    log = site.files / "client.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "py20305", "--config", str(path), stdout=output, stderr=output
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+@pytest.mark.parametrize(("profile", "in_band"), [(Profile.CSIP, False), (Profile.CSIP_AUS, True)])
+async def test_an_unchanged_client_registers_obeys_and_reports(tmp_path: Path, profile: Profile, in_band: bool) -> None:
+    async with service(tmp_path, profile, in_band=in_band) as site:
+        now = wall()
+        control = Control("K1", "B", 1, now, now + 8, Bounds(ceiling_w=20_000), fallback=Bounds(ceiling_w=10_000))
+        assert (await site.server.apply(control)).outcome is Outcome.PUBLISHED
+        async with client(site):
+            wanted = [Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED]
+            await site.until(lambda: site.outcomes() == wanted, "the event is received, started and completed")
+            await site.until(
+                lambda: any(
+                    isinstance(s, Measurement) and s.point.quantity is Quantity.VOLTAGE_V for s in site.signals
+                ),
+                "its voltage is posted",
+            )
+        log = (tmp_path / "client.log").read_text()
+        assert "Traceback" not in log
+        assert "rejected" not in log
