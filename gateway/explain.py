@@ -2,22 +2,33 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from gateway import record
 from gateway.coordination.book import PROGRESS
 from gateway.coordination.events import Answered, Decided, Issued, Kept, Received, Sent
 from gateway.coordination.messages import DispatchCopy, LimitClear, LimitIssue
+from gateway.historian import TelemetryReader
 from gateway.journal.codec import Codec
 from gateway.journal.entries import Kind
 from gateway.journal.store import JournalReader
 from gateway.record import JUDGED, Fact
 from grid_engine.results import Binding
-from protocols.signals import Control, Instruction, LinkChanged, Outcome, Release
+from protocols.points import Phase, Point, Quantity
+from protocols.signals import Control, Instruction, LinkChanged, Outcome, Quality, Release
 
 BEFORE_S = 2 * 3600.0
 """How far back from a decision its dispatches are looked for."""
 AFTER_S = 3600.0
 """How long after a control parties may still speak of it."""
+
+
+LEAD_S = 10.0
+"""How long before a control its measurements begin."""
+SAMPLES = 200
+"""At most as many of one value are told."""
+
+_MEASURED_AS = {"A": Quantity.CURRENT_A, "VA": Quantity.APPARENT_POWER_VA, "pu": Quantity.VOLTAGE_PU}
 
 
 class UnknownControlError(Exception):
@@ -38,6 +49,19 @@ class Share:
     ceiling_w: float | None
     binding: Binding | None
     adjustable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """How one measured value went while the control held."""
+
+    point: str
+    unit: str
+    """`W`, `A`, `VA` or `pu`."""
+    samples: tuple[tuple[float, float], ...]
+    """Time of reception and value; the highest of each stretch where there are very many."""
+    ceiling: float | None
+    """What it may reach at most, in the unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +86,20 @@ class Explanation:
     """Newest of each resource at the time of the decision."""
     timeline: tuple[Fact, ...]
     """What was said and done about it, by time."""
+    tracks: tuple[Track, ...] = ()
+    """Power of the resource and loading of the binding asset, as the historian has them."""
 
 
 AS_JSON: Codec[Explanation] = Codec(Explanation)
 
 
-def explain(journal: JournalReader, control_id: str) -> Explanation:
+def explain(journal: JournalReader, control_id: str, telemetry: TelemetryReader | None = None) -> Explanation:
     """Put together what led to a control, and what came of it.
 
     Raises:
         UnknownControlError: The journal has no such control.
         JournalError: The journal cannot be read.
+        HistorianError: The telemetry cannot be read.
     """
     own = list(map(record.fact, journal.entries_for(control_id)))
     issued = [one for one in own if isinstance(one, Issued)]
@@ -91,6 +118,7 @@ def explain(journal: JournalReader, control_id: str) -> Explanation:
     if next_one is not None:
         until_s = next_one.at_s
     around = _around(journal, first, limit, until_s)
+    told = [] if decided is None else list(shares(decided))
     return Explanation(
         control_id=control_id,
         instruction=first.instruction,
@@ -99,9 +127,10 @@ def explain(journal: JournalReader, control_id: str) -> Explanation:
         replaced_by="" if next_one is None else next_one.instruction.control_id,
         limit=limit,
         decided=decided,
-        shares=() if decided is None else tuple(shares(decided)),
+        shares=tuple(told),
         dispatches=() if decided is None else _dispatches(journal, decided.at_s),
         timeline=tuple(sorted(_unique([*own, *said, *around]), key=record.time_of)),
+        tracks=() if telemetry is None else tuple(_tracks(telemetry, first, told, (first.at_s - LEAD_S, until_s))),
     )
 
 
@@ -214,6 +243,40 @@ def _concerns(one: Received | Sent, resource: str, limit: LimitIssue | None, fro
         return body.resource == resource and body.end_s > from_s
     ref = getattr(body, "ref", "") or getattr(body, "limit_id", "")
     return limit is not None and ref == limit.limit_id
+
+
+def _tracks(
+    telemetry: TelemetryReader, first: Issued, told: list[Share], window_s: tuple[float, float]
+) -> Iterator[Track]:
+    """The power of the resource, then what was measured of the asset that binds it."""
+    instruction = first.instruction
+    ceiling_w = instruction.limit.ceiling_w if isinstance(instruction, Control) else None
+    wanted = [(Point(instruction.resource, Quantity.ACTIVE_POWER_W), "W", ceiling_w)]
+    binding = next((one.binding for one in told if one.resource == instruction.resource), None)
+    if binding is not None and binding.unit in _MEASURED_AS:
+        phases = (Phase.TOTAL, Phase(binding.phase)) if binding.phase in ("a", "b", "c") else (Phase.TOTAL,)
+        points = (Point(binding.asset_id, _MEASURED_AS[binding.unit], phase) for phase in phases)
+        wanted += [(point, binding.unit, binding.limit) for point in points]
+    for point, unit, ceiling in wanted:
+        samples = [
+            (one.received_time_s, one.value)
+            for one in telemetry.query(point, *window_s)
+            if one.quality is not Quality.BAD
+        ]
+        if samples:
+            yield Track(str(point), unit, tuple(_thinned(samples)), ceiling)
+
+
+def _thinned(samples: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """At most `SAMPLES` of them: the first, the last, and the highest of each stretch between."""
+    stretch = -(-len(samples) // (SAMPLES - 2))
+    if stretch <= 1:
+        yield from samples
+        return
+    yield samples[0]
+    for begin in range(1, len(samples) - 1, stretch):
+        yield max(samples[begin : min(begin + stretch, len(samples) - 1)], key=itemgetter(1))
+    yield samples[-1]
 
 
 def _unique(facts: Iterable[Fact]) -> list[Fact]:

@@ -65,11 +65,71 @@ class HistorianError(Exception):
     """The telemetry store cannot be opened or read."""
 
 
+class TelemetryReader:
+    """A telemetry store to read from, also while its gateway writes it; for one thread at a time."""
+
+    def __init__(self, path: Path, reading: sqlite3.Connection) -> None:
+        self._path, self._reading = path, reading
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open an existing store for reading only.
+
+        Raises:
+            HistorianError: There is none, or it cannot be read by this program.
+        """
+        try:
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            reading = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+            (version,) = reading.execute("PRAGMA user_version").fetchone()
+        except sqlite3.Error as error:
+            raise HistorianError(f"cannot read the telemetry store {path}: {error}") from error
+        if version != _SCHEMA_VERSION:
+            reading.close()
+            raise HistorianError(f"{path} has schema {version}, this program knows {_SCHEMA_VERSION}")
+        return cls(path, reading)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._reading.close()
+
+    def query(self, point: Point, from_s: float, to_s: float) -> list[Measurement]:
+        """As `Historian.query`, but waiting for the disk.
+
+        Raises:
+            HistorianError: The store cannot be read.
+        """
+        from_ms, to_ms = round(1000 * from_s), round(1000 * to_s)
+        statement = """
+            SELECT minute * 60000 + received_ms AS at_ms, lag_ms, quality, value
+            FROM point JOIN sample ON sample.point = point.id
+            WHERE (resource, quantity, phase) = (?, ?, ?) AND minute = ? AND at_ms >= ? AND at_ms < ?
+            ORDER BY received_ms
+        """
+        columns = (point.resource, point.quantity.value, point.phase.value)
+        found: list[Measurement] = []
+        try:
+            for minute in self._minutes(from_ms // 60_000, (to_ms - 1) // 60_000):
+                for at_ms, lag_ms, quality, value in self._reading.execute(
+                    statement, (*columns, minute, from_ms, to_ms)
+                ):
+                    source_s = (at_ms - lag_ms) / 1000
+                    found.append(Measurement(point, value, _QUALITIES[quality], source_s, at_ms / 1000))
+        except sqlite3.Error as error:
+            raise HistorianError(f"cannot read the telemetry store {self._path}: {error}") from error
+        return found
+
+    def _minutes(self, first: int, last: int) -> range:
+        """The minutes asked for, as far as there are any."""
+        oldest, newest = self._reading.execute("SELECT min(minute), max(minute) FROM sample").fetchone()
+        return range(0) if oldest is None else range(max(first, oldest), min(last, newest) + 1)
+
+
 class Historian:
     """Takes measurements without ever making anyone wait; use it as an asynchronous context manager."""
 
-    def __init__(self, path: Path, writing: sqlite3.Connection, reading: sqlite3.Connection, capacity: int) -> None:
-        self._path, self._writing, self._reading = path, writing, reading
+    def __init__(self, path: Path, writing: sqlite3.Connection, reader: TelemetryReader, capacity: int) -> None:
+        self._path, self._writing, self._telemetry = path, writing, reader
         self._capacity = capacity
         self._ids: dict[Point, int] = {}
         """Filled as points are seen; known to the writer's thread alone."""
@@ -98,9 +158,7 @@ class Historian:
             writing.execute("PRAGMA synchronous = NORMAL")
             if version == 0:
                 writing.executescript(_SCHEMA)
-            reading = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            reading.execute("PRAGMA query_only = ON")
-            return cls(path, writing, reading, capacity)
+            return cls(path, writing, TelemetryReader.open(path), capacity)
         except (OSError, sqlite3.Error) as error:
             raise HistorianError(f"cannot open the telemetry store {path}: {error}") from error
 
@@ -139,7 +197,9 @@ class Historian:
         Raises:
             HistorianError: The store cannot be read.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._reader, self._query, point, from_s, to_s)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._reader, self._telemetry.query, point, from_s, to_s
+        )
 
     async def prune(self, before_s: float) -> None:
         """Drop what was received in the minutes that ended before `before_s`; the space is used again.
@@ -159,8 +219,8 @@ class Historian:
         self._writer.submit(self._write_waiting)
         self._writer.shutdown()
         self._reader.shutdown()
+        self._telemetry.close()
         self._writing.close()
-        self._reading.close()
 
     def _drop_oldest(self) -> None:
         while self._waiting_count > self._capacity:
@@ -221,32 +281,6 @@ class Historian:
         if dropped:
             _log.warning("historian.dropped", count=dropped)
         self._failing = error is not None
-
-    def _query(self, point: Point, from_s: float, to_s: float) -> list[Measurement]:
-        from_ms, to_ms = round(1000 * from_s), round(1000 * to_s)
-        statement = """
-            SELECT minute * 60000 + received_ms AS at_ms, lag_ms, quality, value
-            FROM point JOIN sample ON sample.point = point.id
-            WHERE (resource, quantity, phase) = (?, ?, ?) AND minute = ? AND at_ms >= ? AND at_ms < ?
-            ORDER BY received_ms
-        """
-        columns = (point.resource, point.quantity.value, point.phase.value)
-        found: list[Measurement] = []
-        try:
-            for minute in self._minutes(from_ms // 60_000, (to_ms - 1) // 60_000):
-                for at_ms, lag_ms, quality, value in self._reading.execute(
-                    statement, (*columns, minute, from_ms, to_ms)
-                ):
-                    source_s = (at_ms - lag_ms) / 1000
-                    found.append(Measurement(point, value, _QUALITIES[quality], source_s, at_ms / 1000))
-        except sqlite3.Error as error:
-            raise HistorianError(f"cannot read the telemetry store {self._path}: {error}") from error
-        return found
-
-    def _minutes(self, first: int, last: int) -> range:
-        """The minutes asked for, as far as there are any."""
-        oldest, newest = self._reading.execute("SELECT min(minute), max(minute) FROM sample").fetchone()
-        return range(0) if oldest is None else range(max(first, oldest), min(last, newest) + 1)
 
     def _prune_step(self, before_minute: int) -> bool:
         """True while there may be more to drop."""

@@ -113,9 +113,13 @@ def _answered(ack: Ack) -> str:
     words = [ack.outcome.value]
     if ack.requested:
         words.append("wrote " + ", ".join(f"{name}={value:g}" for name, value in ack.requested.items()))
-        differing = {name: value for name, value in ack.read_back.items() if ack.requested.get(name) != value}
-        if differing:
-            words.append("read back " + ", ".join(f"{name}={value:g}" for name, value in differing.items()))
-        elif ack.read_back:
-            words.append("read back equal")
+        words.append(_read_back(ack))
     return "; ".join([*words, *([ack.detail] if ack.detail else [])])
+
+
+def _read_back(ack: Ack) -> str:
+    differing = [name for name, value in ack.requested.items() if ack.read_back.get(name, value) != value]
+    beyond = [name for name in ack.read_back if name not in ack.requested]
+    told = ", ".join(f"{name}={ack.read_back[name]:g}" for name in [*differing, *beyond])
+    equal = "equal" if ack.read_back and not differing else ""
+    return "read back " + (", ".join(word for word in (equal, told) if word) or "nothing")

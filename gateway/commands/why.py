@@ -9,31 +9,23 @@ Reads the journal, also while the gateway writes it:
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import orjson
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from gateway.coordination.events import Answered, Decided, Issued
-from gateway.explain import AS_JSON, Explanation, UnknownControlError, explain
+from gateway.commands._explanation import show
+from gateway.explain import AS_JSON, UnknownControlError, explain
+from gateway.historian import HistorianError, TelemetryReader
 from gateway.journal.entries import JournalError
 from gateway.journal.store import JournalReader
-from gateway.logs.line import harmless
-from gateway.record import time_of
-from gateway.tell import clock, day, instructed, mw, told, value_of
-from grid_engine.results import Answer, Binding, Status, Violation
-from protocols.signals import Outcome, Release
 
 NAME = "why"
 
 JOURNAL = Path("run/journal.sqlite")
 PAPER_WIDTH = 150
 """Columns where the output is no terminal."""
-VIOLATIONS = 8
-"""As many as fit on a screen; `--json` has all of them."""
-COLOURS = {Outcome.VERIFIED: "green", Outcome.WRITTEN: "green", Outcome.COMPLETED: "green"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,12 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 when explained, 1 where there is no such control or no journal."""
     try:
-        journal = JournalReader.open(args.journal)
-        try:
-            found = explain(journal, args.control)
-        finally:
-            journal.close()
-    except (JournalError, UnknownControlError) as error:
+        with closing(JournalReader.open(args.journal)) as journal, _telemetry(args.journal) as telemetry:
+            found = explain(journal, args.control, telemetry)
+    except (JournalError, HistorianError, UnknownControlError) as error:
         print(f"ampacity why: {error}", file=sys.stderr)
         return 1
     if args.json:
@@ -61,168 +50,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def show(found: Explanation, console: Console) -> None:
-    """Print an explanation for people."""
-    outcome = "no answer yet" if found.outcome is None else found.outcome.value
-    title = Text.assemble((f"{found.control_id}  ", "bold"), _aim(found), "  ")
-    title.append(outcome, style="bold " + ("yellow" if found.outcome is None else COLOURS.get(found.outcome, "red")))
-    console.print(title)
-    for line in _ending(found):
-        console.print(Text(line, style="dim"))
-    if found.decided is not None:
-        _show_decision(found.decided, found, console)
-    else:
-        ended = (
-            "its limit was cleared or ran out"
-            if isinstance(found.instruction, Release)
-            else "of no cycle in the journal"
-        )
-        _heading(console, "Why", ended)
-    _show_timeline(found, console)
-
-
-def _show_decision(decided: Decided, found: Explanation, console: Console) -> None:
-    answer, study = decided.answer, decided.study
-    _heading(
-        console, "Why", f"cycle {decided.cycle_id}, {clock(decided.at_s)} UTC, network model {answer.model_version}"
-    )
-    for line in _reasons(answer, found):
-        console.print("  " + line, soft_wrap=True, markup=False)
-    if answer.violations:
-        _heading(console, "Violations at the requested powers")
-        console.print(_violations(answer))
-    _heading(console, "Who wanted what", f"policy {study.policy.value}, margin {study.margin_pct:g} %")
-    console.print(_shares(found))
-    inputs = [f"{one.resource} dispatched to {mw(one.power_w)} (version {one.version})" for one in found.dispatches]
-    if study.load_scale:
-        inputs.append(f"load forecast {', '.join(f'{scale:.3g}' for scale in study.load_scale)} of the model's load")
-    inputs += [f"load {name} {mw(power_w[0])}" for name, power_w in study.load_w.items()]
-    inputs += [f"tap of {name} at {tap}" for name, tap in study.state.taps.items()]
-    inputs += [f"switch {name} {'closed' if on else 'open'}" for name, on in study.state.switches_closed.items()]
-    inputs += [f"{name} {'in' if on else 'out of'} service" for name, on in study.state.in_service.items()]
-    if inputs:
-        _heading(console, "Further inputs")
-        for line in inputs:
-            console.print("  " + harmless(line), soft_wrap=True, markup=False)
-
-
-def _show_timeline(found: Explanation, console: Console) -> None:
-    rows = list(_rows(found))
-    _heading(console, "What happened", f"from {day(rows[0][0])}, UTC")
-    table = _table("time", "who", "what")
-    for at_s, who, what in rows:
-        table.add_row(Text(clock(at_s), style="dim"), Text(harmless(who)), Text(harmless(what)))
-    console.print(table)
-
-
-def _aim(found: Explanation) -> str:
-    return f"{found.instruction.resource}: {instructed(found.instruction)}"
-
-
-def _ending(found: Explanation) -> Iterator[str]:
-    if found.replaced_by:
-        yield f"replaced by {found.replaced_by}"
-    elif found.lease_end_s is not None:
-        yield f"its lease ends at {clock(found.lease_end_s)} UTC unless refreshed"
-
-
-def _reasons(answer: Answer, found: Explanation) -> Iterator[str]:
-    """In sentences: which constraint, how far it was exceeded, what the limit makes of it."""
-    if answer.status is not Status.SOLVED:
-        yield f"The study gave no usable answer ({answer.status.value}): {harmless(answer.detail)}".rstrip(": ")
-        yield "Without one, limits are only tightened: the last ones shrunk, then the static ones."
+@contextmanager
+def _telemetry(journal: Path) -> Iterator[TelemetryReader | None]:
+    """The telemetry store beside the journal, where there is one."""
+    path = journal.with_name("telemetry.sqlite")
+    if not path.exists():
+        yield None
         return
-    share = next((one for one in found.shares if one.resource == found.instruction.resource), None)
-    if isinstance(found.instruction, Release):
-        yield "The limit was no longer needed."
-    elif share is None or share.ceiling_w is None:
-        yield "This cycle did not limit the resource: its limit is of an earlier cycle or of the intervals ahead."
-    elif share.binding is None:
-        yield "Only its own capability bounds it."
-    else:
-        yield from _binding(share.binding)
-    yield (
-        f"Found with {answer.power_flows} power flows in {answer.duration_s:.2f} s; "
-        f"{len(answer.violations)} limits would be broken at the requested powers."
-    )
-
-
-def _binding(binding: Binding) -> Iterator[str]:
-    where = harmless(binding.asset_id) + (f", phase {binding.phase}" if binding.phase else "")
-    before, after, limit = (
-        value_of(value, binding.unit) for value in (binding.value_before, binding.value_after, binding.limit)
-    )
-    yield (
-        f"{binding.reason.value} at {where} ({binding.case}): {before} at the requested powers, "
-        f"{after} with the limit obeyed, {limit} allowed{_percent(binding)}."
-    )
-    if binding.shadow_price:
-        step, of = (0.01, "0.01 pu") if binding.unit == "pu" else (1.0, f"One {binding.unit}")
-        yield f"{of} more would admit {binding.shadow_price * step / 1e3:.3g} kW more in total."
-
-
-def _percent(binding: Binding) -> str:
-    if binding.unit == "pu" or not binding.limit:
-        return ""
-    before, after = (100 * value / binding.limit for value in (binding.value_before, binding.value_after))
-    return f" ({before:.1f} % → {after:.1f} %)"
-
-
-def _violations(answer: Answer) -> Table:
-    table = _table("asset", "reason", "interval", "case", "value", "limit", "loading")
-    worst = sorted(answer.violations, key=lambda one: (one.interval, -_excess(one)))
-    for one in worst[:VIOLATIONS]:
-        place = f"{one.asset_id}.{one.phase}" if one.phase else one.asset_id
-        value, limit = value_of(one.value, one.unit), value_of(one.limit, one.unit)
-        loading = "" if one.unit == "pu" else f"{one.loading_pct:.1f} %"
-        table.add_row(harmless(place), one.reason.value, f"+{one.interval}", one.case, value, limit, loading)
-    if len(worst) > VIOLATIONS:
-        table.add_row(f"… and {len(worst) - VIOLATIONS} more", *[""] * 6)
-    return table
-
-
-def _excess(one: Violation) -> float:
-    return abs(one.value - one.limit) / abs(one.limit) if one.limit else 0.0
-
-
-def _shares(found: Explanation) -> Table:
-    table = _table("resource", "measured", "stood at", "wanted", "may do", "because of")
-    for one in found.shares:
-        if one.ceiling_w is None or one.floor_w is None:
-            may = "not limited" if one.adjustable else "cannot be limited"
-        else:
-            may = f"{mw(one.floor_w)} … {mw(one.ceiling_w)}"
-        because = "" if one.binding is None else f"{one.binding.asset_id} {one.binding.reason.value}"
-        style = "bold" if one.resource == found.instruction.resource else ""
-        measured = "–" if one.measured_w is None else mw(one.measured_w)
-        table.add_row(one.resource, measured, mw(one.held_w), mw(one.requested_w), may, harmless(because), style=style)
-    return table
-
-
-def _rows(found: Explanation) -> Iterator[tuple[float, str, str]]:
-    """The timeline as time, who and what; refreshes of the lease and their answers are told once."""
-    refreshes = [one for one in found.timeline if isinstance(one, Issued)][1:]
-    answered: set[Outcome] = set()
-    for one in found.timeline:
-        if isinstance(one, Issued) and one in refreshes:
-            if one is refreshes[-1]:
-                times = "once" if len(refreshes) == 1 else f"{len(refreshes)} times, the last now"
-                yield one.at_s, f"DSO → {one.instruction.resource}", f"lease refreshed {times}"
-        elif isinstance(one, Answered) and refreshes and one.ack.outcome in answered:
-            continue
-        else:
-            if isinstance(one, Answered):
-                answered.add(one.ack.outcome)
-            yield (time_of(one), *told(one))
-
-
-def _heading(console: Console, title: str, more: str = "") -> None:
-    console.print()
-    console.print(Text.assemble((title, "bold"), ("  " + harmless(more) if more else "", "dim")))
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 2), header_style="dim")
-    for one in columns:
-        table.add_column(one, overflow="fold")
-    return table
+    with closing(TelemetryReader.open(path)) as telemetry:
+        yield telemetry

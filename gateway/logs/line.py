@@ -22,7 +22,8 @@ def human(fields: Mapping[str, object], *, colour: bool) -> str:
     """The line as text, without a line feed at its end; a trace follows on lines of its own."""
     level, event = harmless(str(fields.get("level", ""))), harmless(str(fields.get("event", "")))
     shade = LEVEL_COLOURS.get(level, "")
-    rest = [key for key in fields if key not in _OWN_COLUMN and key not in _BACKGROUND and key != "exception"]
+    others = {*_OWN_COLUMN, *_BACKGROUND, "exception"}
+    rest = [key for key, value in fields.items() if key not in others and value != ""]
     parts = [
         _painted(_clock(fields.get("time")), DIM, colour=colour),
         _painted(f"{level:<7}", shade, colour=colour),

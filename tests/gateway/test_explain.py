@@ -2,7 +2,9 @@ import pytest
 
 from gateway.coordination.events import Answered, Decided, Issued, Received, Sent
 from gateway.explain import AS_JSON, UnknownControlError, explain
-from protocols.signals import Ack, Outcome
+from gateway.historian import Historian, TelemetryReader
+from protocols.points import Point, Quantity
+from protocols.signals import Ack, Measurement, Outcome, Quality
 from tests.gateway import story
 
 
@@ -91,3 +93,41 @@ async def test_an_empty_journal_says_so(tmp_path):
 async def test_an_explanation_survives_json(journal):
     found = explain(journal, "A-c1")
     assert AS_JSON.from_json(AS_JSON.to_json(found)) == found
+
+
+def measured(point: Point, pairs) -> list[Measurement]:
+    return [Measurement(point, value, Quality.GOOD, at_s, at_s) for at_s, value in pairs]
+
+
+@pytest.fixture
+async def telemetry(tmp_path):
+    power, current = Point("A", Quantity.ACTIVE_POWER_W), Point("L12", Quantity.CURRENT_A)
+    async with Historian.open(tmp_path / "telemetry.sqlite") as historian:
+        historian.offer(measured(power, ((story.T + k, min(8e3 * k, 1.2e6)) for k in range(0, 900, 2))))
+        historian.offer(measured(current, [(story.T + 30, 110.0), (story.T + 60, 154.2), (story.T + 61, 120.0)]))
+        historian.offer([Measurement(current, 0.0, Quality.BAD, story.T + 62, story.T + 62)])
+    reader = TelemetryReader.open(tmp_path / "telemetry.sqlite")
+    yield reader
+    reader.close()
+
+
+async def test_what_was_measured_belongs_to_it_until_the_next_control(journal, telemetry):
+    power, current = explain(journal, "A-c1", telemetry).tracks
+    assert (power.point, power.unit, power.ceiling) == ("A.active_power_w", "W", 1.2e6)
+    assert power.samples[0] == (story.T + 26, 208_000.0)
+    assert power.samples[-1] == (story.T + 700, 1.2e6)
+    assert len(power.samples) <= 200
+    assert (current.point, current.unit, current.ceiling) == ("L12.current_a", "A", 154.2)
+    assert [value for _, value in current.samples] == [110.0, 154.2, 120.0]
+
+
+async def test_thinning_never_hides_the_highest(tmp_path, journal):
+    point = Point("A", Quantity.ACTIVE_POWER_W)
+    pairs = [(story.T + 36 + k / 10, 1.9e6 if k == 3333 else 1e6) for k in range(6000)]
+    async with Historian.open(tmp_path / "telemetry.sqlite") as historian:
+        historian.offer(measured(point, pairs))
+    reader = TelemetryReader.open(tmp_path / "telemetry.sqlite")
+    (power,) = explain(journal, "A-c1", reader).tracks
+    reader.close()
+    assert max(value for _, value in power.samples) == 1.9e6
+    assert len(power.samples) <= 200

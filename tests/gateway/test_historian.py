@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.historian import Historian, HistorianError
+from gateway.historian import Historian, HistorianError, TelemetryReader
 from protocols.points import Phase, Point, Quantity
 from protocols.signals import Measurement, Quality
 
@@ -118,6 +118,20 @@ async def test_a_full_disk_loses_nothing_that_the_queue_can_hold(historian):
     assert "full" in logs[0]["detail"]
     assert [m.value for m in await historian.query(POWER, T, T + 2)] == [0, 1]
     assert len(await historian.query(Point("D1999", Quantity.CURRENT_A), T, T + 9999)) == 1
+
+
+async def test_a_reader_sees_what_was_flushed_while_the_gateway_writes(historian, path):
+    historian.offer([reading(T)])
+    await historian.flush()
+    reader = TelemetryReader.open(path)
+    assert reader.query(POWER, T, T + 1) == [reading(T)]
+    reader.close()
+
+
+def test_a_missing_store_is_refused_and_not_made(path):
+    with pytest.raises(HistorianError, match="cannot read the telemetry store"):
+        TelemetryReader.open(path)
+    assert not path.exists()
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):

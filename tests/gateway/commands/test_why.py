@@ -5,8 +5,12 @@ import orjson
 import pytest
 
 from gateway.__main__ import main
+from gateway.commands._explanation import sparkline
 from gateway.coordination.events import Decided
-from grid_engine.results import Answer, Status
+from gateway.historian import Historian
+from grid_engine.results import Answer, Reason, Status, Violation
+from protocols.points import Point, Quantity
+from protocols.signals import Measurement, Quality
 from tests.gateway import story
 
 
@@ -37,6 +41,50 @@ def test_a_person_reads_cause_and_effect(path, capsys):
         "lease refreshed once",
     ):
         assert words in out, words
+
+
+def test_measurements_beside_the_journal_are_drawn(path, capsys):
+    point = Point("A", Quantity.ACTIVE_POWER_W)
+
+    async def measure() -> None:
+        async with Historian.open(path.with_name("telemetry.sqlite")) as historian:
+            times = [story.T + 30 + 10 * k for k in range(60)]
+            historian.offer(
+                [Measurement(point, min(1e5 * k, 1.2e6), Quality.GOOD, at, at) for k, at in enumerate(times)]
+            )
+
+    asyncio.run(measure())
+    assert main(["why", "A-c1", "--journal", str(path)]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "A.active_power_w" in line)
+    assert line.split()[1:8] == ["0.000", "MW", "1.200", "MW", "1.200", "MW", "1.200"]
+    assert line.split()[-1].startswith("▁▂")
+    assert line.split()[-1].endswith("███")
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([(0.0, 5.0)], "▁" * 40),
+        ([(0.0, 5.0), (10.0, 5.0)], "▁" * 40),
+        ([(0.0, 0.0), (40.0, 7.0)], "▁" * 39 + "█"),
+        ([(0.0, 7.0), (20.0, 0.0), (40.0, 0.0)], "█" * 20 + "▁" * 20),
+    ],
+)
+def test_a_sparkline_spans_time_and_value(samples, expected):
+    assert sparkline(samples) == expected
+
+
+def test_violations_are_told_once_with_their_intervals(tmp_path, capsys):
+    intervals = (0, 1, 2, 5)
+    violations = tuple(Violation("L12", Reason.THERMAL, k, 160.0 + k, 154.2, "A", "b") for k in intervals)
+    answer = replace(story.ANSWER, violations=violations)
+    facts = [replace(one, answer=answer) if isinstance(one, Decided) else one for one in story.FACTS]
+    asyncio.run(story.told_to(tmp_path / "journal.sqlite", facts)).close()
+    assert main(["why", "A-c1", "--journal", str(tmp_path / "journal.sqlite")]) == 0
+    out = capsys.readouterr().out
+    assert out.count("L12.b") == 1
+    assert "+0…+2, +5" in out
+    assert "165.0 A" in out
 
 
 def test_a_release_is_readable(path, capsys):
