@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import highspy
 import numpy as np
+from scipy.sparse import csc_array
 
 from grid_engine.model import FloatArray, IntArray
 
@@ -68,21 +69,32 @@ def allocate(
 def _highest_level(
     effect: FloatArray, room: FloatArray, share: FloatArray, rising: Sequence[int], step: FloatArray
 ) -> tuple[float, FloatArray] | None:
-    """The highest common level of `rising`, and level gained per unit of room; members with a share keep it."""
-    open_later = [j for j in np.flatnonzero(np.isnan(share)) if j not in rising]
-    kept = np.nan_to_num(share)
-    matrix = np.column_stack([effect[:, rising] @ step[list(rising)], effect[:, open_later]])
-    upper = np.concatenate([[min(1 / step[j] for j in rising)], np.ones(len(open_later))])
-    cost = np.zeros(len(upper))
+    """The highest common level of `rising`, and level gained per unit of room; members with a share keep it.
+
+    Columns are the level, then every member without a share. Who rises may be above the level, as far as
+    the rows let it: somebody whose power relieves a row is not held back by who loads it.
+    """
+    given = ~np.isnan(share)
+    column = {int(j): 1 + n for n, j in enumerate(np.flatnonzero(~given))}
+    n_row, n_column = len(room), 1 + len(column)
+    matrix = np.zeros((n_row + len(rising), n_column))
+    matrix[:n_row, 1:] = effect[:, ~given]
+    for n, j in enumerate(rising):
+        matrix[n_row + n, [0, column[j]]] = step[j], -1.0
+    upper = np.ones(n_column)
+    upper[0] = min(1 / step[j] for j in rising)
+    cost = np.zeros(n_column)
     cost[0] = 1.0
-    solved = _maximise(cost, upper, matrix, room - effect @ kept)
-    return None if solved is None else (float(solved[0][0]), solved[1])
+    left = np.concatenate([room - effect[:, given] @ share[given], np.zeros(len(rising))])
+    solved = _maximise(cost, upper, matrix, left)
+    return None if solved is None else (float(solved[0][0]), solved[1][:n_row])
 
 
 def _maximise(
     cost: FloatArray, upper: FloatArray, matrix: FloatArray, room: FloatArray
 ) -> tuple[FloatArray, FloatArray] | None:
     """Solution and row prices of max cost·x with 0 <= x <= upper and matrix·x <= room; None where infeasible."""
+    sparse = csc_array(matrix)
     n_row, n_column = matrix.shape
     problem = highspy.HighsLp()
     problem.num_col_, problem.num_row_ = n_column, n_row
@@ -90,9 +102,9 @@ def _maximise(
     problem.col_cost_, problem.col_lower_, problem.col_upper_ = cost, np.zeros(n_column), upper
     problem.row_lower_, problem.row_upper_ = np.full(n_row, -highspy.kHighsInf), room
     problem.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    problem.a_matrix_.start_ = np.arange(n_column + 1) * n_row
-    problem.a_matrix_.index_ = np.tile(np.arange(n_row), n_column)
-    problem.a_matrix_.value_ = matrix.T.ravel()
+    problem.a_matrix_.start_ = sparse.indptr
+    problem.a_matrix_.index_ = sparse.indices
+    problem.a_matrix_.value_ = sparse.data
     solver = highspy.Highs()
     solver.silent()
     solver.setOptionValue("threads", 1)

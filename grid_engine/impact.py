@@ -22,10 +22,10 @@ SETTLED_W = 1.0
 _HELD = 0.01
 """Excess, in tolerances, that the linear programme is polished to."""
 _ROUNDS = 25
-_HALVINGS = 3
+_SHORTEST = 0.1
 _TIGHTENINGS = 5
-_SIGNIFICANT = {"A": 0.5e-6, "pu": 0.0005e-6, "VA": 0.01, "W": 0.01}
-"""Least effect per watt, by unit, for which somebody is asked to give way."""
+_SIGNIFICANT = 0.02
+"""Of the largest effect that a watt of anybody has on a row: who has less is not asked to give way for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,9 +108,9 @@ def relieve(problem: Problem, interval: int) -> Relief:
         if (_excess(monitor, start) <= 1).all():
             return Relief(Status.SOLVED, monitor, requested_w, *_unlimited(requested_w), work.power_flows)
         members = _members(problem, interval, _raising(problem, interval, monitor, start))
-        filling = _fill(work, monitor, members, start) if len(members.who) else None
-        if filling is not None:
-            return _rounded(work, monitor, start, filling)
+        found = _limited(work, monitor, members, start) if len(members.who) else None
+        if found is not None:
+            return found
         eased = _eased(work, monitor, members, leniency)
         if eased is None:
             break
@@ -141,11 +141,19 @@ def _raising(problem: Problem, interval: int, monitor: Monitor, case: Case) -> B
     """Adjustable participants whose power moves a violated row further out, noticeably."""
     power_w = problem.requested_w[:, interval] - _nothing_w(problem)
     rows = _worst_rows(monitor, _excess(monitor, case), 1.0)
+    outward = _felt(problem, monitor, rows, case) * monitor.sign[rows][:, None] * np.sign(power_w)
+    return np.asarray(problem.adjustable & (np.abs(power_w) > SETTLED_W) & ((outward > 0).sum(axis=0) > 0))
+
+
+def _felt(problem: Problem, monitor: Monitor, rows: list[int], case: Case) -> FloatArray:
+    """Significant effects (n_row, n_participant) of a watt on each row; 0 for the others.
+
+    Otherwise a trace of an effect on a row that is full would stop somebody at the other end of the
+    network. The next AC solution sees what they add up to.
+    """
     per_watt = sensitivities(problem.system, monitor, rows, case, problem.shares)
-    outward = per_watt * monitor.sign[rows][:, None] * np.sign(power_w)
-    return np.asarray(
-        problem.adjustable & (np.abs(power_w) > SETTLED_W) & ((outward > _least(monitor, rows)).sum(axis=0) > 0)
-    )
+    least = _SIGNIFICANT * np.abs(per_watt).max(axis=1, initial=0.0)
+    return np.where(np.abs(per_watt) > least[:, None], per_watt, 0.0)
 
 
 def _worst_rows(monitor: Monitor, excess: FloatArray, above: float) -> list[int]:
@@ -194,47 +202,38 @@ def _rank(policy: Policy, participant: Participant, *, later: bool) -> tuple[flo
 
 
 def _fill(work: _Work, monitor: Monitor, members: _Members, start: Case) -> _Filling | None:
-    """The policy's best powers for `members`, or None where no powers of theirs hold the limits."""
-    share, rows, halvings, moved_w = np.ones(len(members.who)), list[int](), 0, np.inf
+    """The policy's best powers for `members`, or None where no powers of theirs hold the limits.
+
+    Where straight lines mislead (no allocation although there may be one), the next ones are drawn nearer
+    to nothing, and steps away from there get shorter.
+    """
+    share, rows, reach, moved_w = np.ones(len(members.who)), list[int](), 1.0, np.inf
     case: Case | None = start
-    last = None
+    last, safe = None, None
     for _ in range(_ROUNDS):
         allocation = None
         if case is not None:
             excess = _excess(monitor, case)
-            if last is not None and moved_w < SETTLED_W and (excess <= _HELD).all():
-                return _Filling(members, members.power_w(share), last, rows)
+            if last is not None and (excess <= _HELD).all():
+                safe = _Filling(members, members.power_w(share), last, rows)
+                if moved_w < SETTLED_W:
+                    return safe
             rows += [n for n in _worst_rows(monitor, excess, _HELD) if n not in rows]
-            effect = _effect(work, monitor, rows, case, members)
+            in_tolerances = (monitor.sign[rows] / monitor.tolerance[rows])[:, None] * members.span_w
+            effect = _felt(work.problem, monitor, rows, case)[:, members.who] * in_tolerances
             allocation = allocate(effect, effect @ share - excess[rows], members.tiers, members.step, members.span_w)
         if allocation is None:
-            # Not a proof that there is none: this far out the straight lines may mislead.
-            halvings += 1
-            if halvings > _HALVINGS:
-                return None
+            if not share.any():
+                break
+            reach /= 2
+            new_share = share / 2 if reach > _SHORTEST else np.zeros(len(share))
         else:
             last = allocation
-        new_share = share / 2 if allocation is None else allocation.share
+            new_share = share + np.clip(allocation.share - share, -reach, reach)
         moved_w = float(np.abs((new_share - share) * members.span_w).max())
         share = new_share
         case = work.solve(members.power_w(share))
-    return None
-
-
-def _effect(work: _Work, monitor: Monitor, rows: list[int], case: Case, members: _Members) -> FloatArray:
-    """Change of each row's excess from share 0 to share 1 of each member, in tolerances.
-
-    Effects that are not significant count as none: otherwise a trace of an effect on a row that is full
-    would stop somebody at the other end of the network. The next AC solution sees what they add up to.
-    """
-    per_watt = sensitivities(work.problem.system, monitor, rows, case, work.problem.shares[:, members.who])
-    felt = np.where(np.abs(per_watt) > _least(monitor, rows), per_watt, 0.0)
-    return np.asarray(felt * (monitor.sign[rows] / monitor.tolerance[rows])[:, None] * members.span_w)
-
-
-def _least(monitor: Monitor, rows: list[int]) -> FloatArray:
-    """Shape (n_row, 1): the smallest significant effect on each row, per watt."""
-    return np.array([_SIGNIFICANT[monitor.labels[row].unit] for row in rows])[:, None]
+    return safe
 
 
 def _eased(work: _Work, monitor: Monitor, members: _Members, leniency: int) -> Monitor | None:
@@ -257,33 +256,44 @@ def _eased(work: _Work, monitor: Monitor, members: _Members, leniency: int) -> M
     return monitor.relaxed(np.where(stuck, values, monitor.bound))
 
 
-def _rounded(work: _Work, monitor: Monitor, start: Case, filling: _Filling) -> Relief:
-    """Limits on the grid of `limit_step_w`, rounded to the safe side and AC-proven."""
-    problem, power_w = work.problem, filling.power_w
-    short_w = problem.requested_w[:, work.interval] - power_w
-    direction = np.sign(short_w) * (np.abs(short_w) > SETTLED_W)
-    for extra in range(_TIGHTENINGS):
-        allowed_w = round_inward(problem, power_w, direction, extra)
+def _limited(work: _Work, monitor: Monitor, members: _Members, start: Case) -> Relief | None:
+    """Limits for `members` on the grid of `limit_step_w`, rounded to the safe side and AC-proven."""
+    requested_w = work.problem.requested_w[:, work.interval]
+    aim = monitor
+    for _ in range(_TIGHTENINGS):
+        filling = _fill(work, aim, members, start)
+        if filling is None:
+            return None
+        short_w = requested_w - filling.power_w
+        direction = np.sign(short_w) * (np.abs(short_w) > SETTLED_W)
+        allowed_w = round_inward(work.problem, filling.power_w, direction)
         case = work.solve(allowed_w)
-        if case is not None and (_excess(monitor, case) <= 1).all():
-            break
-    else:
-        return _refusal(work, monitor, Status.INFEASIBLE, "no rounded limits hold")
-    row = np.where(direction != 0, int(np.argmax(_excess(monitor, start))), -1)
+        if case is None:
+            return None
+        excess = _excess(monitor, case)
+        if (excess <= 1).all():
+            return _relief(work, monitor, start, filling, allowed_w)
+        # Who was rounded relieved a row: aim as much lower there as rounding cost.
+        aim = aim.tightened(np.where(excess > 1, excess, 0.0))
+    return None
+
+
+def _relief(work: _Work, monitor: Monitor, start: Case, filling: _Filling, allowed_w: FloatArray) -> Relief:
+    limited = np.abs(work.problem.requested_w[:, work.interval] - allowed_w) > SETTLED_W
+    row = np.where(limited, int(np.argmax(_excess(monitor, start))), -1)
     price = np.zeros(len(row))
     for k, j in enumerate(filling.members.who):
         stopped = int(filling.allocation.row[k])
-        if direction[j] and stopped >= 0:
+        if limited[j] and stopped >= 0:
             row[j] = filling.rows[stopped]
             price[j] = filling.allocation.gain_w[k] / monitor.tolerance[row[j]]
     return Relief(Status.SOLVED, monitor, allowed_w, tuple(row.tolist()), price, work.power_flows)
 
 
-def round_inward(problem: Problem, power_w: FloatArray, direction: FloatArray, extra: int = 0) -> FloatArray:
-    """Ceilings (direction 1) down and floors (-1) up to the next step, `extra` steps more; others as they are."""
+def round_inward(problem: Problem, power_w: FloatArray, direction: FloatArray) -> FloatArray:
+    """Ceilings (direction 1) down and floors (-1) up to the next step; others as they are."""
     step = problem.study.limit_step_w
     near = 1e-3  # of a step, so that a limit a hair below a round number stays there
-    down = (np.floor(power_w / step + near) - extra) * step
-    up = (np.ceil(power_w / step - near) + extra) * step
+    down, up = np.floor(power_w / step + near) * step, np.ceil(power_w / step - near) * step
     rounded = np.select([direction > 0, direction < 0], [down, up], power_w)
     return np.where(direction == 0, power_w, np.clip(rounded, problem.floor_w, problem.ceiling_w))

@@ -101,6 +101,10 @@ class Monitor:
         moved = values + self.sign * _HAIR * self.tolerance
         return replace(self, labels=labels, bound=np.where(beyond, moved, self.bound))
 
+    def tightened(self, tolerances: FloatArray) -> "Monitor":
+        """The same with every bound moved in by so many tolerances (n_row,)."""
+        return replace(self, bound=self.bound - self.sign * tolerances * self.tolerance)
+
     def without(self, rows: BoolArray) -> "Monitor":
         """The same with `rows` unlimited."""
         return replace(self, bound=np.where(rows, self.sign * np.inf, self.bound))
