@@ -110,8 +110,9 @@ def render(resource: object, *, aus: bool = False) -> bytes:
             they do not know, so without it such elements are left out.
     """
     namespace, name = root_name(type(resource))
+    aus = aus or namespace == CSIP_AUS
     tag = f"csipaus:{name}" if namespace == CSIP_AUS else name
-    head = f' xmlns="{NAMESPACE}"' + (f' xmlns:csipaus="{CSIP_AUS}"' if aus or namespace == CSIP_AUS else "")
+    head = f' xmlns="{NAMESPACE}"' + (f' xmlns:csipaus="{CSIP_AUS}"' if aus else "")
     out: list[str] = ['<?xml version="1.0" encoding="UTF-8"?>\n']
     _write(resource, tag, head, out, aus=aus)
     return "".join(out).encode()

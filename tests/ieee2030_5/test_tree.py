@@ -417,3 +417,58 @@ def test_time_tells_the_seasons_of_the_territory(b: Client) -> None:
     assert (clock.currentTime, clock.tzOffset, clock.dstOffset) == (T0, -18_000, 3_600)
     assert clock.dstStartTime < clock.dstEndTime
     assert clock.localTime is None
+
+
+TARGETS = [
+    "/dcap",
+    "/edev",
+    "/edev/B",
+    "/edev/B/rg",
+    "/edev/B/cp",
+    "/edev/B/der/1/dercap",
+    "/edev/B/der/1/derg",
+    "/edev/B/der/1/ders",
+    "/edev/B/der/1/dera",
+    "/edev/B/lel",
+    "/edev/B/lel/x",
+    "/derp/B/derc",
+    "/rsps/B/rsp",
+    "/mup",
+    "/mup/x",
+    "/",
+    "",
+    "//",
+    "/edev//der",
+    "/%2e%2e",
+    "/dcap?%zz=&l=%31",
+]
+BODIES = [
+    b"",
+    BOMB,
+    b"<a/>",
+    render(r.DERStatus(readingTime=T0)),
+    render(r.DERControlResponse(endDeviceLFDI="AB" * 20, status=1, subject="AB")),
+    render(r.EndDevice(sFDI=1, changedTime=0)),
+    render(r.Registration(dateTimeRegistered=0, pIN=1)),
+    render(r.MirrorMeterReading(mRID="AB")),
+    render(r.MirrorMeterReadingList()),
+    render(r.MirrorUsagePoint(mRID="AB", roleFlags="03", serviceCategoryKind=0, status=1, deviceLFDI="AB" * 20)),
+    render(r.DERSettings(setGradW=0, setMaxW=r.ActivePower(multiplier=127, value=-1), updatedTime=0)),
+    render(r.DERSettings(setGradW=0, setMaxW=r.ActivePower(multiplier=127, value=1), updatedTime=0)),
+    render(r.DERAvailability(readingTime=0, statWAvail=r.ActivePower(multiplier=127, value=32_767))),
+]
+
+
+def test_no_request_whatever_ends_in_a_server_error(tree: Tree, a: Client, b: Client, validate: Validate) -> None:
+    fill(b, "B")
+    targets = TARGETS + sorted(b.walk())
+    for client in (b, a, Client(tree, "EF" * 20), Client(tree, "00" * 20)):
+        for method in ("GET", "HEAD", "PUT", "POST", "DELETE", "BREW", ""):
+            for target in targets:
+                for body in BODIES if method in ("PUT", "POST") else (b"",):
+                    answer = client.ask(method, target, body)
+                    assert answer.status < 500, (method, target, body)
+                    if answer.status >= 400:
+                        validate(answer.body)
+    issue(tree, control("B", 9), NOW)
+    issue(tree, control("A", 9), NOW)
