@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ SILENT_AFTER = 3
 """Missed keep-alives after which the subscription counts as dead."""
 CONNECT_CALLS = 5
 """Round trips to connect: socket, hello, channel, session, namespaces."""
+UNREADABLE = (ValueError, LookupError, struct.error)
+"""What the library raises for bytes that are not what they should be."""
 
 
 class OpcUaError(Exception):
@@ -75,8 +78,8 @@ class OpcUaClient:
         self._url = settings.url
         self._timeout_s = settings.timeout_s
         self._security = settings.security
-        # Its own probe off: `refresh` does that, and a slow answer is not yet a lost link.
-        self._client = Client(settings.url, timeout=settings.timeout_s, watchdog_intervall=86_400)
+        # Its own deadlines behind ours, and its own probe off: a slow answer is not yet a lost link.
+        self._client = Client(settings.url, timeout=2 * settings.timeout_s, watchdog_intervall=86_400)
         self._client.connection_lost_callback = self._on_lost
         self._namespaces: list[str] = []
         self._types: dict[str, ua.VariantType] = {}
@@ -92,20 +95,19 @@ class OpcUaClient:
         """
         try:
             async with asyncio.timeout(self._timeout_s * CONNECT_CALLS):
-                if self._security:
-                    await self._client.set_security_string(self._security)
-                await self._client.connect()
-                self._namespaces = await self._client.get_namespace_array()
+                self._namespaces = await _plainly(self._connect())
         except TimeoutError as error:
             raise LinkDownError(f"connecting to {self._url}: no answer") from error
         except (OSError, UaError) as error:
             raise LinkDownError(f"connecting to {self._url}: {_said(error)}") from error
+        except UNREADABLE as error:
+            raise LinkDownError(f"connecting to {self._url}: the answer cannot be read: {_said(error)}") from error
 
     async def close(self) -> None:
         """Leave in good order where the server still listens, and drop the socket in any case."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._client.disconnect()
+                await _plainly(self._client.disconnect())
         except (OSError, UaError):
             pass  # whatever it answers, we are gone
         finally:
@@ -246,17 +248,25 @@ class OpcUaClient:
         if batch:
             changed(batch)
 
+    async def _connect(self) -> list[str]:
+        if self._security:
+            await self._client.set_security_string(self._security)
+        await self._client.connect()
+        return list(await self._client.get_namespace_array())
+
     async def _on_lost(self, _error: Exception) -> None:
         self._lost.set()
 
     async def _ask(self, what: str, answer: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await answer
+                return await _plainly(answer)
         except TimeoutError as error:
             raise NoAnswerError(f"{what}: no answer within {self._timeout_s:g} s") from error
         except (OSError, UaError) as error:
             raise LinkDownError(f"{what}: {_said(error)}") from error
+        except UNREADABLE as error:
+            raise LinkDownError(f"{what}: the answer cannot be read: {_said(error)}") from error
 
     def _node_id(self, text: str) -> ua.NodeId | None:
         """The NodeId on this server, whose numbering of namespaces may change with every start."""
@@ -324,6 +334,18 @@ QUALITIES: Mapping[str, Quality] = {
 NULL_TIME = datetime(1601, 1, 1, tzinfo=UTC)
 """The DateTime that means none (OPC UA Part 6)."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def _plainly(answer: Awaitable[T]) -> T:
+    """The same, cancelled like anything else.
+
+    An answer that comes in the very moment of a cancellation makes the library raise a subclass of
+    `CancelledError`, which `asyncio.timeout` does not take for its own and lets out as a cancellation.
+    """
+    try:
+        return await answer
+    except asyncio.CancelledError as error:
+        raise asyncio.CancelledError from error
 
 
 def _quality(status: ua.StatusCode) -> Quality:

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from protocols.points import Point
 
+POLICIES = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
+"""Security policies that are not obsolete."""
+MODES = ("Sign", "SignAndEncrypt")
+
 
 @dataclass(frozen=True, slots=True)
 class DerFolder:
@@ -52,9 +56,19 @@ class OpcUaSettings:
         names = [der.resource for der in self.ders]
         if len(names) != len(set(names)):
             raise ValueError(f"{self.url}: a DER is named twice")
+        if self.security:
+            self._check_security()
         if self.watchdog_s < 2 * self.timeout_s:
             raise ValueError(
                 f"{self.url}: a watchdog of {self.watchdog_s} s cannot outlast a timeout of {self.timeout_s} s"
+            )
+
+    def _check_security(self) -> None:
+        policy, mode, *files = [part.strip() for part in self.security.split(",")] + [""]
+        if policy not in POLICIES or mode not in MODES or len(files) not in (3, 4):
+            raise ValueError(
+                f"{self.url}: security {self.security!r} is not `policy,mode,certificate,key[,server certificate]`"
+                f" with a policy of {', '.join(POLICIES)} and a mode of {', '.join(MODES)}"
             )
 
     @property
