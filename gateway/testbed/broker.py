@@ -30,10 +30,11 @@ dynamic_filters = true
 
 
 class EmbeddedBroker:
-    """Speaks MQTT 5 on `port` and, where given, MQTT 3.1.1 on `port_v311`: it needs a listener for each."""
+    """Speaks MQTT 5 on `port` and MQTT 3.1.1 on `port_v311`, where given: it needs a listener for each."""
 
-    def __init__(self, host: str, port: int, port_v311: int | None = None) -> None:
-        self._listeners = {"v5": (host, port)} | ({} if port_v311 is None else {"v4": (host, port_v311)})
+    def __init__(self, host: str, port: int | None = None, port_v311: int | None = None) -> None:
+        ports = {"v5": port, "v4": port_v311}
+        self._listeners = {version: (host, number) for version, number in ports.items() if number is not None}
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._broker: Any = None
 

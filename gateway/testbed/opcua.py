@@ -152,6 +152,9 @@ class _Device:
             self._watchdog_until_s = None
             self.device.set_limit(self.device.fallback, now_s, None, self.device.fallback)
             self.device.reverted = True
+        if self.device.reverted and self._targeted:
+            self._targeted = False
+            self.device.set_target(None, now_s)
         reading, limit, spec = self.device.reading, self.device.limit, self.device.spec
         values = {
             "ActivePower": reading.power_w,
