@@ -7,10 +7,11 @@ from ieee2030_5 import leases
 from ieee2030_5 import resources as r
 from ieee2030_5.links import Links
 from ieee2030_5.modes import CannotSayError, as_values, control_base, from_values
+from ieee2030_5.notifier import Notifier
 from ieee2030_5.records import Keep, KeepError, Record
 from ieee2030_5.server import Front
 from ieee2030_5.settings import ServerSettings
-from ieee2030_5.tls import lfdi_of_file, server_context
+from ieee2030_5.tls import client_context, lfdi_of_file, server_context
 from ieee2030_5.tree import Answer, Asked, Tree
 from ieee2030_5.utility import Device, build
 from protocols.port import Emit, Now
@@ -71,19 +72,29 @@ class UtilityServer:
     async def run(self, emit: Emit) -> None:
         """Serve until cancelled."""
         self._emit = emit
-        context = server_context(self._settings.certificate, self._settings.key, self._settings.authorities)
+        files = (self._settings.certificate, self._settings.key, self._settings.authorities)
+        context, notifier = server_context(*files), Notifier(client_context(*files))
         emit([self._baseline(device) for device in self._tree.utility.devices.values()])
         try:
             await self._front.start(self._settings.host, self._settings.port, context)
             self.listening.set()
-            while True:
-                await asyncio.sleep(_TICK_S)
-                self._tree.utility.advance(int(self._now()))
-                self._tell([*self._links.check(self._now())])
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(notifier.run())
+                while True:
+                    await asyncio.sleep(_TICK_S)
+                    self._tick(notifier)
         finally:
             self.listening.clear()
             self._emit = None
             await self._front.stop()
+
+    def _tick(self, notifier: Notifier) -> None:
+        """What time alone brings: events begin and end, links fall silent, subscribers are told once a second."""
+        now = self._now()
+        self._tree.utility.advance(int(now))
+        self._tell([*self._links.check(now)])
+        for notice in self._tree.notices(int(now)):
+            notifier.tell(notice)
 
     async def apply(self, instruction: Instruction) -> Ack:
         """Put a control into the device's program, or take it out again."""

@@ -1,6 +1,6 @@
 """One request as the handlers see it: who asks, what for, on which state and when."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ieee2030_5.paging import Page
@@ -53,6 +53,8 @@ class Call:
     now: int
     params: Params = field(default_factory=dict)
     page: Page = field(default_factory=Page)
+    subscribable: Callable[[str], bool] = lambda _: False
+    """Whether this client can see a path and be told of its changes."""
 
 
 @dataclass(frozen=True, slots=True)

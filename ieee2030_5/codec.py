@@ -38,6 +38,11 @@ def attribute(default: Any = None) -> Any:
     return field(default=default, metadata={"attribute": True})
 
 
+def typed(default: Any = None) -> Any:
+    """Declare an element `Resource` that may be of any type and says which (`xsi:type`); it is only written."""
+    return field(default=default, metadata={"typed": True})
+
+
 def csipaus(default: Any = None) -> Any:
     """Declare an optional element of the CSIP-AUS namespace."""
     return field(default=default, metadata={"namespace": CSIP_AUS})
@@ -53,6 +58,7 @@ class _Part:
     is_attribute: bool
     repeats: bool
     required: bool
+    typed: bool
     scalar: Scalar | None
     children: type | None
 
@@ -89,6 +95,7 @@ def _read_class(cls: type) -> tuple[_Part, ...]:
                 is_attribute=item.metadata.get("attribute", False),
                 repeats=repeats,
                 required=item.default is MISSING and item.default_factory is MISSING,
+                typed=item.metadata.get("typed", False),
                 scalar=metadata[0] if metadata else None,
                 children=None if metadata else hint,
             )
@@ -132,7 +139,8 @@ def _write(resource: object, tag: str, head: str, out: list[str], *, aus: bool) 
             if part.scalar is not None:
                 body.append(f"<{part.tag}>{escape(part.scalar.encode(item), quote=False)}</{part.tag}>")
             else:
-                _write(item, part.tag, "", body, aus=aus)
+                head = f' xmlns:xsi="{XSI}" xsi:type="{root_name(type(item))[1]}"' if part.typed else ""
+                _write(item, part.tag, head, body, aus=aus)
     start = f"<{tag}{''.join(attributes)}"
     if body:
         out.append(f"{start}>{''.join(body)}</{tag}>")

@@ -24,9 +24,10 @@ def end_device(device: Device, utility: Utility) -> r.EndDevice:
     """The document of one device."""
     href = device.href
     has_pin, aus = device.settings.pin is not None, is_australian(device)
+    may_subscribe = bool(device.settings.notify_hosts)
     return r.EndDevice(
         href=href,
-        subscribable=0,
+        subscribable=utility.notifies,
         DERListLink=r.ListLink(href=f"{href}/der", all=1),
         deviceCategory=device.category,
         lFDI=device.settings.lfdi,
@@ -37,6 +38,7 @@ def end_device(device: Device, utility: Utility) -> r.EndDevice:
         FunctionSetAssignmentsListLink=r.ListLink(href=f"{href}/fsa", all=1),
         postRate=device.post_rate_s or utility.settings.post_rate_s,
         RegistrationLink=r.Link(href=f"{href}/rg") if has_pin else None,
+        SubscriptionListLink=r.ListLink(href=f"{href}/sub", all=len(device.subscriptions)) if may_subscribe else None,
         ConnectionPointLink=r.Link(href=f"{href}/cp") if aus else None,
     )
 
@@ -44,7 +46,9 @@ def end_device(device: Device, utility: Utility) -> r.EndDevice:
 def get_list(call: Call) -> r.EndDeviceList:
     """The devices that this client speaks for; empty for a stranger."""
     items = [end_device(device, call.utility) for device in own_devices(call)]
-    whole = r.EndDeviceList(href="/edev", subscribable=0, pollRate=call.utility.settings.poll_rate_s)
+    whole = r.EndDeviceList(
+        href="/edev", subscribable=call.utility.notifies, pollRate=call.utility.settings.poll_rate_s
+    )
     return paged(whole, items, call.page)
 
 
@@ -146,7 +150,7 @@ def assignments(call: Call) -> r.FunctionSetAssignmentsList:
     """Every device has one base assignment, so that no client waits for the first control."""
     device = own_device(call)
     whole = r.FunctionSetAssignmentsList(
-        href=f"{device.href}/fsa", subscribable=0, pollRate=call.utility.settings.poll_rate_s
+        href=f"{device.href}/fsa", subscribable=call.utility.notifies, pollRate=call.utility.settings.poll_rate_s
     )
     return paged(whole, [_assignment(call, device)], call.page)
 
@@ -163,7 +167,7 @@ def _assignment(call: Call, device: Device) -> r.FunctionSetAssignments:
         DERProgramListLink=r.ListLink(href=f"{device.href}/fsa/1/derp", all=len(programs)),
         ResponseSetListLink=r.ListLink(href="/rsps", all=len(programs)),
         TimeLink=r.Link(href="/tm"),
-        subscribable=0,
+        subscribable=call.utility.notifies,
         mRID=mrid(call.utility.settings, "fsa", device.settings.resource),
         description="Base assignment",
         version=0,
@@ -187,7 +191,7 @@ def _der(call: Call, device: Device) -> r.DER:
     programs = call.utility.programs_of({device.settings.resource})
     return r.DER(
         href=href,
-        subscribable=0,
+        subscribable=call.utility.notifies,
         AssociatedDERProgramListLink=r.ListLink(href=f"{href}/derp", all=len(programs)),
         CurrentDERProgramLink=r.Link(href=f"{href}/cdp"),
         DERAvailabilityLink=r.Link(href=f"{href}/dera"),
@@ -233,7 +237,9 @@ def logs(call: Call) -> r.LogEventList:
     href = f"{device.href}/lel"
     items = [replace(item, href=f"{href}/{name}") for name, item in device.logs.items()]
     return paged(
-        r.LogEventList(href=href, subscribable=0, pollRate=call.utility.settings.poll_rate_s), items, call.page
+        r.LogEventList(href=href, subscribable=call.utility.notifies, pollRate=call.utility.settings.poll_rate_s),
+        items,
+        call.page,
     )
 
 

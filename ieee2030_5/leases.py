@@ -116,7 +116,7 @@ def _publish(
     document = r.DERControl(
         replyTo=program.reply_to,
         responseRequired=_RESPONSES,
-        subscribable=0,
+        subscribable=tree.utility.notifies,
         mRID=name,
         description=control.control_id[:31],
         version=0,

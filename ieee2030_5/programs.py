@@ -25,12 +25,12 @@ RESPONSE_STATUSES = frozenset({*range(1, 15), 252, 253, 254})
 """Response.status of the 2018 edition: 15 and 251 came with the 2023 edition, 255 is reserved."""
 
 
-def program_document(program: Program) -> r.DERProgram:
+def program_document(call: Call, program: Program) -> r.DERProgram:
     """The document of one program."""
     href = program.href
     return r.DERProgram(
         href=href,
-        subscribable=0,
+        subscribable=call.utility.notifies,
         mRID=program.mrid,
         description="Operating envelope",
         version=0,
@@ -42,8 +42,10 @@ def program_document(program: Program) -> r.DERProgram:
 
 
 def _listed(call: Call, programs: list[Program]) -> r.DERProgramList:
-    whole = r.DERProgramList(href=call.path, subscribable=0, pollRate=call.utility.settings.poll_rate_s)
-    return paged(whole, [program_document(program) for program in programs], call.page)
+    whole = r.DERProgramList(
+        href=call.path, subscribable=call.utility.notifies, pollRate=call.utility.settings.poll_rate_s
+    )
+    return paged(whole, [program_document(call, program) for program in programs], call.page)
 
 
 def get_list(call: Call) -> r.DERProgramList:
@@ -61,12 +63,14 @@ def current(call: Call) -> r.DERProgram:
     programs = call.utility.programs_of({own_device(call).settings.resource})
     if not programs:
         raise Absent(call.path)
-    return program_document(min(programs, key=lambda item: (not life.active(item.events), item.primacy, item.slug)))
+    return program_document(
+        call, min(programs, key=lambda item: (not life.active(item.events), item.primacy, item.slug))
+    )
 
 
 def get(call: Call) -> r.DERProgram:
     """One program."""
-    return program_document(own_program(call))
+    return program_document(call, own_program(call))
 
 
 def default(call: Call) -> r.DefaultDERControl:
@@ -85,14 +89,14 @@ def keep_default(utility: Utility, params: Params, document: r.Resource, owner: 
 def controls(call: Call) -> r.DERControlList:
     """All events that have not ended, also the cancelled ones."""
     program = own_program(call)
-    whole = r.DERControlList(href=f"{program.href}/derc", subscribable=0)
+    whole = r.DERControlList(href=f"{program.href}/derc", subscribable=call.utility.notifies)
     return paged(whole, program.events, call.page)
 
 
 def active_controls(call: Call) -> r.DERControlList:
     """The events in force."""
     program = own_program(call)
-    whole = r.DERControlList(href=f"{program.href}/actderc", subscribable=0)
+    whole = r.DERControlList(href=f"{program.href}/actderc", subscribable=call.utility.notifies)
     return paged(whole, life.active(program.events), call.page)
 
 

@@ -7,7 +7,7 @@ short name in lower case (`items`, `base`, `status`). `all` and `results` are fi
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ieee2030_5.codec import CSIP_AUS, attribute, csipaus
+from ieee2030_5.codec import CSIP_AUS, attribute, csipaus, typed
 from ieee2030_5.scalars import (
     LFDI,
     MRID,
@@ -781,3 +781,14 @@ class SubscriptionList(List):
 
     pollRate: UInt32 | None = attribute()
     items: tuple[Subscription, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification(Resource):
+    """What a subscriber is told: what the resource is now, or that the subscription has ended."""
+
+    subscribedResource: Uri
+    newResourceURI: Uri | None = None
+    resource: Resource | None = typed()
+    status: UInt8
+    subscriptionURI: Uri

@@ -38,6 +38,8 @@ class DeviceSettings:
     """DefaultDERControl until the first control brings its own fallback."""
     in_band: bool = False
     """True: the device appears only once it has registered itself by POST /edev."""
+    notify_hosts: frozenset[str] = frozenset()
+    """Hosts that its client may have notifications sent to; none: it may not subscribe."""
     forward_is_generation: bool = False
     """Sign of its readings: the schema calls 1 (forward) delivered to the customer, some DER clients generation."""
 

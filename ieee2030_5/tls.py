@@ -32,6 +32,21 @@ def server_context(certificate: Path, key: Path, authorities: Path) -> ssl.SSLCo
     return context
 
 
+def client_context(certificate: Path, key: Path, authorities: Path) -> ssl.SSLContext:
+    """A context for notifications: the server's own certificate, and any destination that the authorities vouch for.
+
+    Device certificates hold no host name to check.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(authorities)
+    context.check_hostname = False
+    return context
+
+
 class Session(SSLProtocol):
     """asyncio's TLS with two changes: it tells a refused client why, and an idle connection takes little memory.
 

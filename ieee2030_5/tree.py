@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
-from ieee2030_5 import end_devices, entry, metering, programs
+from ieee2030_5 import end_devices, entry, metering, programs, subscriptions
 from ieee2030_5 import resources as r
 from ieee2030_5.call import (
     INVALID_FORMAT,
@@ -22,8 +22,9 @@ from ieee2030_5.call import (
     registered,
 )
 from ieee2030_5.codec import DocumentError, InvalidValueError, parse, render
-from ieee2030_5.paging import QueryError, read_query
+from ieee2030_5.paging import CAP, Page, QueryError, read_query
 from ieee2030_5.records import Issued, Keep, Record, Removed, Stored
+from ieee2030_5.subscriptions import Notice
 from ieee2030_5.utility import Utility
 
 Get = Callable[[Call], r.Resource]
@@ -56,6 +57,8 @@ class Route:
     post: Write | None = None
     revision: Callable[[Call], int] | None = None
     """Where given, the rendered answer is reused until the number changes."""
+    tells: bool = False
+    """Clients may subscribe to it."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -72,6 +75,7 @@ def _der_document(name: str, cls: type[r.Resource]) -> Route:
         stores=(cls,),
         put=end_devices.put_document,
         keep=end_devices.keep_document,
+        tells=True,
     )
 
 
@@ -81,7 +85,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/dcap", anyone, entry.device_capability),
     Route("/tm", registered, entry.time),
     Route("/sdev", registered, entry.self_device),
-    Route("/edev", anyone, end_devices.get_list, takes=(r.EndDevice,), post=end_devices.register),
+    Route("/edev", anyone, end_devices.get_list, takes=(r.EndDevice,), post=end_devices.register, tells=True),
     Route(
         "/edev/{e}",
         own_device,
@@ -92,6 +96,7 @@ ROUTES: tuple[Route, ...] = (
         keep=end_devices.keep,
         drop=end_devices.drop,
         revision=_E,
+        tells=True,
     ),
     Route(
         "/edev/{e}/rg",
@@ -108,9 +113,9 @@ ROUTES: tuple[Route, ...] = (
         put=end_devices.put_connection_point,
         keep=end_devices.keep_document,
     ),
-    Route("/edev/{e}/fsa", own_device, end_devices.assignments, revision=_E),
+    Route("/edev/{e}/fsa", own_device, end_devices.assignments, revision=_E, tells=True),
     Route("/edev/{e}/fsa/1", own_device, end_devices.assignment, revision=_E),
-    Route("/edev/{e}/fsa/1/derp", own_device, programs.of_device),
+    Route("/edev/{e}/fsa/1/derp", own_device, programs.of_device, tells=True),
     Route("/edev/{e}/der", own_device, end_devices.ders, revision=_E),
     Route("/edev/{e}/der/1", own_device, end_devices.der, revision=_E),
     Route("/edev/{e}/der/1/derp", own_device, programs.of_device),
@@ -126,6 +131,7 @@ ROUTES: tuple[Route, ...] = (
         takes=(r.LogEvent,),
         post=end_devices.post_log,
         revision=_E,
+        tells=True,
     ),
     Route(
         "/edev/{e}/lel/{l}",
@@ -136,8 +142,25 @@ ROUTES: tuple[Route, ...] = (
         keep=end_devices.keep_log,
         drop=end_devices.drop_log,
     ),
-    Route("/derp", registered, programs.get_list),
-    Route("/derp/{p}", own_program, programs.get, revision=_P),
+    Route(
+        "/edev/{e}/sub",
+        subscriptions.get_list,
+        subscriptions.get_list,
+        takes=(r.Subscription,),
+        post=subscriptions.post,
+    ),
+    Route(
+        "/edev/{e}/sub/{s}",
+        subscriptions.get,
+        subscriptions.get,
+        stores=(r.Subscription,),
+        put=subscriptions.put,
+        delete=True,
+        keep=subscriptions.keep,
+        drop=subscriptions.drop,
+    ),
+    Route("/derp", registered, programs.get_list, tells=True),
+    Route("/derp/{p}", own_program, programs.get, revision=_P, tells=True),
     Route(
         "/derp/{p}/dderc",
         own_program,
@@ -145,9 +168,10 @@ ROUTES: tuple[Route, ...] = (
         stores=(r.DefaultDERControl,),
         keep=programs.keep_default,
         revision=_P,
+        tells=True,
     ),
-    Route("/derp/{p}/derc", own_program, programs.controls, revision=_P),
-    Route("/derp/{p}/actderc", own_program, programs.active_controls, revision=_P),
+    Route("/derp/{p}/derc", own_program, programs.controls, revision=_P, tells=True),
+    Route("/derp/{p}/actderc", own_program, programs.active_controls, revision=_P, tells=True),
     Route(
         "/derp/{p}/derc/{c}",
         programs.control,
@@ -242,6 +266,8 @@ class Tree:
         self.utility = utility
         self._keep = keep
         self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
+        self._told: dict[str, r.Resource | None] = {}
+        """What each subscriber knows."""
 
     def answer(self, lfdi: str, asked: Asked, now: int) -> Answer:
         """Answer one request of the client with this certificate; a bad request is a 4xx with an Error body."""
@@ -260,7 +286,7 @@ class Tree:
             raise Absent(path)
         route, params = found
         self.utility.advance(now)
-        call = Call(self.utility, principal_of(self.utility, lfdi), path, now, params)
+        call = self._call(lfdi, path, now, params)
         route.visible(call)
         if asked.method not in route.methods:
             raise Refused(405, INVALID_FORMAT, f"{asked.method} {path}", {"Allow": ", ".join(route.methods)})
@@ -310,11 +336,57 @@ class Tree:
         created = kept.created and asked.method == "POST"
         return Answer(201 if created else 204, headers={"Location": kept.href})
 
+    def _call(self, lfdi: str, path: str, now: int, params: Params) -> Call:
+        def subscribable(other: str) -> bool:
+            found = match(other)
+            return found is not None and found[0].tells and self._look(lfdi, other, now, 0) is not None
+
+        return Call(self.utility, principal_of(self.utility, lfdi), path, now, params, subscribable=subscribable)
+
+    def _look(self, lfdi: str, path: str, now: int, limit: int) -> r.Resource | None:
+        """What a client would get, up to `limit` items of a list; `None` where it may see nothing.
+
+        A resource that waits for its first document looks like an empty one.
+        """
+        found = match(path)
+        if found is None:
+            return None
+        route, params = found
+        call = replace(self._call(lfdi, path, now, params), page=Page(limit=min(limit, CAP)))
+        try:
+            route.visible(call)
+        except Absent:
+            return None
+        try:
+            return route.get(call)
+        except Absent:
+            return r.Resource(href=path)
+
+    def notices(self, now: int) -> list[Notice]:
+        """What subscribers have to be told since the last time; the first look at a subscription tells nothing."""
+        due = []
+        for device in self.utility.devices.values():
+            for href, subscription in list(device.subscriptions.items()):
+                lfdi = device.settings.lfdi
+                seen = self._look(lfdi, subscription.subscribedResource, now, subscription.limit)
+                if href in self._told and seen != self._told[href]:
+                    due.append(subscriptions.notice(device, subscription, seen, aus=True))
+                self._told[href] = seen
+                if seen is None:
+                    self.remove(href, now)
+        return due
+
     def store(self, href: str, document: r.Resource, owner: str, now: int) -> None:
         """Keep a document, then fold it into the state."""
         document = replace(document, href=href)
         self._keep(Stored(href, render(document, aus=True).decode(), owner, now))
+        if isinstance(document, r.Subscription) and not self._is_told(href):
+            self._told[href] = self._look(owner, document.subscribedResource, now, document.limit)
         self._fold(href, document, owner, now)
+
+    def _is_told(self, href: str) -> bool:
+        """True where this subscription is being renewed."""
+        return href in self._told and any(href in device.subscriptions for device in self.utility.devices.values())
 
     def remove(self, href: str, now: int) -> None:
         """Keep a removal, then fold it; the removal of an event is its cancellation."""

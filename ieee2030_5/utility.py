@@ -137,6 +137,11 @@ class Utility:
             self.issued = {mrid: item for mrid, item in self.issued.items() if item.end_s > horizon}
         return changed
 
+    @property
+    def notifies(self) -> int:
+        """`subscribable` of whatever changes: 1 where anyone may subscribe at all."""
+        return int(any(device.settings.notify_hosts for device in self.devices.values()))
+
     def touch(self, program: Program) -> None:
         """Note that a program has changed, and when it will change by itself."""
         program.revision += 1
@@ -183,7 +188,7 @@ def _own_program(settings: ServerSettings, device: Device) -> Program:
         raise ValueError(f"default limit of {resource}: {error}") from error
     default = r.DefaultDERControl(
         href=f"/derp/{slug}/dderc",
-        subscribable=1,
+        subscribable=int(any(item.notify_hosts for item in settings.devices)),
         mRID=mrid(settings, "dderc", resource),
         description="Default limit",
         version=0,

@@ -5,10 +5,11 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from gateway.clock import wall
 from ieee2030_5 import resources as r
@@ -234,3 +235,42 @@ async def test_readings_and_the_link_arrive_as_signals(laboratory: Laboratory) -
             assert response.status == 201
         assert [item.value for item in site.said(Measurement)] == [42.0]  # type: ignore[attr-defined]
         assert [(item.resource, item.state) for item in site.said(LinkChanged)] == [("B", LinkState.ONLINE)]  # type: ignore[attr-defined]
+
+
+async def test_notifications_go_to_the_subscriber_over_mutual_tls(laboratory: Laboratory, validate) -> None:
+    heard: list[bytes] = []
+    refusals = iter([503, 201])
+
+    async def hear(request: web.BaseRequest) -> web.Response:
+        heard.append(await request.read())
+        return web.Response(status=next(refusals, 201))
+
+    sink = web.ServerRunner(web.Server(hear))
+    await sink.setup()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    own = laboratory.issued["B"]
+    context.load_cert_chain(own.certificate, own.key)
+    context.load_verify_locations(laboratory.directory / "root.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    await web.TCPSite(sink, "127.0.0.1", 0, ssl_context=context).start()
+    uri = f"https://127.0.0.1:{sink.addresses[0][1]}/ntfy"
+    plain = laboratory.settings().devices[1]
+    devices = (replace(plain, notify_hosts=frozenset({"127.0.0.1"})),)
+    try:
+        async with running(laboratory, devices=devices) as site, site.client("B") as session:
+            body = render(
+                r.Subscription(subscribedResource="/derp/B/derc", encoding=0, level="+S1", limit=5, notificationURI=uri)
+            )
+            async with session.post("/edev/B/sub", data=body, headers={"Content-Type": MEDIA_TYPE}) as response:
+                assert response.status == 201
+            await site.server.apply(control())
+            async with asyncio.timeout(20):
+                while len(heard) < 2:  # noqa: ASYNC110 - the sink appends to a plain list
+                    await asyncio.sleep(0.05)
+    finally:
+        await sink.cleanup()
+    validate(heard[0])
+    assert b'xsi:type="DERControlList"' in heard[0]
+    assert heard[0] == heard[1], "the same state is sent again after a refusal for the moment"

@@ -472,3 +472,99 @@ def test_no_request_whatever_ends_in_a_server_error(tree: Tree, a: Client, b: Cl
                         validate(answer.body)
     issue(tree, control("B", 9), NOW)
     issue(tree, control("A", 9), NOW)
+
+
+@pytest.fixture
+def subscriber(laboratory: Laboratory, records: list[Record]) -> Client:
+    settings = laboratory.settings()
+    devices = tuple(replace(device, notify_hosts=frozenset({"b.example"})) for device in settings.devices)
+    tree = Tree(build(replace(settings, devices=devices), laboratory.lfdi("server"), T0), records.append)
+    return Client(tree, laboratory.lfdi("B"))
+
+
+def subscription(resource: str = "/derp/B/derc", **changes: object) -> r.Subscription:
+    plain = r.Subscription(
+        subscribedResource=resource, encoding=0, level="+S1", limit=10, notificationURI="https://b.example:8443/ntfy"
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_a_subscription_is_one_however_often_it_is_posted(subscriber: Client) -> None:
+    first = subscriber.ask("POST", "/edev/B/sub", subscription())
+    again = subscriber.ask("POST", "/edev/B/sub", subscription("/derp/B/derc?s=0&l=10"))
+    assert (first.status, again.status) == (201, 204)
+    assert first.headers["Location"] == again.headers["Location"]
+    href = first.headers["Location"]
+    kept = subscriber.get(href, r.Subscription)
+    assert replace(kept, href=None) == subscription()  # type: ignore[type-var]
+    assert b'SubscriptionListLink href="/edev/B/sub" all="1"' in subscriber.ask("GET", "/edev/B").body
+    assert subscriber.ask("DELETE", href).status == 204
+    assert subscriber.ask("GET", href).status == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"notificationURI": "https://elsewhere.example/ntfy"}, 1),
+        ({"notificationURI": "https://169.254.169.254/latest"}, 1),
+        ({"notificationURI": "file:///etc/passwd"}, 1),
+        ({"notificationURI": "https://b.example:99999/"}, 1),
+        ({"notificationURI": "/relative"}, 1),
+        ({"encoding": 1}, 1),
+        ({"condition": r.Condition(attributeIdentifier=0, lowerThreshold=0, upperThreshold=1)}, 3),
+        ({"subscribedResource": "/derp/A/derc"}, 1),
+        ({"subscribedResource": "/tm"}, 1),
+        ({"subscribedResource": "/nothing"}, 1),
+    ],
+)
+def test_a_subscription_that_cannot_be_served_is_refused(subscriber: Client, changes: dict, reason: int) -> None:
+    answer = subscriber.ask("POST", "/edev/B/sub", subscription(**changes))
+    assert answer.status == 400
+    assert parse(answer.body, (r.Error,)).reasonCode == reason
+
+
+def test_a_client_without_a_destination_has_no_subscriptions(b: Client) -> None:
+    assert b.ask("GET", "/edev/B/sub").status == 404
+    assert b.ask("POST", "/edev/B/sub", subscription()).status == 404
+    assert b"SubscriptionListLink" not in b.ask("GET", "/edev/B").body
+
+
+def test_subscribers_are_told_of_every_change_and_of_nothing_else(subscriber: Client, validate: Validate) -> None:
+    tree = subscriber.tree
+    subscriber.ask("POST", "/edev/B/sub", subscription())
+    assert tree.notices(T0) == []
+    issue(tree, control(start_s=NOW + 60))
+    (told,) = tree.notices(T0 + 1)
+    assert (told.to, told.notification.status) == ("https://b.example:8443/ntfy", 0)
+    validate(render(told.notification))
+    assert b'xsi:type="DERControlList"' in render(told.notification)
+    assert tree.notices(T0 + 2) == []
+    tree.utility.advance(T0 + 60)
+    (active,) = tree.notices(T0 + 60)
+    assert b"<currentStatus>1</currentStatus>" in render(active.notification)
+    tree.remove(tree.utility.programs["B"].events[0].href or "", T0 + 70)
+    (cancelled,) = tree.notices(T0 + 70)
+    assert cancelled.notification.status == 0
+    assert b"<currentStatus>2</currentStatus>" in render(cancelled.notification)
+    body = subscriber.ask("GET", "/derp/B/derc?l=10").body
+    assert body.split(b">", 2)[2] == render(cancelled.notification.resource).split(b">", 2)[2]  # type: ignore[arg-type]
+
+
+def test_a_subscriber_may_ask_to_be_told_only_that_something_changed(subscriber: Client, validate: Validate) -> None:
+    subscriber.ask("POST", "/edev/B/sub", subscription("/derp/B/dderc", limit=0))
+    issue(subscriber.tree, control())
+    (told,) = subscriber.tree.notices(T0)
+    assert told.notification.resource is None
+    validate(render(told.notification))
+
+
+def test_a_subscription_survives_a_restart_and_is_not_told_what_it_knows(
+    subscriber: Client, records: list[Record], laboratory: Laboratory
+) -> None:
+    subscriber.ask("POST", "/edev/B/sub", subscription())
+    issue(subscriber.tree, control())
+    after = Tree(build(subscriber.tree.utility.settings, laboratory.lfdi("server"), T0), lambda _: None)
+    after.restore(records)
+    assert after.notices(T0 + 5) == []
+    issue(after, control(version=2, limit=Bounds(ceiling_w=1.0)), NOW + 6)
+    assert len(after.notices(T0 + 6)) == 1
