@@ -108,6 +108,8 @@ class ModbusEndpoint(Section):
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     poll_s: Seconds = 1
     timeout_s: Seconds = 1
+    sunspec: Literal["700", "legacy"] = "700"
+    """Series of models that a simulated device offers; of a real one the gateway finds out by itself."""
 
 
 class Ieee20305Endpoint(Section):
@@ -284,6 +286,8 @@ class Testbed(Section):
     """Time between two solutions of the true network."""
     initial_mw: dict[Identifier, Megawatt] = Field(default_factory=dict)
     """Power of each simulated device at the start; absent means 0."""
+    broker: Literal["embedded", "running"] = "embedded"
+    """Where simulated MQTT devices meet the gateway: a broker of the testbed's own, or one that runs already."""
     control_port: TcpPort = 18_099
     """HTTP control of the simulated world: faults by name, schedules, the truth."""
 

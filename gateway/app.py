@@ -1,12 +1,15 @@
 """The composition root: the only module that builds things and joins them."""
 
 import asyncio
+import hashlib
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -103,6 +106,7 @@ async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
             adapters = build_adapters(zone, now)
             send = _sender(client, facts, say)
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
+            await journal.append([record.entry(_started(zone, now()))])
             async with _party_interface(zone, facts, loop):
                 structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)
                 async with asyncio.TaskGroup() as tasks:
@@ -110,6 +114,13 @@ async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
                     tasks.create_task(keep_running(loop, adapters, random.Random()), name="control")
     finally:
         engine.close()
+        structlog.get_logger().info("gateway.stopped")
+
+
+def _started(zone: ZoneFile, at_s: float) -> record.Started:
+    digest = hashlib.sha256(zone.model_dump_json().encode()).hexdigest()
+    model = zone.zone.dso_model.value
+    return record.Started(zone.zone.id, model, zone.network.version, version("ampacity"), digest, at_s)
 
 
 class StartError(Exception):
@@ -141,9 +152,13 @@ async def _journal(path: Path) -> AsyncIterator[tuple[Journal, Book]]:
     """The journal, open for writing, and the book as it was left."""
     journal = Journal.open(path)
     try:
-        book = Book()
-        for event in record.events(journal.replay()):
-            book.fold(event)
+        began = time.perf_counter()
+        book = record.restore(journal)
+        structlog.get_logger().info(
+            "journal.replayed",
+            duration_ms=round(1e3 * (time.perf_counter() - began), 1),
+            count=len(book.controls),
+        )
         yield journal, book
     finally:
         journal.close()

@@ -3,13 +3,16 @@
 import asyncio
 import multiprocessing
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from gateway.supervise import contained
 from grid_engine.cycle import answer as solve
 from grid_engine.importers import pandapower
 from grid_engine.model import Network
@@ -43,9 +46,14 @@ def _solve(study: Study) -> Answer:
 
 
 def timed(network: Network, study: Study) -> Answer:
-    """The answer with the time that it took."""
+    """The answer with the time that it took; a defect of the engine is a failed study, not the end of control."""
     began = time.perf_counter()
-    return replace(solve(network, study), duration_s=time.perf_counter() - began)
+    answer = contained(partial(solve, network, study))
+    if isinstance(answer, Exception):
+        where = traceback.extract_tb(answer.__traceback__)[-1]
+        detail = f"defect in the engine: {type(answer).__name__}: {answer} ({Path(where.filename).name}:{where.lineno})"
+        answer = Answer(study.study_id, Status.NOT_CONVERGED, network.version, detail=detail)
+    return replace(answer, duration_s=time.perf_counter() - began)
 
 
 class WorkerEngine:

@@ -27,15 +27,15 @@ class Ledger:
         self._say = say
         self._failing = False
 
-    async def commit(self, events: Sequence[Event], *, keep: bool = True) -> bool:
+    async def commit(self, facts: Sequence[record.Fact], *, keep: bool = True) -> bool:
         """Journal and fold; False where the journal could not be written, and then nothing was folded.
 
         Args:
             keep: False folds without journalling, for a cycle that concluded nothing new.
         """
-        if keep and events:
+        if keep and facts:
             try:
-                await self._journal.append([record.entry(event) for event in events])
+                await self._journal.append([record.entry(fact) for fact in facts])
             except JournalError as error:
                 if not self._failing:
                     self._say.journal_failed(error)
@@ -44,6 +44,7 @@ class Ledger:
             if self._failing:
                 self._say.journal_recovered()
             self._failing = False
-        for event in events:
-            self.book.fold(event)
+        for fact in facts:
+            if isinstance(fact, Event):
+                self.book.fold(fact)
         return True

@@ -21,6 +21,7 @@ from gateway.coordination.zone import Resource, ZoneFacts
 from gateway.engine import Engine
 from gateway.ledger import Ledger
 from gateway.narrate import Narrator
+from gateway.record import Checkpoint, Fact
 from gateway.snapshot import Image
 from grid_engine.results import Answer, Status, Study
 from protocols.points import Quantity
@@ -45,6 +46,8 @@ APPLY_DEADLINE_S = 15.0
 """Longest that one instruction may occupy its adapter."""
 CONTROL_TICK_S = 1.0
 """How often leases and verdicts are looked at without being woken."""
+CHECKPOINT_S = 3_600.0
+"""Between two checkpoints in the journal."""
 PENDING = 10_000
 """Answers of devices that wait for the journal; the oldest is dropped beyond that, and said so."""
 
@@ -79,7 +82,7 @@ class Loop:
     _tasks: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _touched: asyncio.Event = field(default_factory=asyncio.Event)
-    _pending: deque[Event] = field(default_factory=lambda: deque(maxlen=PENDING))
+    _pending: deque[Fact] = field(default_factory=lambda: deque(maxlen=PENDING))
     _reassert: set[str] = field(default_factory=set)
     _confirmed: set[str] = field(default_factory=set)
     _applying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -98,6 +101,7 @@ class Loop:
         async with self._tasks:
             self._tasks.create_task(self._controls(), name="controls")
             self._tasks.create_task(self._cycles(), name="cycles")
+            self._tasks.create_task(self._checkpoints(), name="checkpoints")
 
     # --- inputs -----------------------------------------------------------------------------------
 
@@ -157,6 +161,7 @@ class Loop:
         before = self.image.freeze(self.now()).link(change.resource)
         self.image.fold(change)
         self.say.link(change)
+        self._later(change)
         came_up = change.state is LinkState.ONLINE and before not in (LinkState.ONLINE, LinkState.DEGRADED)
         if came_up:
             self._reassert.add(change.resource)
@@ -164,11 +169,11 @@ class Loop:
         self._touched.set()
         self._wake.set()
 
-    def _later(self, event: Event) -> None:
-        """Keep an event until `_controls` has journalled it."""
+    def _later(self, fact: Fact) -> None:
+        """Keep a fact until `_controls` has journalled it."""
         if len(self._pending) == PENDING:
             self.say.dropped(self._pending[0])
-        self._pending.append(event)
+        self._pending.append(fact)
         self._touched.set()
 
     def _alarming(self, signal: Measurement) -> bool:
@@ -215,15 +220,17 @@ class Loop:
         question = study.impact(at)
         answer = await self.engine.answer(question)
         decided, messages = self._conclude(at, question, answer)
+        ahead: tuple[Decided, ...] = ()
         if answer.status is Status.SOLVED:
             await self._gather_evidence(at, question)
-            messages += await self._publish_ahead(at)
+            ahead, more = await self._publish_ahead(at)
+            messages += more
         owed = deadlines.overdue(at)
         outgoing = (*messages, *owed.reminders)
         sent = [Sent(m, at.now_s, at.cycle_id) for m in outgoing if self._may_travel(m)]
         changed = bool(sent or owed.alarms) or (answer.status is not Status.SOLVED) != self._failing
         self._failing = answer.status is not Status.SOLVED
-        events: list[Event] = [decided, *sent, *owed.alarms]
+        events: list[Event] = [decided, *ahead, *sent, *owed.alarms]
         if not await self.ledger.commit(events, keep=changed):
             return
         self.say.cycle(at, answer, [s.message for s in sent], owed.alarms)
@@ -242,15 +249,17 @@ class Loop:
         decided = Decided(at.cycle_id, at.now_s, question, answer, measured, settled, verdict.headroom)
         return decided, verdict.messages
 
-    async def _publish_ahead(self, at: Situation) -> tuple[Message, ...]:
+    async def _publish_ahead(self, at: Situation) -> tuple[tuple[Decided, ...], tuple[Message, ...]]:
         """Envelopes for the intervals ahead, once per interval and where the zone asks for them."""
         begun_s = self.zone.clocks.interval_start(at.now_s)
         if not self.zone.limits.look_ahead or begun_s == self._published_s:
-            return ()
-        answer = await self.engine.answer(study.look_ahead(at))
+            return (), ()
+        question = study.look_ahead(at)
+        answer = await self.engine.answer(question)
         if answer.status is Status.SOLVED:
             self._published_s = begun_s
-        return decide.limits_ahead(at, answer, study.intervals_ahead(at))
+        decided = Decided(at.cycle_id, at.now_s, question, answer)
+        return (decided,), decide.limits_ahead(at, answer, study.intervals_ahead(at))
 
     async def _gather_evidence(self, at: Situation, question: Study) -> None:
         """Compare measured flows with those that a lost device's fallback would make."""
@@ -279,15 +288,21 @@ class Loop:
                 self._wake.set()
             await self._issue(at)
 
+    async def _checkpoints(self) -> None:
+        """Let a restart begin at a recent state of the book and not at the first entry of the journal."""
+        while True:
+            await self.ledger.commit([Checkpoint(self.zone.id, self.book, self.now())])
+            await asyncio.sleep(CHECKPOINT_S)
+
     async def _take_answers(self) -> bool:
         waiting = list(self._pending)
         self._pending.clear()
         if not await self.ledger.commit(waiting):
             self._pending.extendleft(reversed(waiting))
             return False
-        for event in waiting:
-            self.say.answered(event, self.book)
-            if isinstance(event, Answered) and event.ack.outcome in (Outcome.REJECTED, Outcome.UNKNOWN):
+        for fact in waiting:
+            self.say.answered(fact, self.book)
+            if isinstance(fact, Answered) and fact.ack.outcome in (Outcome.REJECTED, Outcome.UNKNOWN):
                 self._wake.set()
         return True
 

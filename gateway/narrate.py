@@ -1,12 +1,11 @@
 """What the control loop says in the log: one event per decision, edge or outcome, in the words of the catalogue."""
 
 from collections.abc import Iterable, Sequence
-from typing import assert_never
 
 import structlog
 
-from gateway.coordination.book import Book
-from gateway.coordination.events import Alarmed, Answered, Decided, Event, Issued, Kept, Received, Sent
+from gateway.coordination.book import Book, ControlRecord
+from gateway.coordination.events import Alarmed, Answered, Issued, Kept
 from gateway.coordination.messages import (
     CapabilityNotice,
     DispatchCopy,
@@ -17,8 +16,12 @@ from gateway.coordination.messages import (
     OutageNotice,
 )
 from gateway.coordination.situation import Situation
+from gateway.record import Fact
 from grid_engine.results import Answer, Status
 from protocols.signals import Ack, Control, LinkChanged, LinkState, Outcome
+
+STEPS = frozenset({Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED})
+"""Answers of devices that fetch their controls: each is an edge."""
 
 CONCLUSIVE = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED, Outcome.REJECTED, Outcome.UNKNOWN, Outcome.EXPIRED})
 
@@ -185,17 +188,12 @@ class Narrator:
             reasserted=reasserted,
         )
 
-    def answered(self, event: Event, book: Book) -> None:
+    def answered(self, fact: Fact, book: Book) -> None:
         """A device answered, or showed its baseline."""
-        match event:
-            case Answered(ack):
-                self._outcome(ack, book)
-            case Kept(baseline):
-                self._log.info("baseline.kept", resource=baseline.resource, values=dict(baseline.values))
-            case Received() | Sent() | Decided() | Issued() | Alarmed():
-                pass
-            case _:
-                assert_never(event)
+        if isinstance(fact, Answered):
+            self._outcome(fact.ack, book)
+        elif isinstance(fact, Kept):
+            self._log.info("baseline.kept", resource=fact.baseline.resource, values=dict(fact.baseline.values))
 
     def verdicts(self, events: Iterable[Answered], book: Book) -> None:
         """Measured power has settled what became of controls."""
@@ -205,7 +203,8 @@ class Narrator:
     def _outcome(self, ack: Ack, book: Book) -> None:
         held = book.controls.get(ack.resource)
         if ack.outcome not in CONCLUSIVE or held is None:
-            self._log.debug(
+            say = self._log.info if ack.outcome in STEPS else self._log.debug
+            say(
                 "control.ack",
                 resource=ack.resource,
                 control_id=ack.control_id,
@@ -213,6 +212,7 @@ class Narrator:
                 detail=ack.detail,
             )
             return
+        written = ack if held.written is None else held.written
         say = self._log.info if ack.outcome is Outcome.VERIFIED else self._log.warning
         say(
             "command.completed",
@@ -221,9 +221,11 @@ class Narrator:
             corr_id=held.limit_id,
             outcome=ack.outcome.value,
             detail=ack.detail,
-            requested=dict(ack.requested),
-            read_back=dict(ack.read_back),
+            constraint_id=_constraint(book, held),
+            requested=dict(written.requested),
+            read_back=dict(written.read_back),
             power_before_mw=None if held.power_w is None else _mw(held.power_w),
+            write_ms=round(1e3 * (written.at_s - held.first_issued_s), 1),
             latency_ms=round(1e3 * (ack.at_s - held.first_issued_s), 1),
         )
 
@@ -239,6 +241,15 @@ class Narrator:
         """The journal can be written again."""
         self._log.info("journal.recovered")
 
-    def dropped(self, event: Event) -> None:
+    def dropped(self, fact: Fact) -> None:
         """An answer was lost because too many wait for the journal."""
-        self._log.error("answer.dropped", kind=type(event).__name__)
+        self._log.error("answer.dropped", kind=type(fact).__name__)
+
+
+def _constraint(book: Book, held: ControlRecord) -> str:
+    """Asset behind the limit that a control enforces; empty where the limit is gone."""
+    for records in book.limits.values():
+        for record in records:
+            if record.limit.limit_id == held.limit_id:
+                return record.limit.constraint_id
+    return ""

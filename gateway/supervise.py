@@ -1,8 +1,9 @@
-"""The one crash barrier: whatever escapes an adapter ends there and restarts that adapter alone."""
+"""The one crash barrier: what escapes an adapter restarts that adapter alone, what escapes a study is its answer."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 Crashed = Callable[[str, Exception, float], None]
 """Told the name, the error and the seconds until the restart."""
@@ -11,6 +12,17 @@ FIRST_RESTART_S = 1.0
 LAST_RESTART_S = 30.0
 STEADY_S = 60.0
 """Having run this long, a task counts as healthy and the next restart is quick again."""
+
+
+T = TypeVar("T")
+
+
+def contained(call: Callable[[], T]) -> T | Exception:
+    """What `call` returns, or the error that it raised: a defect there must not end what the caller does."""
+    try:
+        return call()
+    except Exception as caught:  # noqa: BLE001 - this is the barrier
+        return caught
 
 
 async def supervised(name: str, run: Callable[[], Awaitable[None]], crashed: Crashed, rng: random.Random) -> None:

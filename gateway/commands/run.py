@@ -11,9 +11,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import structlog
+
 from config.loader import ConfigError, load
 from config.settings import ZoneFile
 from gateway import app
+from gateway.historian import HistorianError
 from gateway.journal.entries import JournalError
 from gateway.logs.setup import configure
 
@@ -41,9 +44,10 @@ def run(args: Namespace) -> int:
         zone = zone.model_copy(update={"storage": zone.storage.model_copy(update={"directory": str(args.storage)})})
     common = {"zone": zone.zone.id, "model": zone.zone.dso_model.value}
     outlet = configure(args.level, common=common)
+    structlog.get_logger().info("config.loaded", path=str(args.zone), model_version=zone.network.version)
     try:
         asyncio.run(_until_told(zone))
-    except (JournalError, app.StartError) as problem:
+    except (JournalError, HistorianError, app.StartError) as problem:
         print(f"ampacity run: {problem}", file=sys.stderr)
         return 1
     finally:

@@ -18,8 +18,11 @@ from gateway.coordination.messages import (
     OutageAck,
     OutageNotice,
 )
-from grid_engine.results import Status
+from grid_engine.results import Purpose, Status
 from protocols.signals import Ack, Baseline, Bounds, Instruction, Outcome
+
+SEEN = 100_000
+"""Message ids that are remembered; beyond that the older half is forgotten."""
 
 FINAL = frozenset({Outcome.REJECTED, Outcome.UNKNOWN, Outcome.UNVERIFIED})
 """Outcomes after which a resource cannot be counted on to obey."""
@@ -61,8 +64,13 @@ class ControlRecord:
     answered_s: float = 0.0
     written_s: float | None = None
     """First time the device was seen to hold it."""
-    read_back: bool = False
-    """The device's registers, reversion among them, were read back equal at least once."""
+    written: Ack | None = None
+    """The newest answer that said what was written and what was read back."""
+
+    @property
+    def read_back(self) -> bool:
+        """True once the device's registers, reversion among them, were read back equal."""
+        return self.written is not None and bool(self.written.read_back)
 
 
 @dataclass(slots=True)
@@ -130,6 +138,9 @@ class Book:
 
     def _received(self, message: Message, at_s: float) -> None:
         self.seen[message.header.msg_id] = at_s
+        if len(self.seen) > SEEN:
+            oldest = sorted(self.seen, key=self.seen.__getitem__)[: SEEN // 2]
+            self.seen = {m: t for m, t in self.seen.items() if m not in frozenset(oldest)}
         if self.is_stale(message):
             return
         match message.body:
@@ -177,6 +188,8 @@ class Book:
         self.tightest[limit.resource] = Bounds(limit.floor_w, limit.ceiling_w)
 
     def _decided(self, event: Decided) -> None:
+        if event.study.purpose is Purpose.ENVELOPE:
+            return  # it looks ahead: it says nothing of now
         self.last_answer = event
         if event.answer.status is Status.SOLVED:
             self.last_solved_s = event.at_s
@@ -205,5 +218,5 @@ class Book:
         record.answered_s = ack.at_s
         if ack.outcome in (Outcome.WRITTEN, Outcome.STARTED) and record.written_s is None:
             record.written_s = ack.at_s
-        if ack.outcome is Outcome.WRITTEN and ack.read_back:
-            record.read_back = True
+        if ack.requested:
+            record.written = ack

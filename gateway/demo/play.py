@@ -17,6 +17,7 @@ from gateway import clock
 from gateway.demo.eventlog import EventLog, Line
 from gateway.demo.processes import Child, DemoError, child, until_answering
 from gateway.demo.scene import Record, Sample, Scene
+from ieee2030_5.pki import make_pki
 
 SAMPLE_S = 0.5
 LINKS_S = 60.0
@@ -35,17 +36,28 @@ async def play(scene: Scene, directory: Path, told: Told, progress: Progress) ->
     Raises:
         DemoError: a process failed or never became ready.
     """
-    zone = load(scene.zone)
+    path = await asyncio.to_thread(_own_zone, scene.zone, directory)
+    zone = load(path)
     control = f"http://127.0.0.1:{zone.testbed.control_port}/v1"
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
-        child("testbed", ("testbed", str(scene.zone)), directory / "testbed.log") as testbed,
+        child("testbed", ("testbed", str(path)), directory / "testbed.log") as testbed,
     ):
         await until_answering(session, f"{control}/truth", testbed)
-        arguments = ("run", str(scene.zone), "--storage", str(directory))
+        arguments = ("run", str(path), "--storage", str(directory))
         async with child("gateway", arguments, directory / "gateway.log") as gateway:
             performance = _Performance(scene, zone, session, control, gateway, told, progress)
             return await performance.run()
+
+
+def _own_zone(zone: Path, directory: Path) -> Path:
+    """The zone with a test PKI of its own in `directory`, for its IEEE 2030.5 clients."""
+    path, certificates = directory / "zone.yaml", directory / "certs"
+    path.write_text(f"extends: {zone}\nieee2030_5: {{certificates: {certificates}}}\n")
+    clients = [name for name, d in load(path).devices.items() if d.endpoint.protocol == "ieee2030_5"]
+    if clients:
+        make_pki(certificates, clients, ("localhost", "127.0.0.1"), clock.wall())
+    return path
 
 
 @dataclass(slots=True)
@@ -86,13 +98,15 @@ class _Performance:
                 if line["event"] == "device.link" and line["state"] == "online" and line["resource"] in waiting:
                     waiting.discard(line["resource"])
                     self.told(-1.0, line)
-                if line["event"] == "psa.ready":
+                elif line["event"] == "psa.ready":
                     waiting.discard(ENGINE)
                     self.told(-1.0, line)
             await asyncio.sleep(0.1)
 
     async def _begin(self) -> None:
         scene = self.scene
+        if scene.tap is not None:
+            await self._post("plant", {"taps": dict.fromkeys(("T1", "T2"), scene.tap)})
         for device, power_mw in scene.available_mw.items():
             await self._post("available", {"resource": device, "power_mw": power_mw})
         if scene.dispatch_mw is not None:

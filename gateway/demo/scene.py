@@ -66,8 +66,8 @@ class Scene:
     """What the system operator dispatches at the start, if it does."""
     available_mw: Mapping[str, float] = field(default_factory=dict)
     """What becomes available to devices at the start."""
-    watched: tuple[str, ...] = ("L12.current_a", "B4.voltage_pu")
-    """Points of the grid in the plot."""
+    tap: int | None = None
+    """Where the transformers' taps stand, if not where the network source has them."""
 
 
 def near(expectation: str, expected: float, found: float | None, tolerance: float, unit: str) -> Verdict:

@@ -9,7 +9,7 @@ from gateway.demo.scene import Record, Scene, Verdict, holds, near
 
 ZONES = Path(config.zones.__file__).parent
 RATING_L12_A = 154.2
-LIMIT_MW, LOADING_PCT = 0.01, 0.5
+LIMIT_MW, LOADING_PCT, VOLTAGE_PU = 0.01, 0.5, 0.002
 """Tolerances of the reference zone's scenarios."""
 
 
@@ -44,14 +44,52 @@ def _limited_dispatch(record: Record) -> list[Verdict]:
     ]
 
 
-SCENES = (
-    Scene(
-        title="S01 over Modbus",
-        zone=ZONES / "r1_short.yaml",
+def _curtailed(record: Record) -> list[Verdict]:
+    """B may inject 4.16 MW of the 5.00 MW that the sun offers; its client answers each step."""
+    last = record.samples[-1]
+    limits = record.sent("LIMIT.Issue", "DSO", "AGENT_B")
+    seen = record.log.first("violation.detected", constraint_id="B4")
+    answers = {
+        line["outcome"] for line in record.log.lines if line["event"] == "control.ack" and line["resource"] == "B"
+    }
+    wanted = ("received", "started", "completed")
+    return [
+        near("B4 would be too high", 1.057, seen["value"] if seen else None, VOLTAGE_PU, "pu"),
+        near("B is limited", 4.16, _body(limits[0])["ceiling_mw"] if limits else None, LIMIT_MW, "MW"),
+        near("B's watts moved", 4.16, last.power_mw["B"], LIMIT_MW, "MW"),
+        near("measured voltage at B4", 1.05, last.points["B4.voltage_pu"], VOLTAGE_PU, "pu"),
+        holds("B's Responses came", set(wanted) <= answers, ", ".join(w for w in wanted if w in answers) or "none"),
+        holds("no tap was moved", last.points["T1.tap_position"] == TAP, f"tap {last.points['T1.tap_position']:.0f}"),
+    ]
+
+
+TAP = -3
+
+
+def _dispatched(title: str, zone: str) -> Scene:
+    return Scene(
+        title=title,
+        zone=ZONES / zone,
         story="The system operator dispatches battery A to +2.00 MW; line L12 cannot carry that.",
         resource="A",
         dispatch_mw=2.0,
-        lasts_s=33.0,
+        lasts_s=24.0,
         judge=_limited_dispatch,
+    )
+
+
+SCENES = (
+    _dispatched("S01 over Modbus", "r1_short.yaml"),
+    _dispatched("S01 over OPC UA", "r1_short_opcua.yaml"),
+    _dispatched("S01 over MQTT", "r1_short_mqtt.yaml"),
+    Scene(
+        title="S04 over IEEE 2030.5",
+        zone=ZONES / "r1_short_sunny.yaml",
+        story="The taps stand high and the sun comes out: at 5.00 MW of solar park B, bus B4 rises too far.",
+        resource="B",
+        available_mw={"B": 5.0},
+        tap=TAP,
+        lasts_s=40.0,
+        judge=_curtailed,
     ),
 )

@@ -71,6 +71,7 @@ FIELDS = {
     "value": "Value at the requested powers, in `unit`.",
     "values": "Adapter's names and raw values.",
     "version": "Version of the control or dispatch.",
+    "write_ms": "From the first issue of the control until the device was seen to hold it.",
 }
 """Meaning of each field, once for all events that have it."""
 
@@ -151,12 +152,12 @@ EVENTS = (
         "resource control_id version mw lease_s reasserted",
     ),
     _event("control.release", "info", "A device gets its baseline back.", "resource control_id version"),
-    _event("control.ack", "debug", "A device answered; more is to come.", "resource control_id outcome detail"),
+    _event("control.ack", "info debug", "A device answered; more is to come.", "resource control_id outcome detail"),
     _event(
         "command.completed",
         "info warning",
         "One control action from cause to effect; a warning where it was not verified.",
-        "resource control_id outcome detail requested read_back power_before_mw latency_ms",
+        "resource control_id outcome detail constraint_id requested read_back power_before_mw write_ms latency_ms",
     ),
     _event("answer.dropped", "error", "An answer was lost: too many wait for the journal.", "kind"),
     _event("fallback.enter", "warning", "The flows show that a lost device has fallen back.", "resource mw"),

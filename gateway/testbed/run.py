@@ -11,7 +11,7 @@ from aiohttp import web
 
 from config.settings import ZoneFile
 from gateway.testbed import control, parties, post, world
-from gateway.testbed.faces import faces, unserved
+from gateway.testbed.faces.every import faces
 from gateway.testbed.post import Carrier, Say
 from protocols.port import Now
 
@@ -36,8 +36,6 @@ async def run(zone: ZoneFile, directory: Path, now: Now, say: Say, ready: asynci
     carrier = Carrier(_urls(zone), Random(zone.zone.id), say)
     owners = {name: device.owner for name, device in zone.devices.items()}
     stage = control.Stage(place, people, carrier.send, owners, zone.clocks.interval_s, now)
-    for left_out in unserved(zone):
-        say(f"{left_out.name} is on the network but not on the wire: nothing here speaks {left_out.protocol}")
     async with asyncio.TaskGroup() as tasks:
         for face in faces(zone, place, now):
             tasks.create_task(_serve(face.run))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from config import units
 from config.settings import Device, Ieee20305Endpoint, ZoneFile
-from gateway.translate.facts import static_bounds
 from ieee2030_5.identity import lfdi_of
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 
@@ -53,6 +52,5 @@ def _device(name: str, device: Device, certificates: Path) -> DeviceSettings:
         min_w=units.watts(device.nameplate.p_min_mw),
         pin=endpoint.pin,
         profile=Profile(endpoint.profile),
-        default_limit=static_bounds(device),
         forward_is_generation=endpoint.forward_is_generation,
     )

@@ -30,7 +30,7 @@ def test_the_short_zone_runs_ten_times_as_fast():
 
 def test_ramps_are_multiplied(tmp_path):
     path = tmp_path / "zone.yaml"
-    path.write_text(f"extends: {ZONES / 'r1_protocols.yaml'}\nclocks: {{shorten_by: 10}}\n")
+    path.write_text(f"extends: {ZONES / 'r1.yaml'}\nclocks: {{shorten_by: 10}}\n")
     assert load(path).devices["C"].nameplate.ramp_mw_per_min == 2
     assert load(path).devices["A"].nameplate.ramp_mw_per_min is None
 

@@ -1,0 +1,1 @@
+"""What puts the simulated devices and stations of a zone file on the wire, protocol by protocol."""

@@ -1,0 +1,44 @@
+"""Modbus faces of a zone file: one server per host and port."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+
+from config.settings import MappedPoint, ModbusEndpoint, ZoneFile
+from gateway.testbed.faces.served import Served
+from gateway.testbed.modbus import ModbusServer, Unit
+from gateway.testbed.register_face import RegisterFace, ServedRegister
+from gateway.testbed.sunspec_face import SunSpecFace
+from gateway.testbed.world import World, point_of
+from protocols.points import Point, Quantity
+from protocols.port import Now
+
+
+def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
+    """Servers of the simulated SunSpec devices and register-mapped stations."""
+    units: dict[tuple[str, int], dict[int, Unit]] = defaultdict(dict)
+    names: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for name, simulated in world.devices.items():
+        device = zone.devices[name]
+        endpoint = device.endpoint
+        if isinstance(endpoint, ModbusEndpoint):
+            voltage = partial(world.truth, Point(device.connection.bus, Quantity.VOLTAGE_PU))
+            units[endpoint.host, endpoint.port][endpoint.unit] = Unit(
+                SunSpecFace(simulated, voltage, legacy=endpoint.sunspec == "legacy"), simulated.faults
+            )
+            names[endpoint.host, endpoint.port].append(name)
+    for name, station in world.stations.items():
+        mapped = zone.stations[name]
+        endpoint = mapped.endpoint
+        if isinstance(endpoint, ModbusEndpoint):
+            face = RegisterFace([_register(point) for point in mapped.points], partial(world.measure, name))
+            units[endpoint.host, endpoint.port][endpoint.unit] = Unit(face, station.faults)
+            names[endpoint.host, endpoint.port].append(name)
+    for (host, port), behind in units.items():
+        server, listening = ModbusServer(host, port, behind, world, now), asyncio.Event()
+        yield Served(f"modbus {host}:{port} {', '.join(names[host, port])}", partial(server.run, listening), listening)
+
+
+def _register(mapped: MappedPoint) -> ServedRegister:
+    return ServedRegister(point_of(mapped.point), int(mapped.address), mapped.encoding, mapped.scale)
