@@ -10,9 +10,7 @@ from grid_engine.envelope import Extents, extents
 from grid_engine.impact import Relief, relieve
 from grid_engine.limits import Monitor
 from grid_engine.model import FloatArray, Network
-from grid_engine.powerflow import Flow as Solution
-from grid_engine.powerflow import solve
-from grid_engine.problem import Problem, faults, pose
+from grid_engine.problem import Problem, Solved, faults, pose
 from grid_engine.results import Answer, Binding, Envelope, Purpose, Reason, Status, Study
 
 
@@ -23,17 +21,17 @@ def answer(network: Network, study: Study) -> Answer:
         return Answer(study.study_id, Status.BAD_INPUT, network.version, detail="; ".join(found))
     problem = pose(network, study)
     requested_w = problem.held_w if study.purpose is Purpose.ENVELOPE else problem.requested_w
-    solution = solve(problem.system, problem.injection(requested_w, slice(None)))
+    solved = problem.solve(requested_w, slice(None))
     blank = Answer(
         study.study_id,
         Status.SOLVED,
         network.version,
         unsupplied=problem.unsupplied,
-        power_flows=study.intervals,
+        power_flows=study.intervals * len(problem.scenes),
     )
-    if not solution.converged.all():
-        return replace(blank, status=Status.NOT_CONVERGED, detail=_where(problem, solution))
-    values = problem.monitor.values(solution.voltage)
+    if not solved.converged.all():
+        return replace(blank, status=Status.NOT_CONVERGED, detail=_where(problem, solved))
+    values = problem.monitor.values(solved.voltages)
     violations = screen.violations(problem.monitor, values)
     blank = replace(blank, violations=violations)
     posed = replace(problem, requested_w=requested_w)
@@ -50,9 +48,8 @@ def _complete(problem: Problem, blank: Answer, before: FloatArray, reliefs: dict
     allowed_w = problem.requested_w.copy()
     for i, relief in reliefs.items():
         allowed_w[:, i] = relief.allowed_w
-    solution = solve(problem.system, problem.injection(allowed_w, slice(None)))
-    after = problem.monitor.values(solution.voltage)
-    spent = blank.power_flows + problem.study.intervals
+    after = problem.monitor.values(problem.solve(allowed_w, slice(None)).voltages)
+    spent = blank.power_flows + problem.study.intervals * len(problem.scenes)
     limited = _limits(problem, reliefs, before, after)
     if problem.study.purpose is Purpose.ENVELOPE:
         monitors = [reliefs[i].monitor if i in reliefs else problem.monitor for i in range(problem.study.intervals)]
@@ -62,11 +59,13 @@ def _complete(problem: Problem, blank: Answer, before: FloatArray, reliefs: dict
     return replace(blank, envelopes=limited, flows=screen.flows(problem, after), power_flows=spent)
 
 
-def _where(problem: Problem, solution: Solution) -> str:
-    """Which interval and bus did not converge."""
-    i = int(np.flatnonzero(~solution.converged)[0])
-    bus = problem.system.network.buses.ids[int(solution.worst_node[i]) // 3]
-    return f"interval {i}: no power flow solution, worst at bus {bus}"
+def _where(problem: Problem, solved: Solved) -> str:
+    """Which interval, case and bus did not converge."""
+    for scene, flow in zip(problem.scenes, solved.flows, strict=True):
+        for i in np.flatnonzero(~flow.converged).tolist():
+            bus = problem.network.buses.ids[int(flow.worst_node[i]) // 3]
+            return f"interval {i}, case {scene.case}: no power flow solution, worst at bus {bus}"
+    return ""
 
 
 def _reliefs(problem: Problem, intervals: Sequence[int]) -> dict[int, Relief]:
@@ -74,7 +73,7 @@ def _reliefs(problem: Problem, intervals: Sequence[int]) -> dict[int, Relief]:
     known: dict[bytes, Relief] = {}
     result = {}
     for i in intervals:
-        key = b"".join(part[:, i].tobytes() for part in (problem.loads, problem.held_w, problem.requested_w))
+        key = b"".join(part[:, i].tobytes() for part in (problem.scenes[0].loads, problem.held_w, problem.requested_w))
         if key not in known:
             known[key] = relieve(problem, i)
         result[i] = known[key]

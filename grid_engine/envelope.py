@@ -13,7 +13,6 @@ import numpy as np
 from grid_engine.impact import round_inward
 from grid_engine.limits import Monitor
 from grid_engine.model import FloatArray, IntArray
-from grid_engine.powerflow import solve
 from grid_engine.problem import Problem
 
 _ROUNDS = 40
@@ -63,9 +62,8 @@ class _Search:
         """Row values (n_row, n_column) with each column's participant at `power_w`; not a number without solution."""
         all_w = self.base_w[:, self.when[columns]].copy()
         all_w[self.who[columns], np.arange(len(columns))] = power_w
-        self.power_flows += len(columns)
-        flow = solve(self.problem.system, self.problem.injection(all_w, self.when[columns].tolist()))
-        return self.problem.monitor.values(flow.voltage)
+        self.power_flows += len(columns) * len(self.problem.scenes)
+        return self.problem.monitor.values(self.problem.solve(all_w, self.when[columns].tolist()).voltages)
 
     def excess(self, columns: IntArray, values: FloatArray) -> FloatArray:
         """Excess (n_row, n_column) over each column's own bounds."""
@@ -81,8 +79,7 @@ def extents(problem: Problem, monitors: Sequence[Monitor], base_w: FloatArray) -
     inside: nobody is made to inject or consume by a limit.
     """
     n_interval = problem.study.intervals
-    solved = solve(problem.system, problem.injection(base_w, slice(None)))
-    standing = problem.monitor.values(solved.voltage)
+    standing = problem.monitor.values(problem.solve(base_w, slice(None)).voltages)
     sign = problem.monitor.sign[:, None]
     bounds = np.stack([monitor.bound for monitor in monitors], axis=1)
     bounds = sign * np.maximum(sign * bounds, sign * standing)

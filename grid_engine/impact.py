@@ -6,19 +6,16 @@ by one more AC solve. Rows enter when they are first seen violated.
 """
 
 from dataclasses import dataclass
-from typing import assert_never
 
 import numpy as np
 
 from grid_engine.allocation import Allocation, allocate
 from grid_engine.limits import Monitor
-from grid_engine.model import BoolArray, FloatArray, IntArray
-from grid_engine.powerflow import Case, solve
-from grid_engine.problem import Problem
-from grid_engine.results import Participant, Policy, Preexisting, Reason, Status
-from grid_engine.sens import sensitivities
+from grid_engine.members import SETTLED_W, Members, members, nothing_w
+from grid_engine.model import BoolArray, FloatArray
+from grid_engine.problem import Problem, Solved
+from grid_engine.results import Preexisting, Reason, Status
 
-SETTLED_W = 1.0
 _HELD = 0.01
 """Excess, in tolerances, that the linear programme is polished to."""
 _ROUNDS = 25
@@ -53,44 +50,18 @@ class _Work:
     interval: int
     power_flows: int = 0
 
-    def solve(self, power_w: FloatArray) -> Case | None:
-        """AC solution at `power_w` (n_participant,), or None where there is none."""
-        self.power_flows += 1
-        injection = self.problem.injection(power_w[:, None], [self.interval])
-        flow = solve(self.problem.system, injection)
-        if not flow.converged[0]:
-            return None
-        return Case(injection[:, 0], flow.voltage[:, 0])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Members:
-    """What can give way: stretches of participants' powers, each from share 0 to share 1.
-
-    Under `Policy.INCREMENTAL` a participant has two, up to where it stands and from there on.
-    """
-
-    who: IntArray
-    span_w: FloatArray
-    tiers: list[list[int]]
-    """Most protected first."""
-    step: FloatArray
-    """Share of each member that one unit of its tier's common level is worth."""
-    base_w: FloatArray
-    """Shape (n_participant,): with every member at share 0."""
-
-    def power_w(self, share: FloatArray) -> FloatArray:
-        """Shape (n_participant,)."""
-        result = self.base_w.copy()
-        np.add.at(result, self.who, share * self.span_w)
-        return result
+    def solve(self, power_w: FloatArray) -> Solved | None:
+        """AC solution at `power_w` (n_participant,) in every scene, or None where there is none."""
+        self.power_flows += len(self.problem.scenes)
+        solved = self.problem.solve(power_w[:, None], [self.interval])
+        return solved if solved.converged.all() else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Filling:
     """Powers on the limits, and the last allocation that led there, over `rows`."""
 
-    members: _Members
+    giving: Members
     power_w: FloatArray
     allocation: Allocation
     rows: list[int]
@@ -107,11 +78,11 @@ def relieve(problem: Problem, interval: int) -> Relief:
     for leniency in range(3):
         if (_excess(monitor, start) <= 1).all():
             return Relief(Status.SOLVED, monitor, requested_w, *_unlimited(requested_w), work.power_flows)
-        members = _members(problem, interval, _raising(problem, interval, monitor, start))
-        found = _limited(work, monitor, members, start) if len(members.who) else None
+        giving = members(problem, interval, _raising(problem, interval, monitor, start))
+        found = _limited(work, monitor, giving, start) if len(giving.who) else None
         if found is not None:
             return found
-        eased = _eased(work, monitor, members, leniency)
+        eased = _eased(work, monitor, giving, leniency)
         if eased is None:
             break
         monitor = eased
@@ -128,100 +99,61 @@ def _unlimited(power_w: FloatArray) -> tuple[tuple[int, ...], FloatArray]:
     return (-1,) * len(power_w), np.zeros(len(power_w))
 
 
-def _excess(monitor: Monitor, case: Case) -> FloatArray:
-    return monitor.excess(monitor.values(case.voltage[:, None]))[:, 0]
+def _excess(monitor: Monitor, case: Solved) -> FloatArray:
+    return monitor.excess(monitor.values(case.voltages))[:, 0]
 
 
-def _nothing_w(problem: Problem) -> FloatArray:
-    """The least that giving way can come to: no power, or the nearest to it that a participant is capable of."""
-    return np.asarray(np.clip(0.0, problem.floor_w, problem.ceiling_w))
-
-
-def _raising(problem: Problem, interval: int, monitor: Monitor, case: Case) -> BoolArray:
+def _raising(problem: Problem, interval: int, monitor: Monitor, case: Solved) -> BoolArray:
     """Adjustable participants whose power moves a violated row further out, noticeably."""
-    power_w = problem.requested_w[:, interval] - _nothing_w(problem)
+    power_w = problem.requested_w[:, interval] - nothing_w(problem)
     rows = _worst_rows(monitor, _excess(monitor, case), 1.0)
-    outward = _felt(problem, monitor, rows, case) * monitor.sign[rows][:, None] * np.sign(power_w)
+    outward = _felt(problem, rows, case) * monitor.sign[rows][:, None] * np.sign(power_w)
     return np.asarray(problem.adjustable & (np.abs(power_w) > SETTLED_W) & ((outward > 0).sum(axis=0) > 0))
 
 
-def _felt(problem: Problem, monitor: Monitor, rows: list[int], case: Case) -> FloatArray:
+def _felt(problem: Problem, rows: list[int], case: Solved) -> FloatArray:
     """Significant effects (n_row, n_participant) of a watt on each row; 0 for the others.
 
     Otherwise a trace of an effect on a row that is full would stop somebody at the other end of the
     network. The next AC solution sees what they add up to.
     """
-    per_watt = sensitivities(problem.system, monitor, rows, case, problem.shares)
+    per_watt = problem.sensitivities(rows, case)
     least = _SIGNIFICANT * np.abs(per_watt).max(axis=1, initial=0.0)
     return np.where(np.abs(per_watt) > least[:, None], per_watt, 0.0)
 
 
 def _worst_rows(monitor: Monitor, excess: FloatArray, above: float) -> list[int]:
-    """Of every asset and reason the row furthest beyond, if it is further than `above`."""
-    worst: dict[tuple[str, Reason], int] = {}
+    """Of every asset, reason and case the row furthest beyond, if it is further than `above`."""
+    worst: dict[tuple[str, Reason, str], int] = {}
     for row in np.flatnonzero(excess > above).tolist():
-        key = (monitor.labels[row].asset_id, monitor.labels[row].reason)
+        label = monitor.labels[row]
+        key = (label.asset_id, label.reason, label.case)
         if key not in worst or excess[row] > excess[worst[key]]:
             worst[key] = row
     return list(worst.values())
 
 
-def _members(problem: Problem, interval: int, giving: BoolArray) -> _Members:
-    requested_w, nothing_w = problem.requested_w[:, interval], _nothing_w(problem)
-    policy, participants = problem.study.policy, problem.study.participants
-    everyone = np.flatnonzero(giving)
-    stands_w = nothing_w
-    if policy is Policy.INCREMENTAL:
-        # Nobody is made to inject or consume: the stretch that is protected never reaches beyond the request.
-        low, high = np.minimum(nothing_w, requested_w), np.maximum(nothing_w, requested_w)
-        stands_w = np.clip(problem.held_w[:, interval], low, high)
-    stretches = np.concatenate([(stands_w - nothing_w)[everyone], (requested_w - stands_w)[everyone]])
-    real = np.abs(stretches) > SETTLED_W
-    who, span_w = np.tile(everyone, 2)[real], stretches[real]
-    first = int(np.count_nonzero(real[: len(everyone)]))
-    ranks = [_rank(policy, participants[j], later=bool(n >= first)) for n, j in enumerate(who.tolist())]
-    tiers = [[n for n in range(len(who)) if ranks[n] == level] for level in sorted(set(ranks))]
-    equal_power = np.abs(span_w).max(initial=0.0) / np.abs(span_w)
-    step = equal_power if policy is Policy.MAX_MIN else np.ones(len(who))
-    return _Members(who, span_w, tiers, step, np.where(giving, nothing_w, requested_w))
-
-
-def _rank(policy: Policy, participant: Participant, *, later: bool) -> tuple[float, str]:
-    """The lower, the more protected; `later` is the stretch beyond where the participant stands."""
-    match policy:
-        case Policy.INCREMENTAL:
-            return float(later), ""
-        case Policy.LIFO:
-            return float(not participant.connected_on), participant.connected_on
-        case Policy.MERIT:
-            return participant.price_per_mwh, ""
-        case Policy.PRO_RATA | Policy.MAX_MIN:
-            return 0.0, ""
-        case _:
-            assert_never(policy)
-
-
-def _fill(work: _Work, monitor: Monitor, members: _Members, start: Case) -> _Filling | None:
-    """The policy's best powers for `members`, or None where no powers of theirs hold the limits.
+def _fill(work: _Work, monitor: Monitor, giving: Members, start: Solved) -> _Filling | None:
+    """The policy's best powers for `giving`, or None where no powers of theirs hold the limits.
 
     Where straight lines mislead (no allocation although there may be one), the next ones are drawn nearer
     to nothing, and steps away from there get shorter.
     """
-    share, rows, reach, moved_w = np.ones(len(members.who)), list[int](), 1.0, np.inf
-    case: Case | None = start
+    share, rows, reach, moved_w = np.ones(len(giving.who)), list[int](), 1.0, np.inf
+    case: Solved | None = start
     last, safe = None, None
     for _ in range(_ROUNDS):
         allocation = None
         if case is not None:
             excess = _excess(monitor, case)
             if last is not None and (excess <= _HELD).all():
-                safe = _Filling(members, members.power_w(share), last, rows)
+                safe = _Filling(giving, giving.power_w(share), last, rows)
                 if moved_w < SETTLED_W:
                     return safe
             rows += [n for n in _worst_rows(monitor, excess, _HELD) if n not in rows]
-            in_tolerances = (monitor.sign[rows] / monitor.tolerance[rows])[:, None] * members.span_w
-            effect = _felt(work.problem, monitor, rows, case)[:, members.who] * in_tolerances
-            allocation = allocate(effect, effect @ share - excess[rows], members.tiers, members.step, members.span_w)
+            in_tolerances = (monitor.sign[rows] / monitor.tolerance[rows])[:, None] * giving.span_w
+            effect = _felt(work.problem, rows, case)[:, giving.who] * in_tolerances
+            allocation = allocate(effect, effect @ share - excess[rows], giving.tiers, giving.step, giving.span_w)
         if allocation is None:
             if not share.any():
                 break
@@ -230,38 +162,38 @@ def _fill(work: _Work, monitor: Monitor, members: _Members, start: Case) -> _Fil
         else:
             last = allocation
             new_share = share + np.clip(allocation.share - share, -reach, reach)
-        moved_w = float(np.abs((new_share - share) * members.span_w).max())
+        moved_w = float(np.abs((new_share - share) * giving.span_w).max())
         share = new_share
-        case = work.solve(members.power_w(share))
+        case = work.solve(giving.power_w(share))
     return safe
 
 
-def _eased(work: _Work, monitor: Monitor, members: _Members, leniency: int) -> Monitor | None:
-    """The monitor without what stays violated with every member at nothing; None where the study forbids that.
+def _eased(work: _Work, monitor: Monitor, giving: Members, leniency: int) -> Monitor | None:
+    """The monitor without what stays violated with `giving` all at nothing; None where the study forbids that.
 
     A row that must not get worse is first held where it stands; more leniently, at the worse of where it
     stands and where it is with every member at nothing, for the cure of another row may cost that much.
     """
     problem = work.problem
-    least = work.solve(members.base_w)
+    least = work.solve(giving.base_w)
     held = work.solve(problem.held_w[:, work.interval])
     if problem.study.preexisting is Preexisting.HARD or least is None or held is None:
         return None
     stuck = _excess(monitor, least) > 0
     if problem.study.preexisting is Preexisting.IGNORE:
         return monitor.without(stuck)
-    at_least, values = (monitor.values(case.voltage[:, None])[:, 0] for case in (least, held))
+    at_least, values = (monitor.values(case.voltages)[:, 0] for case in (least, held))
     if leniency:
         values = monitor.sign * np.maximum(monitor.sign * values, monitor.sign * at_least)
     return monitor.relaxed(np.where(stuck, values, monitor.bound))
 
 
-def _limited(work: _Work, monitor: Monitor, members: _Members, start: Case) -> Relief | None:
-    """Limits for `members` on the grid of `limit_step_w`, rounded to the safe side and AC-proven."""
+def _limited(work: _Work, monitor: Monitor, giving: Members, start: Solved) -> Relief | None:
+    """Limits for `giving` on the grid of `limit_step_w`, rounded to the safe side and AC-proven."""
     requested_w = work.problem.requested_w[:, work.interval]
     aim = monitor
     for _ in range(_TIGHTENINGS):
-        filling = _fill(work, aim, members, start)
+        filling = _fill(work, aim, giving, start)
         if filling is None:
             return None
         short_w = requested_w - filling.power_w
@@ -278,11 +210,11 @@ def _limited(work: _Work, monitor: Monitor, members: _Members, start: Case) -> R
     return None
 
 
-def _relief(work: _Work, monitor: Monitor, start: Case, filling: _Filling, allowed_w: FloatArray) -> Relief:
+def _relief(work: _Work, monitor: Monitor, start: Solved, filling: _Filling, allowed_w: FloatArray) -> Relief:
     limited = np.abs(work.problem.requested_w[:, work.interval] - allowed_w) > SETTLED_W
     row = np.where(limited, int(np.argmax(_excess(monitor, start))), -1)
     price = np.zeros(len(row))
-    for k, j in enumerate(filling.members.who):
+    for k, j in enumerate(filling.giving.who):
         stopped = int(filling.allocation.row[k])
         if limited[j] and stopped >= 0:
             row[j] = filling.rows[stopped]

@@ -1,30 +1,64 @@
 """A study on a network as arrays, and what is wrong with it where that is impossible."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import isfinite
 
 import numpy as np
 
 from grid_engine.elements import BASE_VA
-from grid_engine.limits import Monitor, monitor
+from grid_engine.limits import NORMAL, Monitor, monitor, reverse_limited
+from grid_engine.meters import Meter, meter
 from grid_engine.model import PHASES, BoolArray, ComplexArray, FloatArray, Network
 from grid_engine.nodal import System, build
+from grid_engine.powerflow import Case, Flow, solve
 from grid_engine.results import NetworkState, Participant, Study
+from grid_engine.sens import sensitivities
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One state of the network that the study looks at: as it is, or after one contingency."""
+
+    case: str
+    system: System
+    meter: Meter
+    loads: ComplexArray
+    """Shape (n_node, n_interval): injection of the loads, per unit."""
+    shares: FloatArray
+    """Shape (n_node, n_participant): injection per watt, per unit; zero where a participant has no supply."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """Power flows of every scene for several cases."""
+
+    injections: tuple[ComplexArray, ...]
+    """Per scene (n_node, n_case)."""
+    flows: tuple[Flow, ...]
+
+    @property
+    def voltages(self) -> list[ComplexArray]:
+        """Per scene (n_node, n_case)."""
+        return [flow.voltage for flow in self.flows]
+
+    @property
+    def converged(self) -> BoolArray:
+        """Shape (n_case,): in every scene."""
+        return np.asarray(np.all([flow.converged for flow in self.flows], axis=0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
     """Everything that the calculations of one study share."""
 
+    network: Network
     study: Study
-    system: System
+    scenes: tuple[Scene, ...]
+    """The network as it is first."""
     monitor: Monitor
-    loads: ComplexArray
-    """Shape (n_node, n_interval): injection of the loads, per unit."""
-    shares: FloatArray
-    """Shape (n_node, n_participant): injection per watt, per unit; zero where a participant has no supply."""
+    """Over the meters of all scenes."""
     held_w: FloatArray
     """Shape (n_participant, n_interval)."""
     requested_w: FloatArray
@@ -36,9 +70,28 @@ class Problem:
     unsupplied: tuple[str, ...]
     """Buses, loads and participants that are left out."""
 
-    def injection(self, power_w: FloatArray, intervals: slice | list[int]) -> ComplexArray:
-        """Node injections (n_node, n_case) with participants at `power_w` (n_participant, n_case)."""
-        return np.asarray(self.loads[:, intervals] + self.shares @ power_w)
+    def solve(self, power_w: FloatArray, intervals: slice | list[int]) -> Solved:
+        """AC in every scene with participants at `power_w` (n_participant, n_case)."""
+        injections = tuple(scene.loads[:, intervals] + scene.shares @ power_w for scene in self.scenes)
+        flows = tuple(solve(scene.system, part) for scene, part in zip(self.scenes, injections, strict=True))
+        return Solved(injections, flows)
+
+    def sensitivities(self, rows: Sequence[int], solved: Solved) -> FloatArray:
+        """Shape (n_asked, n_participant): units of each of the monitor's `rows` per watt, at the first case."""
+        asked, start = np.asarray(rows, dtype=np.int64), 0
+        result = np.zeros((len(asked), self.shares.shape[1]))
+        for scene, injection, flow in zip(self.scenes, solved.injections, solved.flows, strict=True):
+            mine = np.flatnonzero((asked >= start) & (asked < start + scene.meter.size))
+            at = Case(injection[:, 0], flow.voltage[:, 0])
+            local = (asked[mine] - start).tolist()
+            result[mine] = sensitivities(scene.system, scene.meter, local, at, scene.shares)
+            start += scene.meter.size
+        return result
+
+    @property
+    def shares(self) -> FloatArray:
+        """`Scene.shares` of the network as it is."""
+        return self.scenes[0].shares
 
 
 def faults(network: Network, study: Study) -> tuple[str, ...]:
@@ -48,36 +101,47 @@ def faults(network: Network, study: Study) -> tuple[str, ...]:
 
 def pose(network: Network, study: Study) -> Problem:
     """The study as arrays; it must have no faults."""
-    system = build(network, study.state)
+    now, dropped, cut_off = _scene(network, study, NORMAL)
+    losses = tuple(_scene(network, study, branch)[0] for branch in study.contingencies)
     participants = study.participants
-    bus_index = {name: n for n, name in enumerate(network.buses.ids)}
-    shares = np.zeros((len(system.supplied), len(participants)))
-    for n, participant in enumerate(participants):
-        nodes = system.nodes(bus_index[participant.bus])
-        for phase in participant.phases:
-            shares[nodes[PHASES.index(phase)], n] = 1 / (len(participant.phases) * BASE_VA)
-    has_supply = ((shares > 0) & ~system.supplied[:, None]).sum(axis=0) == 0
-    shares[:, ~has_supply] = 0
-    loads, dropped = _loads(network, study, system)
-    dead = np.flatnonzero(~system.supplied_buses())
+    dead = np.flatnonzero(~now.system.supplied_buses())
     shape = (len(participants), study.intervals)
+    scenes = (now, *losses)
     return Problem(
+        network=network,
         study=study,
-        system=system,
-        monitor=monitor(system, study),
-        loads=loads,
-        shares=shares,
+        scenes=scenes,
+        monitor=monitor(network, study, [(scene.case, scene.meter) for scene in scenes]),
         held_w=np.array([p.held_w for p in participants], dtype=np.float64).reshape(shape),
         requested_w=np.array([p.requested_w for p in participants], dtype=np.float64).reshape(shape),
         floor_w=np.array([p.floor_w for p in participants], dtype=np.float64),
         ceiling_w=np.array([p.ceiling_w for p in participants], dtype=np.float64),
-        adjustable=np.array([p.adjustable for p in participants], dtype=np.bool_) & has_supply,
+        adjustable=np.array([p.adjustable for p in participants], dtype=np.bool_) & ~cut_off,
         unsupplied=(
             *(network.buses.ids[n] for n in dead),
             *dropped,
-            *(p.resource for p, live in zip(participants, has_supply, strict=True) if not live),
+            *(p.resource for p, cut in zip(participants, cut_off, strict=True) if cut),
         ),
     )
+
+
+def _scene(network: Network, study: Study, case: str) -> tuple[Scene, tuple[str, ...], BoolArray]:
+    """One scene, the loads that it leaves without supply, and which participants (n_participant,) are."""
+    state = study.state
+    if case != NORMAL:
+        state = replace(state, in_service={**state.in_service, case: False})
+    system = build(network, state)
+    bus_index = {name: n for n, name in enumerate(network.buses.ids)}
+    shares = np.zeros((len(system.supplied), len(study.participants)))
+    for n, participant in enumerate(study.participants):
+        nodes = system.nodes(bus_index[participant.bus])
+        for phase in participant.phases:
+            shares[nodes[PHASES.index(phase)], n] = 1 / (len(participant.phases) * BASE_VA)
+    cut_off = ((shares > 0) & ~system.supplied[:, None]).sum(axis=0) > 0
+    shares[:, cut_off] = 0
+    loads, dropped = _loads(network, study, system)
+    own = meter(system, reverse_limited(network, study))
+    return Scene(case, system, own, loads, shares), dropped, cut_off
 
 
 def _loads(network: Network, study: Study, system: System) -> tuple[ComplexArray, tuple[str, ...]]:
@@ -133,6 +197,7 @@ def _name_faults(network: Network, study: Study) -> Iterator[str]:
         ("tap of", set(transformers.ids), set(state.taps)),
         ("switch", set(network.switches.ids), set(state.switches_closed)),
         ("service of", {*branches, *network.shunts.ids}, set(state.in_service)),
+        ("contingency", branches, set(study.contingencies)),
     )
     for what, names, used in known:
         yield from (f"{what} {name}: not in the network" for name in sorted(used - names))
@@ -153,7 +218,10 @@ def _number_faults(study: Study) -> Iterator[str]:
         *((p.resource, _numbers(p)) for p in study.participants),
     ]
     for name, rating in study.ratings.items():
-        limits = (rating.ampacity_a, rating.apparent_power_va, rating.reverse_power_w)
+        limits = (
+            *(rating.ampacity_a, rating.emergency_a, rating.apparent_power_va, rating.emergency_va),
+            rating.reverse_power_w,
+        )
         given = tuple(x for x in limits if x is not None)
         checked.append((f"rating of {name}", (*given, rating.derate_pct, rating.condition_score)))
         if any(x < 0 for x in given) or not 0 <= rating.derate_pct < 100:

@@ -103,6 +103,8 @@ class Rating:
     """Rating after a contingency."""
     apparent_power_va: float | None = None
     """Transformer rating, three-phase."""
+    emergency_va: float | None = None
+    """The same after a contingency."""
     reverse_power_w: float | None = None
     """Largest power allowed back towards the source."""
     derate_pct: float = 0.0
@@ -135,6 +137,8 @@ class Study:
     """Taken off every thermal rating, and off the width of the voltage band at both ends."""
     limit_step_w: float = 10_000.0
     """Ceilings are rounded down to it, floors up."""
+    contingencies: tuple[str, ...] = ()
+    """Lines and transformers whose loss, one at a time, must break no limit either; emergency ratings then hold."""
 
 
 class Status(StrEnum):

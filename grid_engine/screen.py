@@ -14,10 +14,10 @@ _SAME = 1e-6
 def violations(monitor: Monitor, values: FloatArray) -> tuple[Violation, ...]:
     """Rows (n_row, n_interval) beyond their bounds, per asset and reason the worst one."""
     excess = monitor.excess(values)
-    found: dict[tuple[int, str, str], tuple[int, float]] = {}
+    found: dict[tuple[int, str, str, str], tuple[int, float]] = {}
     for row, interval in zip(*(axis.tolist() for axis in np.nonzero(excess > 1)), strict=True):
         label = monitor.labels[row]
-        key = (interval, label.asset_id, label.reason.value)
+        key = (interval, label.asset_id, label.reason.value, label.case)
         if key not in found or found[key][1] < excess[row, interval] - _SAME:
             found[key] = (row, float(excess[row, interval]))
     return tuple(
@@ -29,8 +29,9 @@ def violations(monitor: Monitor, values: FloatArray) -> tuple[Violation, ...]:
             limit=float(monitor.limit[row]),
             unit=monitor.labels[row].unit,
             phase=phase(monitor, row, values[:, interval]),
+            case=case,
         )
-        for (interval, asset, _), (row, _) in sorted(found.items())
+        for (interval, asset, _, case), (row, _) in sorted(found.items())
     )
 
 
@@ -42,7 +43,7 @@ def phase(monitor: Monitor, row: int, values: FloatArray) -> str:
         monitor.labels[n].phase
         for n in near
         if monitor.labels[n].asset_id == own.asset_id
-        and monitor.labels[n].reason == own.reason
+        and (monitor.labels[n].reason, monitor.labels[n].case) == (own.reason, own.case)
         and abs(values[n] - values[row]) <= _SAME * abs(values[row])
     }
     return "" if len(equal) == 3 else own.phase
@@ -55,6 +56,7 @@ def binding(monitor: Monitor, row: int, before: FloatArray, after: FloatArray, s
         asset_id=label.asset_id,
         reason=label.reason,
         phase=phase(monitor, row, after),
+        case=label.case,
         value_before=float(before[row]),
         value_after=float(after[row]),
         limit=float(monitor.limit[row]),
@@ -65,7 +67,7 @@ def binding(monitor: Monitor, row: int, before: FloatArray, after: FloatArray, s
 
 def flows(problem: Problem, values: FloatArray) -> tuple[Flow, ...]:
     """Every line, transformer and bus in every interval, the worst phase of each; values (n_row, n_interval)."""
-    monitor, network = problem.monitor, problem.system.network
+    monitor, network = problem.monitor, problem.network
     n_branch = len(network.lines.ids) + len(network.transformers.ids)
     worst = values[: 6 * n_branch].reshape(n_branch, 6, -1).max(axis=1)
     limit = monitor.limit[: 6 * n_branch : 6]
@@ -80,11 +82,11 @@ def flows(problem: Problem, values: FloatArray) -> tuple[Flow, ...]:
         for n in range(n_branch)
         for i in range(values.shape[1])
     ]
-    first = 6 * n_branch
+    first, n_voltage = 6 * n_branch, len(problem.scenes[0].meter.nodes)
     low, high = problem.study.voltage_min_pu, problem.study.voltage_max_pu
-    position = 100 * (values[first : first + len(monitor.nodes)] - low) / (high - low)
+    position = 100 * (values[first : first + n_voltage] - low) / (high - low)
     by_bus: dict[str, list[int]] = {}
-    for n in range(len(monitor.nodes)):
+    for n in range(n_voltage):
         by_bus.setdefault(monitor.labels[first + n].asset_id, []).append(n)
     for bus, rows in by_bus.items():
         for i in range(values.shape[1]):

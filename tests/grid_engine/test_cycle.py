@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from grid_engine.results import NetworkState, Policy, Preexisting, Purpose, Rating, Reason, Status
+from tests.grid_engine.r1 import Oracle, bisect
 from tests.grid_engine.studies import ask, bounds_mw, der
 
 
@@ -208,3 +209,35 @@ def test_known_consumption_replaces_the_load_of_the_network() -> None:
     result = ask(der("A", 0, 2), der("B", 4), load_w=known)
     assert result.violations == ()
     assert "LD_B1: not in the network" in ask(der("A", 0), load_w={"LD_B1": (0.0,)}).detail
+
+
+def test_loss_of_a_transformer_needs_support() -> None:
+    ratings = {name: Rating(emergency_va=12e6) for name in ("T1", "T2")}
+    more: dict[str, Any] = {"load_scale": (1.25,), "taps": -3, "ratings": ratings, "contingencies": ("T2",)}
+    result = ask(der("C", 0), **more)
+    (violation,) = (v for v in result.violations if v.unit == "VA")
+    assert (violation.asset_id, violation.reason, violation.case) == ("T1", Reason.N1, "T2")
+    assert 10 * violation.value / 1e6 == pytest.approx(134.1, abs=0.05)
+    # A single resource cures it from 1.295 MW on, says the bisection oracle.
+    assert [v for v in ask(der("C", 1.30), **more).violations if v.unit == "VA"] == []
+    assert [v for v in ask(der("C", 1.27), **more).violations if v.unit == "VA"]
+
+
+def test_what_the_network_must_survive_sets_the_limit() -> None:
+    ratings = {name: Rating(emergency_va=3e6) for name in ("T1", "T2")}
+    more: dict[str, Any] = {"taps": 2, "load_scale": (0.3,), "ratings": ratings | {"L12": Rating(ampacity_a=300)}}
+    assert bounds_mw(ask(der("A", 0, 2), der("B", 4), **more)) == {}
+    result = ask(der("A", 0, 2), der("B", 4), contingencies=("T2",), **more)
+    (ceiling_mw,) = (e.ceiling_w / 1e6 for e in result.envelopes)
+    oracle = Oracle()
+
+    def survives(p_mw: float) -> bool:
+        state = {"taps": {"T1": 2}, "in_service": {"T2": False}}
+        return oracle.solve({"A": p_mw, "B": 4.0}, scale=0.3, **state).transformer_pct("T1") <= 30
+
+    assert ceiling_mw == pytest.approx(bisect(survives, 0, 2), abs=0.01)
+    why = result.envelopes[0].binding
+    assert why is not None
+    assert (why.asset_id, why.reason, why.case) == ("T1", Reason.N1, "T2")
+    both = ask(der("A", 0), der("B", 4), contingencies=("T2",), purpose=Purpose.ENVELOPE, **more)
+    assert bounds_mw(both)["A"][1] == pytest.approx(ceiling_mw, abs=0.011)
