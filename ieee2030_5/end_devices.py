@@ -89,11 +89,14 @@ def keep(utility: Utility, params: Params, document: r.Resource, owner: str, at_
     device = utility.devices.get(params["e"])
     if device is None or not isinstance(document, r.EndDevice):
         return
+    before = (device.registered_s, device.category, device.post_rate_s)
     device.registered_s = at_s if device.registered_s is None else device.registered_s
     device.category = document.deviceCategory or device.category
     device.post_rate_s = document.postRate or device.post_rate_s
-    device.changed_s = at_s
-    device.revision += 1
+    if before != (device.registered_s, device.category, device.post_rate_s):
+        # Saying the same again must not move the device to the front of the list.
+        device.changed_s = at_s
+        device.revision += 1
 
 
 def drop(utility: Utility, params: Params, at_s: int) -> None:

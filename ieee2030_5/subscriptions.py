@@ -1,6 +1,6 @@
 """Subscriptions: who wants to be told of what, and what has to be told now."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from urllib.parse import urlsplit
 
 from ieee2030_5 import resources as r
@@ -114,6 +114,23 @@ def drop(utility: Utility, params: Params, at_s: int) -> None:  # noqa: ARG001
     if device is not None:
         device.subscriptions.pop(f"{device.href}/sub/{params['s']}", None)
         device.revision += 1
+
+
+def content(resource: r.Resource | None) -> object:
+    """What has to differ for a subscriber to be told: everything but the counts in links.
+
+    A count belongs to the list that it counts. A client that is told of its EndDevice because one of
+    its own subscriptions was added would discover everything anew.
+    """
+    if resource is None:
+        return None
+    items = tuple(_without_counts(item) for item in getattr(resource, "items", ()))
+    return (_without_counts(resource), items)
+
+
+def _without_counts(resource: r.Resource) -> tuple[object, ...]:
+    values = (getattr(resource, item.name) for item in fields(resource) if item.name != "items")
+    return tuple(replace(value, all=None) if isinstance(value, r.ListLink) else value for value in values)
 
 
 def notice(device: Device, subscription: r.Subscription, resource: r.Resource | None, *, aus: bool) -> Notice:

@@ -266,8 +266,8 @@ class Tree:
         self.utility = utility
         self._keep = keep
         self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
-        self._told: dict[str, r.Resource | None] = {}
-        """What each subscriber knows."""
+        self._told: dict[str, object] = {}
+        """What each subscriber knows, by subscription."""
 
     def answer(self, lfdi: str, asked: Asked, now: int) -> Answer:
         """Answer one request of the client with this certificate; a bad request is a 4xx with an Error body."""
@@ -369,9 +369,10 @@ class Tree:
             for href, subscription in list(device.subscriptions.items()):
                 lfdi = device.settings.lfdi
                 seen = self._look(lfdi, subscription.subscribedResource, now, subscription.limit)
-                if href in self._told and seen != self._told[href]:
+                content = subscriptions.content(seen)
+                if href in self._told and content != self._told[href]:
                     due.append(subscriptions.notice(device, subscription, seen, aus=True))
-                self._told[href] = seen
+                self._told[href] = content
                 if seen is None:
                     self.remove(href, now)
         return due
@@ -381,7 +382,8 @@ class Tree:
         document = replace(document, href=href)
         self._keep(Stored(href, render(document, aus=True).decode(), owner, now))
         if isinstance(document, r.Subscription) and not self._is_told(href):
-            self._told[href] = self._look(owner, document.subscribedResource, now, document.limit)
+            seen = self._look(owner, document.subscribedResource, now, document.limit)
+            self._told[href] = subscriptions.content(seen)
         self._fold(href, document, owner, now)
 
     def _is_told(self, href: str) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from ieee2030_5 import resources as r
 from ieee2030_5.codec import parse, render
+from ieee2030_5.identity import sfdi_of
 from ieee2030_5.leases import offer, release
 from ieee2030_5.modes import control_base
 from ieee2030_5.records import Record, from_json, to_json
@@ -568,3 +569,16 @@ def test_a_subscription_survives_a_restart_and_is_not_told_what_it_knows(
     assert after.notices(T0 + 5) == []
     issue(after, control(version=2, limit=Bounds(ceiling_w=1.0)), NOW + 6)
     assert len(after.notices(T0 + 6)) == 1
+
+
+def test_a_subscriber_is_not_told_of_counts_in_links(subscriber: Client) -> None:
+    for resource in ("/edev", "/edev/B", "/edev/B/fsa", "/edev/B/fsa/1/derp", "/derp/B"):
+        subscriber.ask("POST", "/edev/B/sub", subscription(resource))
+    issue(subscriber.tree, control())
+    assert subscriber.tree.notices(T0 + 1) == []
+    change = r.EndDevice(sFDI=sfdi_of(subscriber.lfdi), changedTime=0, postRate=60)
+    assert subscriber.ask("PUT", "/edev/B", change).status == 204
+    told = {item.notification.subscribedResource for item in subscriber.tree.notices(T0 + 2)}
+    assert told == {"/edev", "/edev/B"}
+    assert subscriber.ask("PUT", "/edev/B", change).status == 204
+    assert subscriber.tree.notices(T0 + 3) == []

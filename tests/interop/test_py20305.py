@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 from gateway.clock import wall
 from ieee2030_5.adapter import UtilityServer
 from ieee2030_5.pki import Issued, make_pki
+from ieee2030_5.records import Record, Stored
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 from protocols.points import Quantity
 from protocols.signals import Ack, Bounds, Control, Measurement, Outcome, Signal
@@ -29,9 +31,17 @@ class Site:
     files: Path
     issued: dict[str, Issued]
     signals: list[Signal] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
     def outcomes(self) -> list[Outcome]:
         return [item.outcome for item in self.signals if isinstance(item, Ack)]
+
+    def said(self, word: str) -> bool:
+        log = self.files / "client.log"
+        return log.exists() and word in log.read_text()
+
+    def subscriptions(self) -> int:
+        return sum(isinstance(record, Stored) and "/sub/" in record.href for record in self.records)
 
     async def until(self, holds: Callable[[], bool], what: str) -> None:
         try:
@@ -43,21 +53,23 @@ class Site:
 
 
 @asynccontextmanager
-async def service(tmp_path: Path, profile: Profile, *, in_band: bool) -> AsyncIterator[Site]:
+async def service(tmp_path: Path, profile: Profile, *, in_band: bool, poll_s: int = 10) -> AsyncIterator[Site]:
     """Our server, and `py20305 --config` as a process of its own."""
     issued = {item.name: item for item in make_pki(tmp_path, ["B"], ["localhost"], wall())}
     pin = issued["B"].pin
-    device = DeviceSettings("B", issued["B"].lfdi, 50_000, -10_000, pin, profile, in_band=in_band)
+    hosts = frozenset({"localhost"})
+    device = DeviceSettings("B", issued["B"].lfdi, 50_000, -10_000, pin, profile, in_band=in_band, notify_hosts=hosts)
     settings = ServerSettings(
         issued["server"].certificate,
         issued["server"].key,
         issued["root"].certificate,
         (device,),
         port=0,
-        poll_rate_s=10,
+        poll_rate_s=poll_s,
         post_rate_s=1,
     )
-    site = Site(UtilityServer(settings, wall), tmp_path, issued)
+    records: list[Record] = []
+    site = Site(UtilityServer(settings, wall, records.append), tmp_path, issued, records=records)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(site.server.run(site.signals.extend))
         await site.server.listening.wait()
@@ -66,7 +78,7 @@ async def service(tmp_path: Path, profile: Profile, *, in_band: bool) -> AsyncIt
 
 
 @asynccontextmanager
-async def client(site: Site) -> AsyncIterator[None]:
+async def client(site: Site, **more: object) -> AsyncIterator[None]:
     own = site.issued["B"]
     config = {
         "server": {"url": f"https://localhost:{site.server.port}", "server_2018_compat": True},
@@ -78,6 +90,7 @@ async def client(site: Site) -> AsyncIterator[None]:
         "devices": [{"type": "print_demo", "lfdi": own.lfdi, "pin": own.pin}],
         "history": {"enabled": False},
         "telemetry": {"reading_profile": "signed_load_convention"},
+        **more,
     }
     path = site.files / "client.json"
     path.write_text(json.dumps(config))
@@ -108,6 +121,29 @@ async def test_an_unchanged_client_registers_obeys_and_reports(tmp_path: Path, p
                 ),
                 "its voltage is posted",
             )
-        log = (tmp_path / "client.log").read_text()
-        assert "Traceback" not in log
-        assert "rejected" not in log
+        assert not site.said("Traceback")
+        assert not site.said("rejected")
+
+
+async def test_a_subscribed_client_hears_of_a_control_without_polling(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    subscribe = {
+        "enabled": True,
+        "notification_host": "127.0.0.1",
+        "notification_port": port,
+        "notification_external_host": "localhost",
+        "notification_client_cert_mode": "enforce",
+    }
+    async with service(tmp_path, Profile.CSIP, in_band=False, poll_s=3_600) as site:
+        async with client(site, subscription=subscribe):
+            await site.until(lambda: site.said("Starting poll loop"), "the client has subscribed and settled")
+            assert site.subscriptions() >= 4
+            now = wall()
+            await site.server.apply(Control("K1", "B", 1, now, now + 60, Bounds(ceiling_w=20_000)))
+            await site.until(
+                lambda: site.outcomes() == [Outcome.RECEIVED, Outcome.STARTED], "it has heard of the event"
+            )
+        assert site.said("notification for /derp/B/derc")
+        assert not site.said("Traceback")
