@@ -112,7 +112,7 @@ def own_programs(call: Call) -> list[Program]:
 def own_program(call: Call) -> Program:
     """The program named in the URI, if it applies to one of the client's devices."""
     program = call.utility.programs.get(call.params["p"])
-    if program is None or program not in own_programs(call):
+    if program is None or not any(device.settings.resource in program.members for device in own_devices(call)):
         raise Absent(call.path)
     return program
 

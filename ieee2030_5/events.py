@@ -109,22 +109,30 @@ def _activate(events: Events, newer: DERControl, at: int) -> Events:
 
 def _flag(events: Events, now: int) -> Events:
     """Keep `potentiallySuperseded` true exactly while a newer live event shares time and modes."""
+    threatened = _threatened(events)
     changed = list(events)
     for i, event in enumerate(events):
-        if not is_live(event):
-            continue
-        threatened = any(
-            is_live(newer) and _overlap(event, newer) and modes(event.base) & modes(newer.base)
-            for newer in events[i + 1 :]
-        )
-        if threatened != event.status.potentiallySuperseded:
+        if is_live(event) and (i in threatened) != event.status.potentiallySuperseded:
             status = replace(
                 event.status,
-                potentiallySuperseded=threatened,
-                potentiallySupersededTime=now if threatened else None,
+                potentiallySuperseded=i in threatened,
+                potentiallySupersededTime=now if i in threatened else None,
             )
             changed[i] = replace(event, status=status, version=_next(event.version))
     return tuple(changed)
+
+
+def _threatened(events: Events) -> frozenset[int]:
+    """Positions of live events that share time and modes with a newer live one; compares neighbours in time only."""
+    live = sorted((earliest_start(event), latest_end(event), i) for i, event in enumerate(events) if is_live(event))
+    found = set()
+    for place, (_, end, one) in enumerate(live):
+        for start, _, other in live[place + 1 :]:
+            if start >= end:
+                break
+            if modes(events[one].base) & modes(events[other].base):
+                found.add(min(one, other))
+    return frozenset(found)
 
 
 def _cancelled(event: DERControl, now: int) -> DERControl:

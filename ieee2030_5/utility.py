@@ -100,7 +100,11 @@ class Utility:
     server_lfdi: str
     devices: dict[str, Device] = field(default_factory=dict)
     """By slug."""
+    lfdis: dict[str, str] = field(default_factory=dict)
+    """Slug of the device with this certificate."""
     programs: dict[str, Program] = field(default_factory=dict)
+    assigned: dict[str, list[str]] = field(default_factory=dict)
+    """Slugs of the programs that apply to a resource."""
     meters: dict[str, Meter] = field(default_factory=dict)
     issued: dict[str, Issued] = field(default_factory=dict)
     """By mRID, kept for `retention_s` after the end of the event."""
@@ -111,16 +115,17 @@ class Utility:
 
     def by_lfdi(self, lfdi: str) -> Device | None:
         """The device with this certificate, registered or not."""
-        return next((d for d in self.devices.values() if d.settings.lfdi == lfdi), None)
+        slug = self.lfdis.get(lfdi)
+        return None if slug is None else self.devices[slug]
 
     def by_resource(self, resource: str) -> Device | None:
         """The device that is this DER of the zone."""
-        return next((d for d in self.devices.values() if d.settings.resource == resource), None)
+        return self.devices.get(slug_of(resource))
 
     def programs_of(self, resources: Iterable[str]) -> list[Program]:
         """Programs that apply to any of these resources."""
-        wanted = frozenset(resources)
-        return [program for program in self.programs.values() if program.members & wanted]
+        found = {slug: None for resource in resources for slug in self.assigned.get(resource, ())}
+        return [self.programs[slug] for slug in found]
 
     def advance(self, now: int) -> list[str]:
         """Let time pass over all events; returns the slugs of the programs that changed."""
@@ -171,7 +176,9 @@ def build(settings: ServerSettings, server_lfdi: str, now: int) -> Utility:
             raise ValueError(f"two devices are called {item.resource}")
         device = Device(replace(item, lfdi=item.lfdi.upper()), slug, None if item.in_band else now, now)
         utility.devices[slug] = device
+        utility.lfdis[device.settings.lfdi] = slug
         utility.programs[slug] = _own_program(settings, device)
+        utility.assigned[item.resource] = [slug]
     return utility
 
 
