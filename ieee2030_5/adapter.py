@@ -55,7 +55,7 @@ class UtilityServer:
     @property
     def resources(self) -> frozenset[str]:
         """Ids of the DERs served."""
-        return frozenset(device.resource for device in self._settings.devices)
+        return frozenset(device.resource for device in self._settings.devices if not device.members)
 
     @property
     def port(self) -> int:
@@ -74,7 +74,7 @@ class UtilityServer:
         self._emit = emit
         files = (self._settings.certificate, self._settings.key, self._settings.authorities)
         context, notifier = server_context(*files), Notifier(client_context(*files))
-        emit([self._baseline(device) for device in self._tree.utility.devices.values()])
+        emit([self._baseline(device) for device in self._ders()])
         try:
             await self._front.start(self._settings.host, self._settings.port, context)
             self.listening.set()
@@ -99,7 +99,7 @@ class UtilityServer:
     async def apply(self, instruction: Instruction) -> Ack:
         """Put a control into the device's program, or take it out again."""
         device = self._tree.utility.by_resource(instruction.resource)
-        if device is None:
+        if device is None or instruction.resource not in self.resources:
             return self._ack(instruction, Outcome.REJECTED, f"{instruction.resource} is not served here")
         latest = self._versions.get(instruction.resource, instruction.version)
         if instruction.version < latest:
@@ -156,11 +156,20 @@ class UtilityServer:
             answer = self._tree.answer(lfdi, asked, int(now))
         except KeepError as error:
             return Answer(503, headers={"Retry-After": str(_RETRY_S)}, detail=str(error))
-        device = self._tree.utility.by_lfdi(lfdi)
-        if device is not None:
-            change = self._links.seen(device.settings.resource, f"{asked.method} {asked.target[:80]}", now)
-            self._tell([] if change is None else [change])
+        what = f"{asked.method} {asked.target[:80]}"
+        changes = [self._links.seen(resource, what, now) for resource in self._spoken_for(lfdi)]
+        self._tell([change for change in changes if change is not None])
         return answer
+
+    def _spoken_for(self, lfdi: str) -> frozenset[str]:
+        """Resources of which a request of this client is a sign of life."""
+        device = self._tree.utility.by_lfdi(lfdi)
+        if device is None:
+            return frozenset()
+        return (device.settings.members or frozenset({device.settings.resource})) & self.resources
+
+    def _ders(self) -> list[Device]:
+        return [device for device in self._tree.utility.devices.values() if not device.settings.members]
 
     def _tell(self, links: Sequence[Signal]) -> None:
         """Hand over link changes and whatever clients have reported since."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ieee2030_5.paging import Page
 from ieee2030_5.resources import Resource
-from ieee2030_5.utility import Device, Meter, Program, Utility
+from ieee2030_5.utility import Device, Meter, Program, Utility, slug_of
 
 Params = Mapping[str, str]
 """The variable parts of a URI by name."""
@@ -37,8 +37,8 @@ class Principal:
     lfdi: str
     devices: frozenset[str]
     """Slugs of its registered devices; empty for a stranger."""
-    may_register: bool = False
-    """Its certificate belongs to a configured device that is not registered yet."""
+    wards: frozenset[str] = frozenset()
+    """Slugs of all devices it speaks for, registered or not."""
     aus: bool = False
     """Documents carry the CSIP-AUS elements."""
 
@@ -72,11 +72,11 @@ def principal_of(utility: Utility, lfdi: str) -> Principal:
     device = utility.by_lfdi(lfdi)
     if device is None:
         return Principal(lfdi, frozenset())
-    registered = device.registered_s is not None
+    wards = frozenset({device.slug, *map(slug_of, device.settings.members)}) & utility.devices.keys()
     return Principal(
         lfdi,
-        frozenset({device.slug} if registered else ()),
-        may_register=not registered,
+        frozenset(slug for slug in wards if utility.devices[slug].registered_s is not None),
+        wards,
         aus=device.settings.profile.value == "csip_aus",
     )
 

@@ -23,24 +23,36 @@ from ieee2030_5.utility import Device, Utility, is_australian, mrid, sfdi
 def end_device(device: Device, utility: Utility) -> r.EndDevice:
     """The document of one device."""
     href = device.href
-    has_pin, aus = device.settings.pin is not None, is_australian(device)
+    has_pin, is_der = device.settings.pin is not None, not device.settings.members
+    has_point = is_der and is_australian(device)
     may_subscribe = bool(device.settings.notify_hosts)
     return r.EndDevice(
         href=href,
         subscribable=utility.notifies,
-        DERListLink=r.ListLink(href=f"{href}/der", all=1),
+        DERListLink=r.ListLink(href=f"{href}/der", all=1) if is_der else None,
         deviceCategory=device.category,
+        DeviceInformationLink=r.Link(href=f"{href}/di"),
+        DeviceStatusLink=r.Link(href=f"{href}/dstat"),
         lFDI=device.settings.lfdi,
         LogEventListLink=r.ListLink(href=f"{href}/lel", all=len(device.logs)),
+        PowerStatusLink=r.Link(href=f"{href}/ps"),
         sFDI=sfdi(device),
         changedTime=device.changed_s,
         enabled=True,
-        FunctionSetAssignmentsListLink=r.ListLink(href=f"{href}/fsa", all=1),
+        FunctionSetAssignmentsListLink=r.ListLink(href=f"{href}/fsa", all=1) if is_der else None,
         postRate=device.post_rate_s or utility.settings.post_rate_s,
         RegistrationLink=r.Link(href=f"{href}/rg") if has_pin else None,
         SubscriptionListLink=r.ListLink(href=f"{href}/sub", all=len(device.subscriptions)) if may_subscribe else None,
-        ConnectionPointLink=r.Link(href=f"{href}/cp") if aus else None,
+        ConnectionPointLink=r.Link(href=f"{href}/cp") if has_point else None,
     )
+
+
+def own_der(call: Call) -> Device:
+    """The device named in the URI, if it is one that is controlled: an aggregator itself is none."""
+    device = own_device(call)
+    if device.settings.members:
+        raise Absent(call.path)
+    return device
 
 
 def get_list(call: Call) -> r.EndDeviceList:
@@ -58,13 +70,16 @@ def get(call: Call) -> r.EndDevice:
 
 
 def register(call: Call, body: r.Resource) -> Kept:
-    """In-band registration: a configured device announces itself with its own certificate."""
-    document = _checked(call, body, call.principal.lfdi)
-    device = call.utility.by_lfdi(call.principal.lfdi)
+    """In-band registration: a configured device announces itself, or its aggregator does it."""
+    lfdi = getattr(body, "lFDI", None) or call.principal.lfdi
+    device = call.utility.by_lfdi(lfdi)
+    if lfdi != call.principal.lfdi and (device is None or device.slug not in call.principal.wards):
+        raise Refused(400, INVALID_VALUE, f"lFDI {lfdi} is not that of the certificate")
     if device is None:
-        raise Refused(403, INVALID_VALUE, f"{call.principal.lfdi} is not on the list of devices that may register")
+        raise Refused(403, INVALID_VALUE, f"{lfdi} is not on the list of devices that may register")
+    document = _checked(call, body, lfdi)
     if device.registered_s is not None:
-        raise Refused(409, INVALID_VALUE, f"{call.principal.lfdi} is registered already")
+        raise Refused(409, INVALID_VALUE, f"{lfdi} is registered already")
     return Kept(device.href, document, created=True)
 
 
@@ -132,7 +147,7 @@ def put_registration(call: Call, body: r.Resource) -> Kept:
 
 def connection_point(call: Call) -> r.ConnectionPoint:
     """CSIP-AUS: empty until the client has said where it is connected."""
-    device = own_device(call)
+    device = own_der(call)
     if not is_australian(device):
         raise Absent(call.path)
     kept = device.documents.get(call.path)
@@ -215,7 +230,9 @@ def get_document(call: Call) -> r.Resource:
 def put_document(call: Call, body: r.Resource) -> Kept:
     """Replace one of the four documents of a DER; status and availability are measurements too."""
     device = own_device(call)
-    for field in ("readingTime", "updatedTime"):
+    if isinstance(body, r.DeviceInformation) and body.lFDI != device.settings.lfdi:
+        raise Refused(400, INVALID_VALUE, f"lFDI {body.lFDI} is not that of the device")
+    for field in ("readingTime", "updatedTime", "changedTime"):
         not_in_future(call, getattr(body, field, 0), field)
     if isinstance(body, r.DERSettings) and body.setMaxW.value <= 0:
         raise Refused(400, INVALID_VALUE, "setMaxW must be above zero")

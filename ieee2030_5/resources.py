@@ -15,6 +15,7 @@ from ieee2030_5.scalars import (
     Hex8,
     Hex16,
     Hex32,
+    Hex64,
     Int8,
     Int16,
     Int32,
@@ -311,6 +312,109 @@ class ConnectionPoint(Resource):
     _namespace: ClassVar[str] = CSIP_AUS
 
     connectionPointId: String32 | None = csipaus()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealEnergy:
+    """Watt-hours."""
+
+    multiplier: Int8
+    value: UInt48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DRLCCapabilities:
+    """What a device can do for demand response."""
+
+    averageEnergy: RealEnergy
+    maxDemand: ActivePower
+    optionsImplemented: Hex32
+
+    _named: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GPSLocation:
+    """Where a device stands, in degrees."""
+
+    lat: String32
+    lon: String32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceInformation(Resource):
+    """What a device is: maker, model, versions."""
+
+    pollRate: UInt32 | None = attribute()
+    drlc: DRLCCapabilities | None = None
+    functionsImplemented: Hex64 | None = None
+    gpsLocation: GPSLocation | None = None
+    lFDI: LFDI
+    mfDate: TimeType
+    mfHwVer: String32
+    mfID: UInt32
+    mfInfo: String32 | None = None
+    mfModel: String32
+    mfSerNum: String32
+    primaryPower: UInt8
+    secondaryPower: UInt8
+    SupportedLocaleListLink: ListLink | None = None
+    swActTime: TimeType
+    swVer: String32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temperature:
+    """A temperature in degrees Celsius, and of what."""
+
+    multiplier: Int8
+    subject: UInt8
+    value: Int16
+
+    _named: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStatus(Resource):
+    """How a device runs."""
+
+    pollRate: UInt32 | None = attribute()
+    changedTime: TimeType
+    onCount: UInt16 | None = None
+    opState: UInt8 | None = None
+    opTime: UInt32 | None = None
+    temperatures: tuple[Temperature, ...] = ()
+    TimeLink: Link | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PEVInfo:
+    """What an electric vehicle wants."""
+
+    chargingPowerNow: ActivePower
+    energyRequestNow: RealEnergy
+    maxForwardPower: ActivePower
+    minimumChargingDuration: UInt32
+    targetStateOfCharge: PerCent
+    timeChargeIsNeeded: TimeType
+    timeChargingStatusPEV: TimeType
+
+    _named: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerStatus(Resource):
+    """What a device is powered from."""
+
+    pollRate: UInt32 | None = attribute()
+    batteryStatus: UInt8
+    changedTime: TimeType
+    currentPowerSource: UInt8
+    estimatedChargeRemaining: PerCent | None = None
+    estimatedTimeRemaining: UInt32 | None = None
+    pev: PEVInfo | None = None
+    sessionTimeOnBattery: UInt32 | None = None
+    totalTimeOnBattery: UInt32 | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ def outcome_of(response: Response, issued: Issued, utility: Utility, now: float)
     """The acknowledgement that a Response amounts to.
 
     A lease is extended by adjacent events, so the end of an event ends its control only where no later
-    event carries the same control.
+    event carries the same control; otherwise the control is still `STARTED`.
     """
     found = _MEANING.get(response.status or 0)
     if found is None:
@@ -44,7 +44,7 @@ def outcome_of(response: Response, issued: Issued, utility: Utility, now: float)
         if item.resource == issued.resource
     )
     if continued and outcome is Outcome.COMPLETED:
-        return ()
+        outcome, word = Outcome.STARTED, f"{word}, the next one goes on with it"
     detail = f"{word}: status {response.status} to event {issued.mrid} from {response.endDeviceLFDI}"
     at = float(response.createdDateTime) if response.createdDateTime else now
     return (Ack(issued.control_id, issued.resource, issued.version, outcome, min(at, now), detail),)

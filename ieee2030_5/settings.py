@@ -34,6 +34,8 @@ class DeviceSettings:
     pin: int | None = None
     """Registration PIN; `None` serves no Registration."""
     profile: Profile = Profile.CSIP
+    members: frozenset[str] = frozenset()
+    """Not empty: this client is an aggregator. It is no DER itself, but speaks for these resources."""
     default_limit: Bounds = field(default_factory=Bounds)
     """DefaultDERControl until the first control brings its own fallback."""
     in_band: bool = False

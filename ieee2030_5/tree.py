@@ -68,9 +68,13 @@ class Route:
 
 
 def _der_document(name: str, cls: type[r.Resource]) -> Route:
+    return _device_document(f"der/1/{name}", cls, end_devices.own_der)
+
+
+def _device_document(name: str, cls: type[r.Resource], visible: Callable[[Call], object] = own_device) -> Route:
     return Route(
-        f"/edev/{{e}}/der/1/{name}",
-        own_device,
+        f"/edev/{{e}}/{name}",
+        visible,
         end_devices.get_document,
         stores=(cls,),
         put=end_devices.put_document,
@@ -113,13 +117,16 @@ ROUTES: tuple[Route, ...] = (
         put=end_devices.put_connection_point,
         keep=end_devices.keep_document,
     ),
-    Route("/edev/{e}/fsa", own_device, end_devices.assignments, revision=_E, tells=True),
-    Route("/edev/{e}/fsa/1", own_device, end_devices.assignment, revision=_E),
-    Route("/edev/{e}/fsa/1/derp", own_device, programs.of_device, tells=True),
-    Route("/edev/{e}/der", own_device, end_devices.ders, revision=_E),
-    Route("/edev/{e}/der/1", own_device, end_devices.der, revision=_E),
-    Route("/edev/{e}/der/1/derp", own_device, programs.of_device),
-    Route("/edev/{e}/der/1/cdp", own_device, programs.current),
+    Route("/edev/{e}/fsa", end_devices.own_der, end_devices.assignments, revision=_E, tells=True),
+    Route("/edev/{e}/fsa/1", end_devices.own_der, end_devices.assignment, revision=_E),
+    Route("/edev/{e}/fsa/1/derp", end_devices.own_der, programs.of_device, tells=True),
+    Route("/edev/{e}/der", end_devices.own_der, end_devices.ders, revision=_E),
+    Route("/edev/{e}/der/1", end_devices.own_der, end_devices.der, revision=_E),
+    Route("/edev/{e}/der/1/derp", end_devices.own_der, programs.of_device),
+    Route("/edev/{e}/der/1/cdp", end_devices.own_der, programs.current),
+    _device_document("di", r.DeviceInformation),
+    _device_document("dstat", r.DeviceStatus),
+    _device_document("ps", r.PowerStatus),
     _der_document("dercap", r.DERCapability),
     _der_document("derg", r.DERSettings),
     _der_document("ders", r.DERStatus),

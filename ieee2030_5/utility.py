@@ -177,8 +177,9 @@ def build(settings: ServerSettings, server_lfdi: str, now: int) -> Utility:
         device = Device(replace(item, lfdi=item.lfdi.upper()), slug, None if item.in_band else now, now)
         utility.devices[slug] = device
         utility.lfdis[device.settings.lfdi] = slug
-        utility.programs[slug] = _own_program(settings, device)
-        utility.assigned[item.resource] = [slug]
+        if not item.members:
+            utility.programs[slug] = _own_program(settings, device)
+            utility.assigned[item.resource] = [slug]
     return utility
 
 

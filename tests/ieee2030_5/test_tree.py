@@ -11,12 +11,14 @@ from ieee2030_5.identity import sfdi_of
 from ieee2030_5.leases import offer, release
 from ieee2030_5.modes import control_base
 from ieee2030_5.records import Record, from_json, to_json
+from ieee2030_5.settings import DeviceSettings, Profile
 from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked, Tree
 from ieee2030_5.utility import build
 from protocols.signals import Bounds, Control, Outcome, Quality
 from tests.ieee2030_5.conftest import NOW, Laboratory, Validate
 
 T0 = int(NOW)
+UNSENT = ("dercap", "derg", "ders", "dera", "di", "dstat", "ps")
 
 
 class Client:
@@ -44,8 +46,8 @@ class Client:
             if href in found:
                 continue
             answer = self.ask("GET", f"{href}?l=255")
-            if answer.status == 404 and href.rsplit("/", 1)[1] in ("dercap", "derg", "ders", "dera"):
-                continue  # nothing sent yet: the one link that may lead nowhere
+            if answer.status == 404 and href.rsplit("/", 1)[1] in UNSENT:
+                continue  # nothing sent yet: the only links that may lead nowhere
             assert answer.status == 200, (href, answer)
             found[href] = answer.body
             waiting += [link.decode() for link in re.findall(rb'(?:href|replyTo)="([^"]+)"', answer.body)]
@@ -582,3 +584,65 @@ def test_a_subscriber_is_not_told_of_counts_in_links(subscriber: Client) -> None
     assert told == {"/edev", "/edev/B"}
     assert subscriber.ask("PUT", "/edev/B", change).status == 204
     assert subscriber.tree.notices(T0 + 3) == []
+
+
+@pytest.fixture
+def aggregator(laboratory: Laboratory, records: list[Record]) -> Client:
+    """A client with two members, of which one has to be registered by it."""
+    settings = laboratory.settings()
+    own = DeviceSettings("agg", laboratory.lfdi("stranger"), 0, members=frozenset({"B", "C"}), profile=Profile.CSIP_AUS)
+    tree = Tree(
+        build(replace(settings, devices=(*settings.devices, own)), laboratory.lfdi("server"), T0), records.append
+    )
+    return Client(tree, laboratory.lfdi("stranger"))
+
+
+def test_an_aggregator_sees_itself_and_its_members_and_nobody_else(
+    aggregator: Client, laboratory: Laboratory, validate: Validate
+) -> None:
+    found = aggregator.walk()
+    for body in found.values():
+        validate(body)
+    assert {href for href in found if href.count("/") == 2 and href.startswith("/edev/")} == {"/edev/agg", "/edev/B"}
+    assert not any("/A" in href for href in found)
+    assert "/edev/agg/fsa" not in found
+    assert aggregator.ask("GET", "/edev/agg/der").status == 404
+    assert aggregator.ask("GET", "/derp/agg").status == 404
+    member = r.EndDevice(lFDI=laboratory.lfdi("C"), sFDI=sfdi_of(laboratory.lfdi("C")), changedTime=0)
+    assert aggregator.ask("POST", "/edev", member).status == 201
+    assert aggregator.ask("POST", "/edev", member).status == 409
+    assert b'all="3"' in aggregator.ask("GET", "/edev").body
+    foreign = r.EndDevice(lFDI=laboratory.lfdi("A"), sFDI=sfdi_of(laboratory.lfdi("A")), changedTime=0)
+    assert aggregator.ask("POST", "/edev", foreign).status == 400
+
+
+def test_an_aggregator_answers_and_reports_for_its_members(aggregator: Client, laboratory: Laboratory) -> None:
+    issue(aggregator.tree, control())
+    mrid = aggregator.tree.utility.programs["B"].events[0].mRID
+    answer = r.DERControlResponse(createdDateTime=T0, endDeviceLFDI=laboratory.lfdi("B"), status=1, subject=mrid)
+    assert aggregator.ask("POST", "/rsps/B/rsp", answer).status == 201
+    assert aggregator.ask("POST", "/rsps/B/rsp", replace(answer, endDeviceLFDI=laboratory.lfdi("A"))).status == 400
+    assert aggregator.ask("POST", "/mup", meter(laboratory.lfdi("B"), readings=(power(3),))).status == 201
+    outcome, reading = aggregator.tree.utility.signals
+    assert (outcome.resource, reading.point.resource) == ("B", "B")  # type: ignore[union-attr]
+
+
+def test_what_a_device_says_of_itself_comes_back(b: Client) -> None:
+    info = r.DeviceInformation(
+        lFDI=b.lfdi,
+        mfDate=0,
+        mfHwVer="1",
+        mfID=37250,
+        mfModel="M",
+        mfSerNum="7",
+        primaryPower=1,
+        secondaryPower=0,
+        swActTime=0,
+        swVer="2",
+    )
+    assert b.ask("GET", "/edev/B/di").status == 404
+    assert b.ask("PUT", "/edev/B/di", replace(info, lFDI="AB" * 20)).status == 400
+    assert b.ask("PUT", "/edev/B/di", info).status == 204
+    assert replace(b.get("/edev/B/di", r.DeviceInformation), href=None) == info  # type: ignore[type-var]
+    assert b.ask("PUT", "/edev/B/dstat", r.DeviceStatus(changedTime=T0, opState=2)).status == 204
+    assert b.ask("PUT", "/edev/B/dstat", r.DeviceStatus(changedTime=T0 + 1_000)).status == 400
