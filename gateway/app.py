@@ -56,7 +56,7 @@ class Parts:
 
 def assemble(zone: ZoneFile, facts: ZoneFacts, parts: Parts) -> Loop:
     """The control loop of a zone on given parts."""
-    say = Narrator(facts.id, facts.model.value)
+    say = Narrator(facts)
     return Loop(
         zone=facts,
         image=Image(translate.polls(zone)),
@@ -94,7 +94,7 @@ async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
         StartError: a port is taken.
     """
     facts = translate.zone_facts(zone, now())
-    say = Narrator(facts.id, facts.model.value)
+    say = Narrator(facts)
     directory = Path(zone.storage.directory)
     engine = WorkerEngine(Path(zone.network.source), zone.network.version, facts.clocks.impact_check_s)
     try:

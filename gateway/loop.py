@@ -38,7 +38,7 @@ from protocols.signals import (
     Signal,
 )
 
-FIRST_LOOK_S = 10.0
+FIRST_LOOK_S = 30.0
 """Longest that the first study waits for devices that have not been heard yet."""
 MIN_GAP_S = 0.2
 """Cycles that are woken early keep at least this distance."""

@@ -16,6 +16,7 @@ from gateway.coordination.messages import (
     OutageNotice,
 )
 from gateway.coordination.situation import Situation
+from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
 from grid_engine.results import Answer, Status
 from protocols.signals import Ack, Control, LinkChanged, LinkState, Outcome
@@ -33,13 +34,14 @@ def _mw(power_w: float) -> float:
 class Narrator:
     """Speaks for one zone."""
 
-    def __init__(self, zone: str, model: str) -> None:
-        self._log = structlog.get_logger().bind(zone=zone, model=model)
+    def __init__(self, zone: ZoneFacts) -> None:
+        self._log = structlog.get_logger().bind(zone=zone.id, model=zone.model.value)
+        self._resources = zone.resources
         self._violated: frozenset[tuple[str, str, str]] = frozenset()
         self._failing = False
         self._ready = False
-        self._unknown: frozenset[str] = frozenset()
-        self._linked: tuple[LinkState, float, str] | None = None
+        self._unknown: frozenset[str] | None = None
+        self._linked: tuple[LinkState, int] | None = None
 
     # --- parties
 
@@ -112,8 +114,10 @@ class Narrator:
     def _gaps(self, log: structlog.typing.FilteringBoundLogger, at: Situation) -> None:
         """Resources whose power is not known any more; each once."""
         gaps = frozenset(r for r in at.zone.resources if at.snapshot.power_w(r) is None)
-        for resource in sorted(gaps - self._unknown):
+        for resource in sorted(gaps - (self._unknown or frozenset())):
             log.warning("snapshot.gap", resource=resource, consequence="the worst that may be true is assumed")
+        if not gaps and self._unknown != gaps:
+            log.info("snapshot.complete", count=len(at.zone.resources))
         self._unknown = gaps
 
     def _violations(self, log: structlog.typing.FilteringBoundLogger, answer: Answer) -> None:
@@ -159,11 +163,13 @@ class Narrator:
 
     def link(self, change: LinkChanged) -> None:
         """The link to a device changed its state."""
-        shared = (change.state, change.at_s, change.detail)
+        shared = (change.state, round(change.at_s))
         bad = change.state in (LinkState.LOST, LinkState.DEGRADED)
         # One station speaks for many assets: its first line stands for all of them.
-        say = self._log.debug if shared == self._linked else self._log.warning if bad else self._log.info
-        self._linked = shared
+        repeated = change.resource not in self._resources and shared == self._linked
+        say = self._log.debug if repeated else self._log.warning if bad else self._log.info
+        if change.resource not in self._resources:
+            self._linked = shared
         say("device.link", resource=change.resource, state=change.state.value, detail=change.detail)
 
     def fallback(self, resource: str, power_w: float) -> None:

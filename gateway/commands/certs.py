@@ -17,8 +17,6 @@ from config.settings import Ieee20305Endpoint
 from gateway.clock import wall
 from ieee2030_5.pki import Issued, make_pki, paths
 
-NAME = "certs"
-
 _PLAIN_WIDTH = 160
 
 

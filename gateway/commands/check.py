@@ -22,8 +22,6 @@ from config.settings import (
     ZoneFile,
 )
 
-NAME = "check"
-
 _MODELS = {"DP": "dual participation", "T": "total DSO", "MF": "market facilitator"}
 _PLAIN_WIDTH = 160
 """Columns where the output is not a terminal, so that tables in a log do not wrap."""

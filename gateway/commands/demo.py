@@ -4,6 +4,7 @@ Everything runs on loopback. The exit status is 0 where every expectation came t
 """
 
 import asyncio
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,8 @@ from gateway.demo.scene import Record, Scene
 from gateway.demo.scenes import SCENES
 from gateway.demo.screen import Screen
 
-NAME = "demo"
+PLAIN_WIDTH = 110
+"""Columns where the output is not a terminal."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -29,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """0 where every expectation came true, 1 where one did not or the demonstration broke off."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     scenes = [scene for scene in SCENES if args.only.lower() in scene.title.lower()]
     if not scenes:
         console.print(f"no scene has {args.only!r} in its title; there are: {', '.join(s.title for s in SCENES)}")

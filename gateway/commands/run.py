@@ -20,8 +20,6 @@ from gateway.historian import HistorianError
 from gateway.journal.entries import JournalError
 from gateway.logs.setup import configure
 
-NAME = "run"
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare what the command takes."""

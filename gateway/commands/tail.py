@@ -26,8 +26,6 @@ from gateway.clock import wall
 from gateway.logs.catalogue import LEVELS
 from gateway.logs.line import human, stamp
 
-NAME = "tail"
-
 POLL_S = 0.2
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

@@ -21,8 +21,6 @@ from gateway.historian import HistorianError, TelemetryReader
 from gateway.journal.entries import JournalError
 from gateway.journal.store import JournalReader
 
-NAME = "why"
-
 JOURNAL = Path("run/journal.sqlite")
 PAPER_WIDTH = 150
 """Columns where the output is no terminal."""

@@ -31,9 +31,9 @@ class EventLog:
             self.lines.append(line)
             yield line
 
-    def first(self, event: str, **fields: object) -> Line | None:
-        """The first line of an event whose fields have these values, or `None`."""
-        for line in self.lines:
+    def first(self, event: str, since: int = 0, **fields: object) -> Line | None:
+        """The first line of an event whose fields have these values, or `None`; `since` skips lines."""
+        for line in self.lines[since:]:
             if line.get("event") == event and all(line.get(k) == v for k, v in fields.items()):
                 return line
         return None

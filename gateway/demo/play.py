@@ -22,7 +22,8 @@ from ieee2030_5.pki import make_pki
 SAMPLE_S = 0.5
 LINKS_S = 60.0
 """Longest wait until every device of the zone is online and the engine has answered once."""
-ENGINE = "the engine"
+READY = {"psa.ready": "the engine", "snapshot.complete": "a measurement of every device"}
+"""Events of the log that show that the gateway is ready, and what they show."""
 
 Told = Callable[[float, Line], None]
 """Takes a line of the gateway's log and the seconds since the scene began (negative before)."""
@@ -39,15 +40,15 @@ async def play(scene: Scene, directory: Path, told: Told, progress: Progress) ->
     path = await asyncio.to_thread(_own_zone, scene.zone, directory)
     zone = load(path)
     control = f"http://127.0.0.1:{zone.testbed.control_port}/v1"
+    arguments = ("run", str(path), "--storage", str(directory))
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
         child("testbed", ("testbed", str(path)), directory / "testbed.log") as testbed,
+        child("gateway", arguments, directory / "gateway.log") as gateway,
     ):
+        # Both start at once: the gateway keeps trying until its field is there.
         await until_answering(session, f"{control}/truth", testbed)
-        arguments = ("run", str(path), "--storage", str(directory))
-        async with child("gateway", arguments, directory / "gateway.log") as gateway:
-            performance = _Performance(scene, zone, session, control, gateway, told, progress)
-            return await performance.run()
+        return await _Performance(scene, zone, session, control, gateway, told, progress).run()
 
 
 def _own_zone(zone: Path, directory: Path) -> Path:
@@ -73,7 +74,7 @@ class _Performance:
     async def run(self) -> Record:
         record = Record([], [], EventLog(self.gateway.log))
         await self._until_online(record.log)
-        begun = time.monotonic()
+        begun, record.begun = time.monotonic(), len(record.log.lines)
         await self._begin()
         while (at_s := time.monotonic() - begun) < self.scene.lasts_s:
             self.gateway.must_run()
@@ -88,7 +89,7 @@ class _Performance:
 
     async def _until_online(self, log: EventLog) -> None:
         deadline = time.monotonic() + LINKS_S
-        waiting = {*self.zone.devices, ENGINE}
+        waiting = {*self.zone.devices, *READY.values()}
         while waiting:
             self.gateway.must_run()
             if time.monotonic() > deadline:
@@ -98,8 +99,8 @@ class _Performance:
                 if line["event"] == "device.link" and line["state"] == "online" and line["resource"] in waiting:
                     waiting.discard(line["resource"])
                     self.told(-1.0, line)
-                elif line["event"] == "psa.ready":
-                    waiting.discard(ENGINE)
+                elif line["event"] in READY:
+                    waiting.discard(READY[line["event"]])
                     self.told(-1.0, line)
             await asyncio.sleep(0.1)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.demo.eventlog import EventLog
+from gateway.demo.eventlog import EventLog, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,12 @@ class Record:
     """Wire form of what the simulated parties sent and received, in order, each once."""
     log: EventLog
     """The gateway's."""
+    begun: int = 0
+    """Lines of the log that were there before anything happened."""
+
+    def logged(self, event: str, **fields: object) -> Line | None:
+        """The first line of an event with these fields since something happened."""
+        return self.log.first(event, self.begun, **fields)
 
     def sent(self, code: str, sender: str, recipient: str | None = None) -> list[Mapping[str, object]]:
         """Messages of one code from one party."""

@@ -23,8 +23,8 @@ def _limited_dispatch(record: Record) -> list[Verdict]:
     limits = record.sent("LIMIT.Issue", "DSO", "AGENT_A")
     notices = record.sent("CAP.Notice", "AGENT_A", "IESO")
     told = [m for m in record.messages if (m["sender"], m["recipient"]) == ("DSO", "IESO")]
-    seen = record.log.first("violation.detected", constraint_id="L12")
-    done = record.log.first("command.completed", resource="A", outcome="verified")
+    seen = record.logged("violation.detected", constraint_id="L12")
+    done = record.logged("command.completed", resource="A", outcome="verified")
     return [
         near("L12 would be overloaded", 120.8, seen["loading_pct"] if seen else None, LOADING_PCT, "%"),
         near("A is limited", 1.20, _body(limits[0])["ceiling_mw"] if limits else None, LIMIT_MW, "MW"),
@@ -48,17 +48,19 @@ def _curtailed(record: Record) -> list[Verdict]:
     """B may inject 4.16 MW of the 5.00 MW that the sun offers; its client answers each step."""
     last = record.samples[-1]
     limits = record.sent("LIMIT.Issue", "DSO", "AGENT_B")
-    seen = record.log.first("violation.detected", constraint_id="B4")
-    answers = {
-        line["outcome"] for line in record.log.lines if line["event"] == "control.ack" and line["resource"] == "B"
-    }
-    wanted = ("received", "started", "completed")
+    seen = record.logged("violation.detected", constraint_id="B4")
+    told = [
+        line["detail"]
+        for line in record.log.lines[record.begun :]
+        if line["event"] == "control.ack" and line["resource"] == "B"
+    ]
+    answers = [a for a in ("received", "started", "completed") if any(d.startswith(f"event {a}") for d in told)]
     return [
         near("B4 would be too high", 1.057, seen["value"] if seen else None, VOLTAGE_PU, "pu"),
         near("B is limited", 4.16, _body(limits[0])["ceiling_mw"] if limits else None, LIMIT_MW, "MW"),
         near("B's watts moved", 4.16, last.power_mw["B"], LIMIT_MW, "MW"),
         near("measured voltage at B4", 1.05, last.points["B4.voltage_pu"], VOLTAGE_PU, "pu"),
-        holds("B's Responses came", set(wanted) <= answers, ", ".join(w for w in wanted if w in answers) or "none"),
+        holds("B's Responses: received, started, completed", len(answers) == 3, ", ".join(answers) or "none"),
         holds("no tap was moved", last.points["T1.tap_position"] == TAP, f"tap {last.points['T1.tap_position']:.0f}"),
     ]
 

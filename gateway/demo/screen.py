@@ -13,6 +13,7 @@ from gateway.demo.scene import Sample, Scene, Verdict
 SENTENCES = {
     "device.link": "{resource} is {state}",
     "psa.ready": "the engine has the network {model_version} and has solved it once",
+    "snapshot.complete": "the power of all {count} devices is measured",
     "dispatch.rx": "the system operator dispatches {resource} to {mw:+.2f} MW (copy to the DSO)",
     "violation.detected": "power flow: {constraint_id} would be at {loading_pct:.1f} % ({reason})",
     "limit.issue": "limit {corr_id}: {resource} at most {mw:.2f} MW because of {constraint_id}",

@@ -110,6 +110,7 @@ EVENTS = (
     _event("library.message", "warning", "A library warned of something by itself.", "library text"),
     # The cycle
     _event("cycle.end", "debug", "A cycle is done.", "status power_flows psa_duration_s messages"),
+    _event("snapshot.complete", "info", "The power of every resource is known.", "count"),
     _event("snapshot.gap", "warning", "The power of a resource is not known any more.", "resource consequence"),
     _event(
         "violation.detected",

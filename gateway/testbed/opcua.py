@@ -1,6 +1,7 @@
 """OPC UA face of the simulated world: one server with DERs in folders and a station's points as variables."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,9 @@ from asyncua.ua.status_codes import StatusCodes
 from gateway.testbed.device import Faults, SimulatedDevice
 from protocols.points import Point
 from protocols.signals import Bounds
+
+logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+# It warns about security that a simulated device on loopback does without, and about every client that leaves.
 
 NAMESPACE: Final = "urn:ampacity:testbed"
 """Its index is 2 on this server."""

@@ -43,7 +43,7 @@ def test_a_bad_file_gives_every_fault_in_editors_form(command, tmp_path):
     assert (code, out) == (1, "")
     assert err.splitlines() == [
         f"{bad}:2: `zone.dso_model` is 'DPP' but should be 'DP', 'T' or 'MF'; did you mean `DP`?",
-        f"{bad}:3: `Q` is not a device; use one of: A, B",
+        f"{bad}:3: `Q` is not a device; use one of: A, B, C, D, E",
         f"{bad}: 2 faults",
     ]
 
