@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ieee2030_5 import leases
 from ieee2030_5 import resources as r
@@ -47,6 +48,7 @@ class UtilityServer:
         self._tree = Tree(build(settings, lfdi_of_file(settings.certificate), int(now())), record)
         self._links = Links(settings.poll_rate_s)
         self._versions: dict[str, int] = {}
+        self._latest: dict[str, Instruction] = {}
         self._front = Front(self._reply, settings.body_limit, settings.body_timeout_s)
         self._emit: Emit | None = None
         self.listening = asyncio.Event()
@@ -93,8 +95,10 @@ class UtilityServer:
         now = self._now()
         self._tree.utility.advance(int(now))
         self._tell([*self._links.check(now)])
-        for notice in self._tree.notices(int(now)):
-            notifier.tell(notice)
+        with suppress(KeepError):
+            # A subscription to something that is gone ends at the next tick at which that can be kept.
+            for notice in self._tree.notices(int(now)):
+                notifier.tell(notice)
 
     async def apply(self, instruction: Instruction) -> Ack:
         """Put a control into the device's program, or take it out again."""
@@ -113,7 +117,17 @@ class UtilityServer:
         except (CannotSayError, KeepError) as error:
             return self._ack(instruction, Outcome.REJECTED, str(error))
         self._versions[instruction.resource] = instruction.version
+        self._latest[instruction.resource] = instruction
         return ack
+
+    def _rerate(self) -> None:
+        """Say standing controls anew where a device has changed what their percentages count from."""
+        for resource in self._tree.utility.take_rerated():
+            device, latest = self._tree.utility.by_resource(resource), self._latest.get(resource)
+            if device is not None and isinstance(latest, Control) and latest.expiry_s > self._now():
+                with suppress(CannotSayError, KeepError):
+                    # The old event stays then, and the gateway hears of it when it refreshes the lease.
+                    leases.offer(self._tree, device, latest, self._now())
 
     def _offer(self, device: Device, control: Control) -> Ack:
         if control.expiry_s <= self._now():
@@ -156,6 +170,7 @@ class UtilityServer:
             answer = self._tree.answer(lfdi, asked, int(now))
         except KeepError as error:
             return Answer(503, headers={"Retry-After": str(_RETRY_S)}, detail=str(error))
+        self._rerate()
         what = f"{asked.method} {asked.target[:80]}"
         changes = [self._links.seen(resource, what, now) for resource in self._spoken_for(lfdi)]
         self._tell([change for change in changes if change is not None])

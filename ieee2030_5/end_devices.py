@@ -247,8 +247,11 @@ def keep_document(utility: Utility, params: Params, document: r.Resource, owner:
     """Fold one of the documents below a device."""
     device = utility.devices.get(params["e"])
     if device is not None:
+        before = device.ratings
         device.documents[document.href or ""] = document
         device.revision += 1
+        if device.ratings != before:
+            utility.rerated.add(device.settings.resource)
 
 
 def logs(call: Call) -> r.LogEventList:

@@ -118,7 +118,7 @@ def _publish(
         responseRequired=_RESPONSES,
         subscribable=tree.utility.notifies,
         mRID=name,
-        description=control.control_id[:31],
+        description=_printable(control.control_id),
         version=0,
         creationTime=created,
         status=r.EventStatus(currentStatus=life.Status.SCHEDULED, dateTime=created, potentiallySuperseded=False),
@@ -126,3 +126,8 @@ def _publish(
         base=base,
     )
     tree.store(f"{program.href}/derc/{name[:16].lower()}", document, "", now)
+
+
+def _printable(text: str) -> str:
+    """As much of an id as fits a description; some clients read 31 characters."""
+    return "".join(character for character in text if character.isprintable())[:31]

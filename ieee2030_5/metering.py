@@ -1,5 +1,6 @@
 """Mirrored meters: clients say what they measure, then post readings, which leave as measurements at once."""
 
+from collections.abc import Sized
 from dataclasses import replace
 
 from ieee2030_5 import resources as r
@@ -63,6 +64,8 @@ def _accepted(call: Call, body: r.MirrorUsagePoint, known: Meter | None) -> r.Mi
     series = dict(known.series) if known else {}
     for item in body.meter_readings:
         series[item.mRID] = _series(item, series.get(item.mRID))
+    _bounded(call, series)
+    for item in body.meter_readings:
         _announce(call, item, series[item.mRID], body.deviceLFDI)
     return replace(body, meter_readings=tuple(series.values()))
 
@@ -76,12 +79,18 @@ def post_readings(call: Call, body: r.Resource) -> Kept:
         if not isinstance(item, r.MirrorMeterReading):
             raise Absent(call.path)
         series[item.mRID] = _series(item, series.get(item.mRID))
+    _bounded(call, series)
     for item in items:
         if isinstance(item, r.MirrorMeterReading):
             _announce(call, item, series[item.mRID], meter.document.deviceLFDI)
     unchanged = series == meter.series
     document = None if unchanged else replace(meter.document, meter_readings=tuple(series.values()))
     return Kept(call.path, document, created=True)
+
+
+def _bounded(call: Call, series: Sized) -> None:
+    if len(series) > call.utility.settings.series:
+        raise Refused(400, RESOURCE_LIMIT, f"{call.utility.settings.series} series are the most for one meter")
 
 
 def _series(item: r.MirrorMeterReading, known: r.MirrorMeterReading | None) -> r.MirrorMeterReading:

@@ -195,4 +195,6 @@ def keep_response(utility: Utility, params: Params, document: r.Resource, owner:
     program = utility.programs.get(params["p"])
     if program is not None and isinstance(document, r.Response):
         program.responses[params["x"]] = document
+        if len(program.responses) > utility.settings.responses:
+            del program.responses[next(iter(program.responses))]
         utility.touch(program)

@@ -80,5 +80,9 @@ class ServerSettings:
     """Kept per device; the oldest is dropped."""
     meters: int = 32
     """MirrorUsagePoints accepted per device."""
+    series: int = 64
+    """MirrorMeterReadings accepted per MirrorUsagePoint."""
+    responses: int = 1_000
+    """Kept per program; the oldest is dropped."""
     subscriptions: int = 32
     """Accepted per device."""

@@ -4,7 +4,7 @@ Everything here is a projection: it changes only by folding a `Record` (see `tre
 passing over the events of a program.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
@@ -76,6 +76,10 @@ class Program:
         """URI of the DERProgram."""
         return f"/derp/{self.slug}"
 
+    def forget(self, issued: Container[str]) -> None:
+        """Drop the responses to events that nobody remembers."""
+        self.responses = {name: item for name, item in self.responses.items() if item.subject in issued}
+
     @property
     def reply_to(self) -> str:
         """Where clients post their Responses."""
@@ -110,6 +114,8 @@ class Utility:
     """By mRID, kept for `retention_s` after the end of the event."""
     signals: list[Signal] = field(default_factory=list)
     """What clients have told us and nobody has taken yet."""
+    rerated: set[str] = field(default_factory=set)
+    """Resources whose ratings have changed since somebody took notice."""
     timers: list[tuple[int, str]] = field(default_factory=list)
     """A heap of when which program changes next by itself; an entry may be outdated, then it does nothing."""
 
@@ -140,7 +146,15 @@ class Utility:
         if changed:
             horizon = now - self.settings.retention_s
             self.issued = {mrid: item for mrid, item in self.issued.items() if item.end_s > horizon}
+            for slug in changed:
+                self.programs[slug].forget(self.issued)
         return changed
+
+    def take_rerated(self) -> list[str]:
+        """Resources whose ratings have changed since the last call."""
+        taken = sorted(self.rerated)
+        self.rerated.clear()
+        return taken
 
     @property
     def notifies(self) -> int:

@@ -274,3 +274,18 @@ async def test_notifications_go_to_the_subscriber_over_mutual_tls(laboratory: La
     validate(heard[0])
     assert b'xsi:type="DERControlList"' in heard[0]
     assert heard[0] == heard[1], "the same state is sent again after a refusal for the moment"
+
+
+async def test_a_device_that_changes_its_rating_gets_its_limit_anew_at_once(laboratory: Laboratory) -> None:
+    async with running(laboratory) as site, site.client("B") as session:
+        await site.server.apply(control(ceiling_w=1_200_000))
+        bigger = r.DERSettings(setGradW=0, setMaxW=r.ActivePower(multiplier=3, value=12_000), updatedTime=int(wall()))
+        async with session.put(
+            "/edev/B/der/1/derg", data=render(bigger), headers={"Content-Type": MEDIA_TYPE}
+        ) as response:
+            assert response.status == 204
+        async with session.get("/derp/B/derc?l=255") as response:
+            events = parse(await response.read(), (r.DERControlList,)).items
+        assert {(event.base.opModMaxLimW, event.status.currentStatus) for event in events} == {(2_000, 4), (1_000, 1)}
+        async with session.get("/derp/B/dderc") as response:
+            assert parse(await response.read(), (r.DefaultDERControl,)).base.opModMaxLimW == 833

@@ -646,3 +646,24 @@ def test_what_a_device_says_of_itself_comes_back(b: Client) -> None:
     assert replace(b.get("/edev/B/di", r.DeviceInformation), href=None) == info  # type: ignore[type-var]
     assert b.ask("PUT", "/edev/B/dstat", r.DeviceStatus(changedTime=T0, opState=2)).status == 204
     assert b.ask("PUT", "/edev/B/dstat", r.DeviceStatus(changedTime=T0 + 1_000)).status == 400
+
+
+def test_what_a_client_may_leave_behind_is_bounded(laboratory: Laboratory) -> None:
+    settings = laboratory.settings(meters=2, series=2, responses=3, log_events=2)
+    client = Client(Tree(build(settings, laboratory.lfdi("server"), T0), lambda _: None), laboratory.lfdi("B"))
+    issue(client.tree, control())
+    mrid = client.tree.utility.programs["B"].events[0].mRID
+    for n in range(5):
+        response = r.DERControlResponse(createdDateTime=T0 + n, endDeviceLFDI=client.lfdi, status=1, subject=mrid)
+        assert client.ask("POST", "/rsps/B/rsp", response).status == 201
+        log = r.LogEvent(
+            createdDateTime=T0 + n, functionSet=11, logEventCode=0, logEventID=n, logEventPEN=0, profileID=2
+        )
+        assert client.ask("POST", "/edev/B/lel", log).status == 201
+    statuses = [client.ask("POST", "/mup", meter(client.lfdi, f"{n:X}")).status for n in range(3)]
+    assert statuses == [201, 201, 400]
+    crowd = tuple(power(1, mrid=f"{n:X}") for n in range(3))
+    assert client.ask("POST", "/mup", meter(client.lfdi, "1", crowd)).status == 400
+    assert b'all="3"' in client.ask("GET", "/rsps/B/rsp").body
+    logs = client.get("/edev/B/lel?l=9", r.LogEventList)
+    assert [item.createdDateTime for item in logs.items] == [T0 + 4, T0 + 3]  # type: ignore[attr-defined]
