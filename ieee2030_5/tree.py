@@ -1,224 +1,26 @@
-"""The resource tree as one table, and what it answers: the whole server but for sockets and clock."""
+"""What the tree answers: the whole server but for sockets and clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
-from ieee2030_5 import end_devices, entry, metering, programs, subscriptions
 from ieee2030_5 import resources as r
+from ieee2030_5 import subscriptions
 from ieee2030_5.call import (
     INVALID_FORMAT,
     INVALID_VALUE,
     Absent,
     Call,
-    Kept,
     Params,
     Refused,
-    anyone,
-    own_device,
-    own_meter,
-    own_program,
     principal_of,
-    registered,
 )
 from ieee2030_5.codec import DocumentError, InvalidValueError, parse, render
 from ieee2030_5.paging import CAP, Page, QueryError, read_query
 from ieee2030_5.records import Issued, Keep, Record, Removed, Stored
+from ieee2030_5.routes import Route, match
 from ieee2030_5.subscriptions import Notice
 from ieee2030_5.utility import Utility
-
-Get = Callable[[Call], r.Resource]
-Write = Callable[[Call, r.Resource], Kept]
-Fold = Callable[[Utility, Params, r.Resource, str, int], None]
-Drop = Callable[[Utility, Params, int], None]
-Types = tuple[type[r.Resource], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One row: a URI template, who may know of it, and what each method does.
-
-    A write answers what to keep and at which URI; the row of that URI folds it (`keep`, `drop`), now
-    and again after a restart. A row without `put` or `post` answers those methods with 405.
-    """
-
-    template: str
-    visible: Callable[[Call], object]
-    """Raises `Absent` for a client that may not know of the resource."""
-    get: Get
-    stores: Types = ()
-    """Documents that can be kept here."""
-    put: Write | None = None
-    delete: bool = False
-    keep: Fold | None = None
-    drop: Drop | None = None
-    takes: Types = ()
-    """Documents that can be posted here."""
-    post: Write | None = None
-    revision: Callable[[Call], int] | None = None
-    """Where given, the rendered answer is reused until the number changes."""
-    tells: bool = False
-    """Clients may subscribe to it."""
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """For the Allow header."""
-        extra = (("PUT", self.put is not None), ("POST", self.post is not None), ("DELETE", self.delete))
-        return ("GET", "HEAD", *(name for name, there in extra if there))
-
-
-def _der_document(name: str, cls: type[r.Resource]) -> Route:
-    return _device_document(f"der/1/{name}", cls, end_devices.own_der)
-
-
-def _device_document(name: str, cls: type[r.Resource], visible: Callable[[Call], object] = own_device) -> Route:
-    return Route(
-        f"/edev/{{e}}/{name}",
-        visible,
-        end_devices.get_document,
-        stores=(cls,),
-        put=end_devices.put_document,
-        keep=end_devices.keep_document,
-        tells=True,
-    )
-
-
-_E, _P = end_devices.revision, programs.revision
-
-ROUTES: tuple[Route, ...] = (
-    Route("/dcap", anyone, entry.device_capability),
-    Route("/tm", registered, entry.time),
-    Route("/sdev", registered, entry.self_device),
-    Route("/edev", anyone, end_devices.get_list, takes=(r.EndDevice,), post=end_devices.register, tells=True),
-    Route(
-        "/edev/{e}",
-        own_device,
-        end_devices.get,
-        stores=(r.EndDevice,),
-        put=end_devices.put,
-        delete=True,
-        keep=end_devices.keep,
-        drop=end_devices.drop,
-        revision=_E,
-        tells=True,
-    ),
-    Route(
-        "/edev/{e}/rg",
-        end_devices.registration,
-        end_devices.registration,
-        stores=(r.Registration,),
-        put=end_devices.put_registration,
-    ),
-    Route(
-        "/edev/{e}/cp",
-        end_devices.connection_point,
-        end_devices.connection_point,
-        stores=(r.ConnectionPoint,),
-        put=end_devices.put_connection_point,
-        keep=end_devices.keep_document,
-    ),
-    Route("/edev/{e}/fsa", end_devices.own_der, end_devices.assignments, revision=_E, tells=True),
-    Route("/edev/{e}/fsa/1", end_devices.own_der, end_devices.assignment, revision=_E),
-    Route("/edev/{e}/fsa/1/derp", end_devices.own_der, programs.of_device, tells=True),
-    Route("/edev/{e}/der", end_devices.own_der, end_devices.ders, revision=_E),
-    Route("/edev/{e}/der/1", end_devices.own_der, end_devices.der, revision=_E),
-    Route("/edev/{e}/der/1/derp", end_devices.own_der, programs.of_device),
-    Route("/edev/{e}/der/1/cdp", end_devices.own_der, programs.current),
-    _device_document("di", r.DeviceInformation),
-    _device_document("dstat", r.DeviceStatus),
-    _device_document("ps", r.PowerStatus),
-    _der_document("dercap", r.DERCapability),
-    _der_document("derg", r.DERSettings),
-    _der_document("ders", r.DERStatus),
-    _der_document("dera", r.DERAvailability),
-    Route(
-        "/edev/{e}/lel",
-        own_device,
-        end_devices.logs,
-        takes=(r.LogEvent,),
-        post=end_devices.post_log,
-        revision=_E,
-        tells=True,
-    ),
-    Route(
-        "/edev/{e}/lel/{l}",
-        end_devices.log,
-        end_devices.log,
-        stores=(r.LogEvent,),
-        delete=True,
-        keep=end_devices.keep_log,
-        drop=end_devices.drop_log,
-    ),
-    Route(
-        "/edev/{e}/sub",
-        subscriptions.get_list,
-        subscriptions.get_list,
-        takes=(r.Subscription,),
-        post=subscriptions.post,
-    ),
-    Route(
-        "/edev/{e}/sub/{s}",
-        subscriptions.get,
-        subscriptions.get,
-        stores=(r.Subscription,),
-        put=subscriptions.put,
-        delete=True,
-        keep=subscriptions.keep,
-        drop=subscriptions.drop,
-    ),
-    Route("/derp", registered, programs.get_list, tells=True),
-    Route("/derp/{p}", own_program, programs.get, revision=_P, tells=True),
-    Route(
-        "/derp/{p}/dderc",
-        own_program,
-        programs.default,
-        stores=(r.DefaultDERControl,),
-        keep=programs.keep_default,
-        revision=_P,
-        tells=True,
-    ),
-    Route("/derp/{p}/derc", own_program, programs.controls, revision=_P, tells=True),
-    Route("/derp/{p}/actderc", own_program, programs.active_controls, revision=_P, tells=True),
-    Route(
-        "/derp/{p}/derc/{c}",
-        programs.control,
-        programs.control,
-        stores=(r.DERControl,),
-        keep=programs.keep_control,
-        drop=programs.drop_control,
-        revision=_P,
-    ),
-    Route("/rsps", registered, programs.response_sets),
-    Route("/rsps/{p}", own_program, programs.response_set),
-    Route(
-        "/rsps/{p}/rsp",
-        own_program,
-        programs.responses,
-        takes=(r.DERControlResponse, r.Response),
-        post=programs.post_response,
-    ),
-    Route(
-        "/rsps/{p}/rsp/{x}",
-        programs.response,
-        programs.response,
-        stores=(r.DERControlResponse, r.Response),
-        keep=programs.keep_response,
-    ),
-    Route("/mup", registered, metering.get_list, takes=(r.MirrorUsagePoint,), post=metering.post),
-    Route(
-        "/mup/{m}",
-        own_meter,
-        metering.get,
-        stores=(r.MirrorUsagePoint,),
-        put=metering.put,
-        delete=True,
-        keep=metering.keep,
-        drop=metering.drop,
-        takes=(r.MirrorMeterReading, r.MirrorMeterReadingList),
-        post=metering.post_readings,
-    ),
-)
-"""Every URI. What is not here is 404: function sets that we do not serve, and whatever else is asked for."""
 
 CACHED = 8_192
 """Rendered answers kept at most; the oldest goes first."""
@@ -246,24 +48,6 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     """Why a request was refused; for the operator, never sent."""
-
-
-def match(path: str) -> tuple[Route, Params] | None:
-    """The row of a path and the variable parts in it."""
-    segments = path.split("/")
-    for route, parts in _BY_LENGTH.get(len(segments), ()):
-        if all(
-            part == segment or (part[0:1] == "{" and segment) for part, segment in zip(parts, segments, strict=True)
-        ):
-            named = zip(parts, segments, strict=True)
-            return route, {part[1:-1]: segment for part, segment in named if part[0:1] == "{"}
-    return None
-
-
-_BY_LENGTH: Mapping[int, Sequence[tuple[Route, list[str]]]] = {
-    length: [(route, route.template.split("/")) for route in ROUTES if route.template.count("/") + 1 == length]
-    for length in range(2, 8)
-}
 
 
 class Tree:
