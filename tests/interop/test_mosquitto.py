@@ -1,6 +1,7 @@
 """Our MQTT adapter and the simulated device through Eclipse Mosquitto: both versions, TLS, wills and message expiry."""
 
 import asyncio
+import json
 import shutil
 import socket
 import subprocess
@@ -25,8 +26,9 @@ from gateway.testbed.mqtt import SimulatedMqttDevice
 from protocols.mqtt.adapter import MqttAdapter
 from protocols.mqtt.client import LinkDownError, MqttClient
 from protocols.mqtt.settings import DerTopics, MqttSettings
-from protocols.signals import Bounds, Control, LinkChanged, LinkState, Outcome, Signal
+from protocols.signals import Bounds, Control, LinkChanged, LinkState, Measurement, Outcome, Signal
 
+PUB, SUB = shutil.which("mosquitto_pub"), shutil.which("mosquitto_sub")
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
 pytestmark = [
@@ -218,3 +220,44 @@ async def test_the_broker_drops_a_limit_whose_lease_has_run_out(ports):
     async with asyncio.timeout(PATIENCE_S):
         while await look() != ["expiry/state"]:  # noqa: ASYNC110 - it waits for the other side of a socket
             await asyncio.sleep(0.1)
+
+
+async def shell(*command: str) -> str:
+    """What a command of Mosquitto's says, which has to end well."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, command
+    return said.decode()
+
+
+@pytest.mark.skipif(PUB is None or SUB is None, reason="mosquitto-clients are not installed")
+async def test_a_device_made_of_their_command_line_tools(ports):
+    settings = replace(settings_for(ports[0], "tools"), timeout_s=5.0)
+    where = ("-h", HOST, "-p", str(ports[0]), "-V", "5")
+
+    async def say(leaf: str, message: str) -> None:
+        await shell(str(PUB), *where, "-q", "1", "-t", f"tools/{leaf}", "-m", message)
+
+    adapter, heard = MqttAdapter(settings, wall), list[Signal]()
+    async with asyncio.TaskGroup() as tasks:
+        running_ = tasks.create_task(adapter.run(heard.extend))
+        online = await shell(str(SUB), *where, "-t", "tools/gateway", "-C", "1", "-W", "10")
+        assert json.loads(online) == {"state": "online"}
+        await say("state", '{"state": "online", "in_force": {}}')
+        await say("telemetry", '{"time": 1000, "values": {"active_power_w": 8e5}}')
+        await eventually(lambda: any(isinstance(s, Measurement) and s.value == 8e5 for s in heard))
+
+        applying = tasks.create_task(adapter.apply(replace(control(), target_w=None)))
+        order = json.loads(await shell(str(SUB), *where, "-t", "tools/limit", "-C", "1", "-W", "10"))
+        assert order["ceiling_w"] == 5e5
+        answer = {"control_id": "c", "version": 1, "status": "started", "in_force": order}
+        await say("ack", json.dumps(answer))
+        ack = await applying
+        assert ack.outcome is Outcome.WRITTEN, ack
+        running_.cancel()
