@@ -75,7 +75,7 @@ class OpcUaAdapter:
         self._states = dict.fromkeys(sorted(settings.resources), LinkState.INIT)
         self._client: OpcUaClient | None = None
         self._emit: Emit = _nobody
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[str, list[_Source]] = {}
         self._jitter = random.Random(settings.url)
 
     @property
@@ -118,8 +118,8 @@ class OpcUaAdapter:
             return await self._bring(der, instruction)
 
     async def _bring(self, der: _Der, instruction: Instruction) -> Ack:
-        client = self._client
-        if client is None or not der.nodes:
+        client, nodes = self._client, der.nodes
+        if client is None or not nodes:
             return self._ack(instruction, Outcome.UNKNOWN, f"no link to {self._settings.url}; nothing was sent")
         requested, lacking = model.fitted(self._values(instruction), der.kinds)
         if lacking:
@@ -129,8 +129,8 @@ class OpcUaAdapter:
         failure = ""
         refused: dict[str, str] = {}
         try:
-            codes = await client.write({der.nodes[name]: value for name, value in requested.items()})
-            refused = {name: codes[der.nodes[name]] for name in requested if codes[der.nodes[name]] != GOOD}
+            codes = await client.write({nodes[name]: value for name, value in requested.items()})
+            refused = {name: codes[nodes[name]] for name in requested if codes[nodes[name]] != GOOD}
         except UnfitError as error:
             return self._ack(instruction, Outcome.REJECTED, str(error))
         except OpcUaError as error:
@@ -139,7 +139,7 @@ class OpcUaAdapter:
         der.held_until_s = max(der.held_until_s, held) if refused or failure else held
         if refused:
             return self._ack(instruction, Outcome.REJECTED, _list(refused), requested)
-        ack = await self._settle(client, der, instruction, requested, failure)
+        ack = await self._settle(client, nodes, instruction, requested, failure)
         if ack.outcome is Outcome.UNKNOWN:
             der.unsettled = (instruction, requested)
         return ack
@@ -150,7 +150,12 @@ class OpcUaAdapter:
         return model.control_values(instruction, self._settings.watchdog_s)
 
     async def _settle(
-        self, client: OpcUaClient, der: _Der, instruction: Instruction, requested: Mapping[str, float], failure: str
+        self,
+        client: OpcUaClient,
+        nodes: Mapping[str, str],
+        instruction: Instruction,
+        requested: Mapping[str, float],
+        failure: str,
     ) -> Ack:
         """Read back until it equals what was written or the deadline passes; `failure` says why a write had no answer.
 
@@ -158,11 +163,10 @@ class OpcUaAdapter:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._settings.timeout_s
-        names = [*requested, *([model.RESULT] if model.RESULT in der.nodes else [])]
-        nodes = [der.nodes[name] for name in names]
+        names = [*requested, *([model.RESULT] if model.RESULT in nodes else [])]
         while True:
             try:
-                readings = await client.read(nodes)
+                readings = await client.read([nodes[name] for name in names])
             except OpcUaError as error:
                 return self._ack(instruction, Outcome.UNKNOWN, f"{failure}; {error}".lstrip("; "), requested)
             held = {name: r.value for name, r in zip(names, readings, strict=True) if r.value is not None}
@@ -171,7 +175,7 @@ class OpcUaAdapter:
             if reason or not differing or loop.time() + LOOK_AGAIN_S > until:
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
-        where = f"{self._settings.url} {der.folder.folder}"
+        where = f"{instruction.resource} at {self._settings.url}"
         if not differing and not reason:
             return self._ack(instruction, Outcome.WRITTEN, f"written and read back at {where}", requested, held)
         if failure:
@@ -182,7 +186,9 @@ class OpcUaAdapter:
 
     async def _start(self, client: OpcUaClient) -> None:
         """Find every variable, report baselines, subscribe, and open the way for controls."""
-        self._sources = {mapped.node: _Source(mapped.point, mapped.scale) for mapped in self._settings.points}
+        self._sources = {}
+        for mapped in self._settings.points:
+            self._sources.setdefault(mapped.node, []).append(_Source(mapped.point, mapped.scale))
         lost = [der for der in self._ders.values() if not await self._find(client, der)]
         refused = await client.subscribe(list(self._sources), self._settings.publishing_s, self._on_change)
         self._client = client
@@ -206,7 +212,7 @@ class OpcUaAdapter:
         der.nodes = nodes
         for name, quantity in model.MEASURED.items():
             if name in nodes:
-                self._sources[nodes[name]] = _Source(Point(der.folder.resource, quantity))
+                self._sources.setdefault(nodes[name], []).append(_Source(Point(der.folder.resource, quantity)))
         if der.kinds:
             values = {name: r.value for name, r in readings.items() if name in der.kinds and r.value is not None}
             self._emit([Baseline(der.folder.resource, values, self._now())])
@@ -262,25 +268,14 @@ class OpcUaAdapter:
             if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
                 ack = self._ack(instruction, Outcome.EXPIRED, "its lease ran out before it could be settled", requested)
             else:
-                ack = await self._settle(client, der, instruction, requested, "earlier write without an answer")
+                ack = await self._settle(client, der.nodes, instruction, requested, "earlier write without an answer")
             if ack.outcome is not Outcome.UNKNOWN and der.unsettled == (instruction, requested):
                 der.unsettled = None
                 self._emit([ack])
 
     def _on_change(self, batch: Sequence[tuple[str, Reading]]) -> None:
         received_s = self._now()
-        self._emit([self._measurement(node, reading, received_s) for node, reading in batch])
-
-    def _measurement(self, node: str, reading: Reading, received_s: float) -> Measurement:
-        source = self._sources[node]
-        scaled = nan if reading.value is None else reading.value * source.scale
-        return Measurement(
-            point=source.point,
-            value=scaled if isfinite(scaled) else 0.0,
-            quality=reading.quality if isfinite(scaled) else Quality.BAD,
-            source_time_s=received_s if reading.source_time_s is None else reading.source_time_s,
-            received_time_s=received_s,
-        )
+        self._emit([_measurement(s, r, received_s) for node, r in batch for s in self._sources[node]])
 
     def _forget(self) -> None:
         self._client = None
@@ -318,6 +313,17 @@ class OpcUaAdapter:
             requested=requested or {},
             read_back=read_back or {},
         )
+
+
+def _measurement(source: _Source, reading: Reading, received_s: float) -> Measurement:
+    scaled = nan if reading.value is None else reading.value * source.scale
+    return Measurement(
+        point=source.point,
+        value=scaled if isfinite(scaled) else 0.0,
+        quality=reading.quality if isfinite(scaled) else Quality.BAD,
+        source_time_s=received_s if reading.source_time_s is None else reading.source_time_s,
+        received_time_s=received_s,
+    )
 
 
 def _list(statuses: Mapping[str, str]) -> str:

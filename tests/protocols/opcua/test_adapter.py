@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
+from asyncua.common.callback import CallbackType
 
 from gateway.clock import wall
 from gateway.testbed.device import DeviceSpec, Faults, SimulatedDevice
@@ -127,13 +128,15 @@ def site(running: Site) -> Site:
 
 
 @asynccontextmanager
-async def connected(site: Site, **settings: float) -> AsyncIterator[tuple[OpcUaAdapter, Heard]]:
+async def connected(
+    site: Site, *, point: str = "ns=2;s=L12.I", **settings: float
+) -> AsyncIterator[tuple[OpcUaAdapter, Heard]]:
     words = {"timeout_s": 2.0, "publishing_s": 0.1, "refresh_s": 0.3, "reconnect_max_s": 0.5} | settings
     adapter = OpcUaAdapter(
         OpcUaSettings(
             site.server.url,
             (DerFolder("A", "nsu=urn:ampacity:testbed;s=A"),),
-            (MappedNode(LINE, "ns=2;s=L12.I", 2.0), MappedNode(NOWHERE, "ns=2;s=nowhere")),
+            (MappedNode(LINE, point, 2.0), MappedNode(NOWHERE, "ns=2;s=nowhere")),
             **words,
         ),
         site.now,
@@ -316,3 +319,27 @@ async def test_a_lease_that_has_run_out_is_not_sent(site: Site):
         ack = await adapter.apply(Control("x", "A", site.version, 1.0, 2.0, Bounds(None, 1.0)))
         assert ack.outcome is Outcome.EXPIRED
         assert site.device.limit == before
+
+
+async def test_a_link_that_breaks_under_a_write_is_unknown_and_settled_after_it_is_back(site: Site):
+    async with connected(site) as (adapter, heard):
+        callbacks = site.server._server.iserver.callback_service
+
+        def cut(*_: object) -> None:
+            for transport in site.server._server.iserver.asyncio_transports:
+                transport.abort()
+
+        callbacks.addListener(CallbackType.PreWrite, cut, priority=1)
+        control = site.control(Bounds(None, 3e5))
+        ack = await adapter.apply(control)
+        callbacks.removeListener(CallbackType.PreWrite, cut)
+        assert ack.outcome is Outcome.UNKNOWN, ack
+        later = await heard.until(lambda signal: isinstance(signal, Ack))
+        assert (later.control_id, later.outcome) == (control.control_id, Outcome.WRITTEN)
+        assert site.device.limit == Bounds(None, 3e5)
+
+
+async def test_one_variable_may_tell_two_points(site: Site):
+    async with connected(site, point="ns=2;s=A.ActivePower") as (_, heard):
+        await heard.until(is_value(POWER, site.device.power_w))
+        await heard.until(is_value(LINE, 2.0 * site.device.power_w))
