@@ -41,6 +41,8 @@ class Header:
     """The objects, with their index prefixes; empty in requests that only name objects."""
     prefix: int = 0
     """Octets of index before each object in `data`."""
+    at: int = 0
+    """Where `data` begins among the fragment's objects."""
 
     @property
     def layout(self) -> Layout | None:
@@ -96,7 +98,7 @@ class _Reader:
         if qualifier in COUNT:
             (count,) = self._field(COUNT[qualifier])
             data = self._take(group, variation, count, 0) if with_data else b""
-            return Header(group, variation, qualifier, None, count, data)
+            return Header(group, variation, qualifier, None, count, data, 0, self._at - len(data))
         if qualifier in INDEXED:
             return self._indexed(group, variation, qualifier, with_data=with_data)
         if qualifier == FREE_FORMAT:
@@ -109,7 +111,7 @@ class _Reader:
             raise ObjectsError(f"{self._name} has range {start} to {stop}")
         selection = range(start, stop + 1)
         data = self._take(group, variation, len(selection), 0) if with_data else b""
-        return Header(group, variation, qualifier, selection, len(selection), data)
+        return Header(group, variation, qualifier, selection, len(selection), data, 0, self._at - len(data))
 
     def _indexed(self, group: int, variation: int, qualifier: int, *, with_data: bool) -> Header:
         codec, prefix = INDEXED[qualifier]
@@ -119,7 +121,8 @@ class _Reader:
         selection = tuple(int.from_bytes(data[i : i + prefix], "little") for i in range(0, len(data), step))
         if selection and max(selection) > INDEX_MAX:
             raise ObjectsError(f"{self._name} has index {max(selection)}")
-        return Header(group, variation, qualifier, selection, count, data if with_data else b"", prefix)
+        at = self._at - len(data)
+        return Header(group, variation, qualifier, selection, count, data if with_data else b"", prefix, at)
 
     def _free(self, group: int, variation: int) -> Header:
         """Objects that each say their size, as files and authentication travel."""
