@@ -19,8 +19,12 @@ from protocols.signals import Control
 
 _RESPONSES = "03"
 """responseRequired: Received, and the ones specific to the event (started, completed, ...)."""
-_SHARE = 0.5
-"""A lease is extended once less than this share of it is left, so that clients see few events."""
+_SHARE = 0.75
+"""A lease is extended once less than this share of it is left, so that clients see few events.
+
+Well above one half: the gateway refreshes at half-life, and a refresh that is passed over then would be
+followed by none before the end.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,16 +51,16 @@ def test_a_control_becomes_one_active_event_and_the_default_its_fallback():
     assert program.default.version == 1
 
 
-def test_a_refresh_adds_an_adjacent_event_once_half_the_lease_is_gone():
+def test_a_refresh_adds_an_adjacent_event_once_a_quarter_of_the_lease_is_gone():
     tree, device, program = made()
     offer(tree, device, control(), NOW)
     before = [event.mRID for event in program.events]
-    assert offer(tree, device, control(end=NOW + 1_300), NOW + 400).events == 0
+    assert offer(tree, device, control(end=NOW + 1_100), NOW + 200).events == 0
     assert [event.mRID for event in program.events] == before
-    assert offer(tree, device, control(end=NOW + 1_400), NOW + 500) == Offer(program.events[0].base, T0 + 1_400, 1)
-    assert spans(program) == [(0, 900, 1), (900, 1_400, 0)]
+    assert offer(tree, device, control(end=NOW + 1_350), NOW + 450) == Offer(program.events[0].base, T0 + 1_350, 1)
+    assert spans(program) == [(0, 900, 1), (900, 1_350, 0)]
     tree.utility.advance(T0 + 900)
-    assert spans(program) == [(900, 1_400, 1)]
+    assert spans(program) == [(900, 1_350, 1)]
     assert program.default.version == 1
 
 
@@ -170,3 +170,16 @@ def test_silence_degrades_then_loses_the_link_and_each_is_told_once():
     again = links.seen("A", "GET /tm", NOW + 600)
     assert again is not None
     assert again.state is LinkState.ONLINE
+
+
+def test_a_lease_refreshed_at_half_life_never_has_a_gap():
+    tree, device, program = made()
+    end = 0
+    for now in range(0, 4_500, 450):
+        offer(tree, device, control(end=NOW + now + 900), NOW + now)
+        for later in range(now, now + 450, 10):
+            tree.utility.advance(T0 + later)
+            assert len(life.active(program.events)) == 1
+        end = max(e.interval.start + e.interval.duration for e in program.events) - T0
+        assert end >= now + 900
+    assert len(program.events) <= 3
