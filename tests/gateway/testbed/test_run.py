@@ -85,12 +85,20 @@ async def testbed(unused_tcp_port_factory: Any) -> AsyncIterator[Testbed]:
 
 
 def _on_free_ports(zone: ZoneFile, free: Any) -> ZoneFile:
+    """Battery, solar park and one measured current over Modbus, whatever the example zone has them speak."""
     document = zone.model_dump(mode="json")
-    for owner in (*document["devices"].values(), *document["stations"].values()):
-        owner["endpoint"]["port"] = free()
-    for party in document["parties"].values():
-        party["url"] = f"http://127.0.0.1:{free()}"
-    document["testbed"]["control_port"] = free()
+
+    def modbus() -> dict[str, object]:
+        return {"protocol": "modbus", "host": "127.0.0.1", "port": free()}
+
+    document["devices"] = {name: document["devices"][name] | {"endpoint": modbus()} for name in ("A", "B")}
+    points = [{"point": "L12.current_a", "address": 0}]
+    document["stations"] = {"SCADA": {"endpoint": modbus(), "simulated": True, "points": points}}
+    document["parties"] = {
+        name: document["parties"][name] | {"url": f"http://127.0.0.1:{free()}"}
+        for name in ("IESO", "AGENT_A", "AGENT_B")
+    }
+    document["testbed"] |= {"control_port": free(), "initial_mw": {"B": 4.0}}
     document["listen"]["parties_port"] = free()
     return ZoneFile.model_validate(document)
 
