@@ -38,12 +38,7 @@ def outcome_of(response: Response, issued: Issued, utility: Utility, now: float)
     if found is None:
         return ()
     outcome, word = found
-    continued = any(
-        item.control_id == issued.control_id and item.version == issued.version and item.end_s > issued.end_s
-        for item in utility.issued.values()
-        if item.resource == issued.resource
-    )
-    if continued and outcome is Outcome.COMPLETED:
+    if utility.end_of(issued) > issued.end_s and outcome is Outcome.COMPLETED:
         outcome, word = Outcome.STARTED, f"{word}, the next one goes on with it"
     detail = f"{word}: status {response.status} to event {issued.mrid} from {response.endDeviceLFDI}"
     at = float(response.createdDateTime) if response.createdDateTime else now

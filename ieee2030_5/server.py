@@ -58,8 +58,8 @@ class Front:
         if certificate is None:
             return _response(_refusal(401))
         body = await self._body(request)
-        if body is None:
-            response = _response(_refusal(413))
+        if isinstance(body, int):
+            response = _response(_refusal(body))
             response.force_close()
             return response
         asked = Asked(
@@ -71,19 +71,19 @@ class Front:
         )
         return _response(self._reply(lfdi_of(certificate), asked))
 
-    async def _body(self, request: web.BaseRequest) -> bytes | None:
-        """The whole body, or `None` where it is larger or slower than allowed."""
+    async def _body(self, request: web.BaseRequest) -> bytes | int:
+        """The whole body, or the status of a refusal where it is larger (413) or slower (408) than allowed."""
         if (request.content_length or 0) > self._limit:
-            return None
+            return 413
         received = bytearray()
         try:
             async with asyncio.timeout(self._timeout_s):
                 async for chunk in request.content.iter_any():
                     received += chunk
                     if len(received) > self._limit:
-                        return None
+                        return 413
         except TimeoutError:
-            return None
+            return 408
         return bytes(received)
 
 

@@ -189,14 +189,14 @@ class Tree:
     def issue(self, issued: Issued) -> None:
         """Keep and remember which control an event carries."""
         self._keep(issued)
-        self.utility.issued[issued.mrid] = issued
+        self.utility.remember(issued)
 
     def restore(self, records: Sequence[Record]) -> None:
         """Fold what was kept before a restart, in its order; nothing is kept again and nobody is told."""
         for record in records:
             self.utility.advance(record.at_s)
             if isinstance(record, Issued):
-                self.utility.issued[record.mrid] = record
+                self.utility.remember(record)
             elif isinstance(record, Removed):
                 self._drop(record.href, record.at_s)
             elif (found := match(record.href)) is not None:

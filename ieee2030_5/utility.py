@@ -112,6 +112,8 @@ class Utility:
     meters: dict[str, Meter] = field(default_factory=dict)
     issued: dict[str, Issued] = field(default_factory=dict)
     """By mRID, kept for `retention_s` after the end of the event."""
+    ends: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    """End of the last event of a control, by resource, control and version."""
     signals: list[Signal] = field(default_factory=list)
     """What clients have told us and nobody has taken yet."""
     rerated: set[str] = field(default_factory=set)
@@ -144,11 +146,28 @@ class Utility:
                 self.touch(program)
                 changed.append(program.slug)
         if changed:
-            horizon = now - self.settings.retention_s
-            self.issued = {mrid: item for mrid, item in self.issued.items() if item.end_s > horizon}
+            self._forget(now - self.settings.retention_s)
             for slug in changed:
                 self.programs[slug].forget(self.issued)
         return changed
+
+    def _forget(self, horizon: int) -> None:
+        """Drop what ended before `horizon`; the oldest stand first."""
+        while self.issued and (oldest := next(iter(self.issued.values()))).end_s <= horizon:
+            del self.issued[oldest.mrid]
+            key = (oldest.resource, oldest.control_id, oldest.version)
+            if self.ends.get(key, 0) <= horizon:
+                self.ends.pop(key, None)
+
+    def remember(self, issued: Issued) -> None:
+        """Note which control an event carries."""
+        self.issued[issued.mrid] = issued
+        key = (issued.resource, issued.control_id, issued.version)
+        self.ends[key] = max(issued.end_s, self.ends.get(key, 0))
+
+    def end_of(self, issued: Issued) -> int:
+        """End of the last event that carries the same control."""
+        return self.ends.get((issued.resource, issued.control_id, issued.version), issued.end_s)
 
     def take_rerated(self) -> list[str]:
         """Resources whose ratings have changed since the last call."""

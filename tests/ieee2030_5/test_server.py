@@ -16,7 +16,7 @@ from ieee2030_5 import resources as r
 from ieee2030_5.adapter import UtilityServer
 from ieee2030_5.codec import parse, render
 from ieee2030_5.pki import make_pki
-from ieee2030_5.records import KeepError, Record
+from ieee2030_5.records import KeepError, Record, from_json, to_json
 from ieee2030_5.tree import MEDIA_TYPE
 from protocols.signals import (
     Ack,
@@ -289,3 +289,46 @@ async def test_a_device_that_changes_its_rating_gets_its_limit_anew_at_once(labo
         assert {(event.base.opModMaxLimW, event.status.currentStatus) for event in events} == {(2_000, 4), (1_000, 1)}
         async with session.get("/derp/B/dderc") as response:
             assert parse(await response.read(), (r.DefaultDERControl,)).base.opModMaxLimW == 833
+
+
+async def test_a_body_that_never_comes_ends_in_408_and_costs_nobody_else(laboratory: Laboratory) -> None:
+    async with running(laboratory, body_timeout_s=0.2) as site, site.client("A") as other:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", site.server.port, ssl=site.context("B"), server_hostname="localhost"
+        )
+        writer.write(b"PUT /edev/B/der/1/ders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n<DERStatus")
+        async with other.get("/tm") as response:
+            assert response.status == 200
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
+
+
+async def test_pipelined_requests_are_answered_in_order(laboratory: Laboratory) -> None:
+    async with running(laboratory) as site:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", site.server.port, ssl=site.context("B"), server_hostname="localhost"
+        )
+        targets = ["/dcap", "/tm", "/edev/A", "/edev/B", "/sdev"]
+        writer.write(b"".join(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for target in targets))
+        found = []
+        for _ in targets:
+            head = await reader.readuntil(b"\r\n\r\n")
+            size = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            found.append((await reader.readexactly(size)).split(b"\n", 1)[1][:12])
+        assert found == [b"<DeviceCapab", b"<Time xmlns=", b"<Error xmlns", b"<EndDevice x", b"<SelfDevice "]
+        writer.close()
+
+
+async def test_after_a_restart_the_same_control_stands_where_it_stood(laboratory: Laboratory) -> None:
+    kept: list[Record] = []
+    first = control()
+    async with running(laboratory, record=kept.append) as site:
+        await site.server.apply(first)
+    server = UtilityServer(laboratory.settings(), wall, kept.append)
+    server.restore([from_json(to_json(record)) for record in list(kept)])
+    before = len(kept)
+    ack = await server.apply(first)
+    assert (ack.outcome, ack.detail[:20]) == (Outcome.PUBLISHED, "0 event(s) published")
+    assert len(kept) == before
+    older = control(version=0)
+    assert (await server.apply(older)).outcome is Outcome.SUPERSEDED
