@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.checks import clocks, devices, endpoints, network, parties, stations
+from config.checks import clocks, devices, endpoints, network, parties, security, stations
 from config.checks.finding import Check, Finding, Subject
 from config.document import Node
 from config.extends import read_extended
 from config.faults import ConfigError, Fault, Place
+from config.file_names import with_absolute_names
 from config.network_names import NetworkNames, NetworkSourceError, read_network_names
 from config.settings import ZoneFile
 from config.shortening import shortened
@@ -40,6 +40,10 @@ _CHECKS: tuple[Check, ...] = (
     endpoints.urls_have_ports,
     endpoints.clients_have_identity,
     endpoints.simulated_are_local,
+    security.files_are_there,
+    security.security_is_complete,
+    security.watchdogs_outlast_calls,
+    security.timezone_exists,
 )
 
 _ENTRIES = ("devices", "stations", "parties", "assets")
@@ -58,7 +62,7 @@ def load(path: Path | str) -> ZoneFile:
 def load_as_written(path: Path | str) -> ZoneFile:
     """The zone with its times as the file has them; otherwise as `load`."""
     read = read_extended(Path(path))
-    root = _with_absolute_paths(read.root)
+    root = with_absolute_names(read.root)
     document = root.plain()
     faults = list(read.faults)
     zone: ZoneFile | None
@@ -136,23 +140,3 @@ def _remove(document: object, loc: tuple[int | str, ...]) -> None:
             current = current.get(step, current)
     if isinstance(current, dict):
         current.pop(loc[-1], None)
-
-
-def _with_absolute_paths(root: Node) -> Node:
-    """File names in the document, each counted from the file in which it is written."""
-    root = _replaced(root, ("network", "source"))
-    devices = root.value.get("devices") if isinstance(root.value, dict) else None
-    for device in devices.value if devices is not None and isinstance(devices.value, dict) else ():
-        root = _replaced(root, ("devices", device, "endpoint", "certificate"))
-    return root
-
-
-def _replaced(node: Node, path: tuple[str, ...]) -> Node:
-    """`node` with the file name at `path`, if there is one, made absolute."""
-    if not path:
-        if not isinstance(node.value, str):
-            return node
-        return replace(node, value=str((node.place.file.parent / node.value).absolute()))
-    if not isinstance(node.value, dict) or path[0] not in node.value:
-        return node
-    return replace(node, value={**node.value, path[0]: _replaced(node.value[path[0]], path[1:])})

@@ -3,11 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from config.checks.finding import Finding, Subject
-from config.document import is_file
 from config.settings import (
     Endpoint,
     Ieee20305Endpoint,
@@ -67,10 +65,7 @@ def clients_have_identity(subject: Subject) -> Iterator[Finding]:
             continue
         if endpoint.lfdi is not None and endpoint.certificate is not None:
             yield Finding(at, f"{device_id} has both `lfdi` and `certificate`", "give one of them, or neither")
-        certificate = endpoint.certificate
-        if certificate is not None and not device.simulated and not is_file(Path(certificate)):
-            yield Finding((*at, "certificate"), f"{device_id}: {certificate} is not a file", "correct the path")
-        identity = (endpoint.lfdi or "").upper() or certificate or device_id
+        identity = (endpoint.lfdi or "").upper() or endpoint.certificate or device_id
         if owner.setdefault(identity, device_id) != device_id:
             yield Finding(at, f"{device_id} has the identity of {owner[identity]}", "each client needs its own")
 

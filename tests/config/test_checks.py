@@ -1,21 +1,25 @@
-"""What types cannot say: each check finds its fault in a zone that is otherwise R1, and says what to do."""
+"""What types cannot say: each check finds its fault in a zone that is otherwise good, and says what to do."""
 
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from config.checks.security import OPCUA_MODES, OPCUA_POLICIES
 from config.checks.stations import QUANTITIES
 from config.loader import ConfigError, load
 from config.schema import zone_schema
 from config.type_faults import PATTERN_REMEDIES
+from protocols.opcua import settings as opcua
 from protocols.points import Quantity
 
-R1 = Path(str(files("config.zones"))) / "r1.yaml"
+BASE = Path(__file__).parent / "zone.yaml"
 LFDI = "3E4F45AB31EDFE5B67E343E5E4562E31984E23E5"
 SAME = LFDI.lower()
 
 CLIENT = "protocol: ieee2030_5"
+BROKER = "protocol: mqtt, host: 127.0.0.1, topic: b"
+KEYLESS = f"Basic256Sha256,Sign,{BASE},/nowhere/k"
+SERVER = 'protocol: opcua, url: "opc.tcp://127.0.0.1:4840"'
 
 PLANT = (
     "{kind: pv, connection: {bus: B2, export_mw: 1, date: 2020-01-01}, nameplate: {p_max_mw: 1}, owner: AGENT_A, "
@@ -171,6 +175,46 @@ CASES = {
         "B has the identity of A",
         "each client needs its own",
     ),
+    "a real client whose certificate is nowhere": (
+        f"devices: {{B: {{simulated: false, endpoint: {{{CLIENT}, certificate: /nowhere/b.pem}}}}}}\ntestbed: null",
+        "B: /nowhere/b.pem is not a file",
+        "correct the path",
+    ),
+    "a real broker whose authorities are nowhere": (
+        f"devices: {{B: {{simulated: false, endpoint: {{{BROKER}, tls: true, ca_file: /nowhere/ca}}}}}}\ntestbed: null",
+        "B: /nowhere/ca is not a file",
+        "correct the path",
+    ),
+    "authorities for a connection without TLS": (
+        f"devices: {{B: {{endpoint: {{{BROKER}, ca_file: ca.pem}}}}}}",
+        "B has `ca_file`, but `tls` is false",
+        "write tls: true",
+    ),
+    "a certificate without its key": (
+        f"devices: {{B: {{endpoint: {{{BROKER}, tls: true, certificate_file: b.pem}}}}}}",
+        "B has `certificate_file` without `key_file`",
+        "give both or neither",
+    ),
+    "a security string with a part left out": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, security: 'Basic256Sha256,Sign,c.der'}}}}}}",
+        "B: the security string is not `policy,mode,certificate,key[,server certificate]`",
+        f"use a policy of {', '.join(OPCUA_POLICIES)} and a mode of {', '.join(OPCUA_MODES)}",
+    ),
+    "a real server whose key is nowhere": (
+        f"devices: {{B: {{simulated: false, endpoint: {{{SERVER}, security: '{KEYLESS}'}}}}}}\ntestbed: null",
+        "B: /nowhere/k is not a file",
+        "correct the path",
+    ),
+    "a watchdog shorter than a call": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, watchdog_s: 3}}}}}}",
+        "B: a watchdog of 3 s cannot outlast a timeout of 2 s",
+        "write 4 or more",
+    ),
+    "a time zone of nowhere": (
+        "ieee2030_5: {timezone: America/Nowhere}",
+        "`America/Nowhere` is not a known time zone",
+        "write an IANA name, as America/Toronto",
+    ),
     "a point of nothing": (
         "stations: {SCADA: {points: [{point: X9.current_a, address: 0}]}}",
         "`X9` is neither in the network nor a device",
@@ -222,7 +266,7 @@ CASES = {
 @pytest.mark.parametrize(("text", "problem", "remedy"), CASES.values(), ids=CASES.keys())
 def test_a_check_finds_its_fault_and_nothing_else(tmp_path, text, problem, remedy):
     path = tmp_path / "zone.yaml"
-    path.write_text(f"extends: {R1}\n{text}\n")
+    path.write_text(f"extends: {BASE}\n{text}\n")
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert [(fault.problem, fault.remedy) for fault in caught.value.faults] == [(problem, remedy)]
@@ -230,7 +274,7 @@ def test_a_check_finds_its_fault_and_nothing_else(tmp_path, text, problem, remed
 
 def test_a_fault_in_a_value_that_is_given_points_to_its_own_line(tmp_path):
     path = tmp_path / "zone.yaml"
-    path.write_text(f"extends: {R1}\ndevices:\n  B:\n    forecast_mw:\n      - 4\n      - 60\n")
+    path.write_text(f"extends: {BASE}\ndevices:\n  B:\n    forecast_mw:\n      - 4\n      - 60\n")
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert [fault.place.line for fault in caught.value.faults] == [6]
@@ -238,8 +282,12 @@ def test_a_fault_in_a_value_that_is_given_points_to_its_own_line(tmp_path):
 
 def test_units_on_one_wire_topics_on_one_broker_and_nodes_on_one_server_share_a_port(tmp_path):
     path = tmp_path / "zone.yaml"
-    path.write_text(f"extends: {R1}\ndevices: {{B: {{endpoint: {{port: 15021, unit: 2}}}}}}\n")
+    path.write_text(f"extends: {BASE}\ndevices: {{B: {{endpoint: {{port: 15021, unit: 2}}}}}}\n")
     assert load(path).devices["B"].endpoint.port == 15021
+
+
+def test_the_words_of_opc_ua_security_are_those_of_the_adapter():
+    assert (OPCUA_POLICIES, OPCUA_MODES) == (opcua.POLICIES, opcua.MODES)
 
 
 def test_the_quantities_are_those_of_the_port():

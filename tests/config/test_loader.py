@@ -9,6 +9,7 @@ import pytest
 from config.faults import ConfigError
 from config.loader import load
 
+BASE = Path(__file__).parent / "zone.yaml"
 ZONES = Path(str(files("config.zones")))
 EXAMPLES = sorted(ZONES.glob("*.yaml"))
 
@@ -20,12 +21,12 @@ def faults_of(path: Path) -> list[tuple[int, str, str]]:
 
 
 @pytest.fixture
-def on_r1(tmp_path):
-    """Writes a zone file on top of R1 and gives its path."""
+def on_base(tmp_path):
+    """Writes a zone file on top of the small zone and gives its path."""
 
     def write(text: str) -> Path:
         path = tmp_path / "zone.yaml"
-        path.write_text(f"extends: {ZONES / 'r1.yaml'}\n{text}")
+        path.write_text(f"extends: {BASE}\n{text}")
         return path
 
     return write
@@ -47,8 +48,8 @@ def test_r1_is_as_described():
     assert Path(zone.network.source) == ZONES / "networks" / "r1.json"
 
 
-def test_all_faults_come_at_once_with_line_and_remedy(on_r1):
-    path = on_r1(
+def test_all_faults_come_at_once_with_line_and_remedy(on_base):
+    path = on_base(
         """\
 clocks: {tick: 3}
 devices:
@@ -77,8 +78,8 @@ assets:
     ]
 
 
-def test_a_fault_reads_as_compilers_write_it(on_r1):
-    path = on_r1("limits: {policy: fair}\n")
+def test_a_fault_reads_as_compilers_write_it(on_base):
+    path = on_base("limits: {policy: fair}\n")
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert str(caught.value) == (
@@ -104,8 +105,8 @@ def test_missing_sections_are_named(tmp_path):
     ]
 
 
-def test_a_missing_network_file_is_a_fault_at_its_line(on_r1, tmp_path):
-    path = on_r1("network:\n  source: nowhere.json\n")
+def test_a_missing_network_file_is_a_fault_at_its_line(on_base, tmp_path):
+    path = on_base("network:\n  source: nowhere.json\n")
     source = tmp_path / "nowhere.json"
     assert faults_of(path) == [
         (
@@ -116,26 +117,26 @@ def test_a_missing_network_file_is_a_fault_at_its_line(on_r1, tmp_path):
     ]
 
 
-def test_a_file_that_is_no_network_is_a_fault(on_r1, tmp_path):
+def test_a_file_that_is_no_network_is_a_fault(on_base, tmp_path):
     (tmp_path / "other.json").write_text("[1, 2]")
-    assert "is not a pandapower JSON network" in faults_of(on_r1("network: {source: other.json}\n"))[0][1]
+    assert "is not a pandapower JSON network" in faults_of(on_base("network: {source: other.json}\n"))[0][1]
 
 
-def test_numbers_are_numbers_and_not_texts_or_truth_values(on_r1):
-    path = on_r1('devices: {A: {nameplate: {p_max_mw: "2.5", p_min_mw: true}}}\n')
+def test_numbers_are_numbers_and_not_texts_or_truth_values(on_base):
+    path = on_base('devices: {A: {nameplate: {p_max_mw: "2.5", p_min_mw: true}}}\n')
     assert [problem for _, problem, _ in faults_of(path)] == [
         "`devices.A.nameplate.p_max_mw` is '2.5' but should be a valid number",
         "`devices.A.nameplate.p_min_mw` is true but should be a valid number",
     ]
 
 
-def test_an_unknown_protocol_is_answered_with_the_known_ones(on_r1):
-    path = on_r1("devices: {A: {endpoint: {protocol: modbuss}}}\n")
+def test_an_unknown_protocol_is_answered_with_the_known_ones(on_base):
+    path = on_base("devices: {A: {endpoint: {protocol: modbuss}}}\n")
     assert faults_of(path) == [(2, "`devices.A.endpoint` has the unknown protocol `modbuss`", "did you mean `modbus`?")]
 
 
-def test_an_id_with_odd_characters_is_a_fault(on_r1):
-    path = on_r1("testbed: {initial_mw: {'A b': 1}}\n")
+def test_an_id_with_odd_characters_is_a_fault(on_base):
+    path = on_base("testbed: {initial_mw: {'A b': 1}}\n")
     assert faults_of(path) == [
         (
             2,
@@ -145,15 +146,15 @@ def test_an_id_with_odd_characters_is_a_fault(on_r1):
     ]
 
 
-def test_faulty_types_do_not_hide_faults_of_form(on_r1):
-    path = on_r1("zone:\n  id: NO\nclocks: {tick_s: x}\n")
+def test_faulty_types_do_not_hide_faults_of_form(on_base):
+    path = on_base("zone:\n  id: NO\nclocks: {tick_s: x}\n")
     assert [line for line, _, _ in faults_of(path)] == [3, 4]
 
 
-def test_a_pin_is_never_repeated(on_r1):
+def test_a_pin_is_never_repeated(on_base):
     endpoint = "protocol: ieee2030_5, lfdi: 3E4F45AB31EDFE5B67E343E5E4562E31984E23E5"
     for written in ("00123456", "987654321", "yes"):
-        path = on_r1(f"devices: {{A: {{endpoint: {{{endpoint}, pin: {written}}}}}}}\n")
+        path = on_base(f"devices: {{A: {{endpoint: {{{endpoint}, pin: {written}}}}}}}\n")
         faults = faults_of(path)
         assert any("pin" in problem for _, problem, _ in faults)
         assert all(written not in problem and written not in remedy for _, problem, remedy in faults)
@@ -162,3 +163,15 @@ def test_a_pin_is_never_repeated(on_r1):
 def test_the_file_names_are_made_absolute_from_the_file_that_names_them(tmp_path):
     (tmp_path / "zone.yaml").write_text(f"extends: {ZONES / 'r1.yaml'}\nzone: {{name: elsewhere}}\n")
     assert Path(load(tmp_path / "zone.yaml").network.source) == ZONES / "networks" / "r1.json"
+
+
+def test_the_files_of_endpoints_are_made_absolute_too(on_base, tmp_path):
+    path = on_base(
+        "devices:\n"
+        "  A: {endpoint: {protocol: mqtt, host: 127.0.0.1, topic: a, tls: true, ca_file: ca.pem}}\n"
+        "  B: {endpoint: {protocol: opcua, url: 'opc.tcp://127.0.0.1:4840', security: 'Basic256Sha256,Sign,c,k'}}\n"
+    )
+    devices = load(path).devices
+    assert devices["A"].endpoint.ca_file == str(tmp_path / "ca.pem")
+    assert devices["A"].endpoint.key_file == ""
+    assert devices["B"].endpoint.security == f"Basic256Sha256,Sign,{tmp_path / 'c'},{tmp_path / 'k'}"

@@ -1,0 +1,56 @@
+"""File names in a zone file, each made absolute from the file in which it is written."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from config.document import Node
+
+ENDPOINT_FILES = ("certificate", "ca_file", "certificate_file", "key_file")
+"""Keys of an endpoint that name one file."""
+
+SECURITY = "security"
+"""Key of an OPC UA endpoint whose third and further parts, separated by commas, are files."""
+
+_SECURITY_WORDS = 2
+
+
+def with_absolute_names(root: Node) -> Node:
+    """The document with every file name absolute; empty names stay empty, anything but text stays as it is."""
+    root = _changed(root, ("network", "source"))
+    for section in ("devices", "stations"):
+        for entry in _keys(root, section):
+            for key in (*ENDPOINT_FILES, SECURITY):
+                root = _changed(root, (section, entry, "endpoint", key))
+    return root
+
+
+def security_files(security: str) -> tuple[str, ...]:
+    """The files that an OPC UA security string names."""
+    return tuple(part.strip() for part in security.split(",")[_SECURITY_WORDS:])
+
+
+def _keys(root: Node, section: str) -> Iterator[str]:
+    entries = root.value.get(section) if isinstance(root.value, dict) else None
+    yield from entries.value if entries is not None and isinstance(entries.value, dict) else ()
+
+
+def _changed(node: Node, path: tuple[str, ...], key: str = "") -> Node:
+    """`node` with the text at `path`, if there is one, made absolute."""
+    if not path:
+        if not isinstance(node.value, str) or not node.value:
+            return node
+        folder = node.place.file.parent
+        return replace(node, value=_security(folder, node.value) if key == SECURITY else _absolute(folder, node.value))
+    if not isinstance(node.value, dict) or path[0] not in node.value:
+        return node
+    return replace(node, value={**node.value, path[0]: _changed(node.value[path[0]], path[1:], path[0])})
+
+
+def _absolute(folder: Path, name: str) -> str:
+    return str((folder / name).absolute()) if name else name
+
+
+def _security(folder: Path, security: str) -> str:
+    words = security.split(",")[:_SECURITY_WORDS]
+    return ",".join([*words, *(_absolute(folder, name) for name in security_files(security))])
