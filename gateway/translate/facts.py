@@ -102,7 +102,7 @@ def poll_s(source: Device | Station) -> float:
         case "opcua":
             return endpoint.publishing_s
         case "mqtt":
-            return 1.0
+            return endpoint.telemetry_s
 
 
 def polls(zone: ZoneFile) -> dict[str, float]:

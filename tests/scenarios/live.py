@@ -15,8 +15,10 @@ import yaml
 
 from config.loader import load
 from config.settings import ZoneFile
+from gateway import clock
 from gateway.demo.eventlog import EventLog, Line
 from gateway.demo.processes import Child, child, until_answering
+from ieee2030_5.pki import make_pki
 
 ZONES = Path(__file__).parents[2] / "config" / "zones"
 PATIENCE = 3.0
@@ -62,6 +64,10 @@ def on_free_ports(base: Path, directory: Path, **over: Any) -> Path:
         changed["parties"][name] = {"url": url(party["url"])}
     changed["listen"] = {key: port(value) for key, value in document["listen"].items() if key.endswith("_port")}
     changed["testbed"] = {"control_port": port(document["testbed"]["control_port"])}
+    clients = [name for name, d in document["devices"].items() if d["endpoint"]["protocol"] == "ieee2030_5"]
+    if clients:
+        make_pki(directory / "certs", clients, ("localhost", "127.0.0.1"), clock.wall())
+        changed["ieee2030_5"] = {"certificates": str(directory / "certs")}
     path = directory / "zone.yaml"
     path.write_text(yaml.safe_dump(_merged(changed, over)))
     return path

@@ -19,9 +19,10 @@ def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
     """An embedded broker for each address, unless the zone file says that one is running, and its clients."""
     clients = list(_clients(zone, world, now))
     if clients and zone.testbed.broker == "embedded":
-        for host, port in sorted({(e.host, e.port) for e in _endpoints(zone, world)}):
+        for host, port, version in sorted({(e.host, e.port, e.version) for e in _endpoints(zone, world)}):
             ready = asyncio.Event()
-            yield Served(f"mqtt broker {host}:{port}", partial(_broker, host, port, ready), ready)
+            broker = EmbeddedBroker(host, port) if version == "5" else EmbeddedBroker(host, port_v311=port)
+            yield Served(f"mqtt {version} broker {host}:{port}", partial(_broker, broker, ready), ready)
     yield from clients
 
 
@@ -69,8 +70,7 @@ def _clients(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
             yield Served(f"mqtt {endpoint.host}:{endpoint.port} {endpoint.topic} {name}", speaker.run, speaker.started)
 
 
-async def _broker(host: str, port: int, ready: asyncio.Event) -> None:
-    broker = EmbeddedBroker(host, port)
+async def _broker(broker: EmbeddedBroker, ready: asyncio.Event) -> None:
     try:
         await broker.start()
         ready.set()
