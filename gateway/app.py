@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from config.settings import ZoneFile
-from gateway import clock, record
+from gateway import clock, record, served
 from gateway.clock import Now
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
@@ -103,7 +103,7 @@ async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
             Historian.open(directory / "telemetry.sqlite") as historian,
             http.Client({party: p.url for party, p in zone.parties.items()}, random.Random()) as client,
         ):
-            adapters = build_adapters(zone, now)
+            adapters = build_adapters(zone, now, journal)
             send = _sender(client, facts, say)
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
             await journal.append([record.entry(_started(zone, now()))])
@@ -127,8 +127,8 @@ class StartError(Exception):
     """The gateway cannot start; says what stands in the way and what to do."""
 
 
-def build_adapters(zone: ZoneFile, now: Now) -> list[Adapter]:
-    """One adapter per connection to the field.
+def build_adapters(zone: ZoneFile, now: Now, journal: Journal) -> list[Adapter]:
+    """One adapter per connection to the field; the 2030.5 server keeps what it acknowledges in the journal.
 
     Raises:
         StartError: the certificates of the 2030.5 server or its clients cannot be read.
@@ -139,9 +139,11 @@ def build_adapters(zone: ZoneFile, now: Now) -> list[Adapter]:
         *(MqttAdapter(settings, now) for settings in mqtt.settings(zone, os.environ)),
     ]
     try:
-        server = ieee2030_5.settings(zone)
-        if server is not None:
-            adapters.append(UtilityServer(server, now))
+        settings = ieee2030_5.settings(zone)
+        if settings is not None:
+            server = UtilityServer(settings, now, served.keeper(journal, now))
+            server.restore(list(served.kept(journal)))
+            adapters.append(server)
     except (OSError, ValueError) as error:
         raise StartError(f"the IEEE 2030.5 server cannot start: {error}; `ampacity certs` makes a test PKI") from error
     return adapters

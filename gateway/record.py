@@ -41,7 +41,7 @@ Fact = Event | LinkChanged | Started | Checkpoint
 
 _FACT: Codec[Fact] = Codec(Fact)
 
-_NO_EVENTS = frozenset({Kind.LINK, Kind.STARTED, Kind.CHECKPOINT})
+_NO_EVENTS = frozenset({Kind.LINK, Kind.STARTED, Kind.CHECKPOINT, Kind.SERVED})
 
 JUDGED = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED})
 """Outcomes found from the measured power."""

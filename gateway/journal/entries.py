@@ -61,6 +61,8 @@ class Kind(StrEnum):
     """A link changed its state (resource)."""
     CHECKPOINT = "checkpoint"
     """All that was agreed until here, so that a restart need not begin at the beginning (zone)."""
+    SERVED = "served"
+    """What our IEEE 2030.5 server acknowledged to a client (a record of its own, by kind)."""
     ALARM = "alarm"
     """Something needs a person (what it is about)."""
 

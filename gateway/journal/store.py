@@ -118,6 +118,10 @@ class JournalReader:
         where = "WHERE kind = ? AND at_s >= ? AND at_s < ? ORDER BY at_s, seq"
         return [one.entry() for one in self._rows(where, kind.value, from_s, to_s)]
 
+    def entries_of(self, kind: Kind) -> Iterator[Entry]:
+        """Everything of one kind, oldest first."""
+        return (one.entry() for one in self._rows("WHERE kind = ? ORDER BY seq", kind.value))
+
     def latest(self, kind: Kind, count: int) -> list[Entry]:
         """The last `count` entries of one kind, newest first."""
         where = "WHERE kind = ? ORDER BY at_s DESC, seq DESC LIMIT ?"
@@ -183,6 +187,15 @@ class Journal(JournalReader):
         """
         if entries:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._append, tuple(entries))
+
+    def append_now(self, entries: Sequence[Entry]) -> None:
+        """The same for callers that cannot wait for a future: blocks until they are on the disk.
+
+        Raises:
+            JournalWriteError: None was written.
+        """
+        if entries:
+            self._writer.submit(self._append, tuple(entries)).result()
 
     def close(self) -> None:
         """Finish what is being written and let go of the file and its lock."""

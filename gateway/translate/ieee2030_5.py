@@ -28,8 +28,8 @@ def settings(zone: ZoneFile) -> ServerSettings | None:
         devices=tuple(_device(name, device, certificates) for name, device in clients.items()),
         host=zone.listen.host,
         port=zone.listen.ieee2030_5_port,
-        poll_rate_s=round(min(poll_s(device) for device in clients.values())),
-        post_rate_s=round(min(poll_s(device) for device in clients.values())),
+        poll_rate_s=max(1, round(min(poll_s(device) for device in clients.values()))),
+        post_rate_s=max(1, round(min(poll_s(device) for device in clients.values()))),
         timezone=server.timezone,
         pen=server.pen,
     )

@@ -127,7 +127,7 @@ async def _measure(directory: Path) -> Sequence[Row]:
         engine = WorkerEngine(Path(zone.network.source), zone.network.version, 30.0)
         journal = Journal.open(directory / "journal.sqlite")
         facts = translate.zone_facts(zone, clock.wall())
-        adapters: list[Adapter] = [Watched(a, watch) for a in app.build_adapters(zone, clock.wall)]
+        adapters: list[Adapter] = [Watched(a, watch) for a in app.build_adapters(zone, clock.wall, journal)]
         parts = app.Parts(adapters, WatchedEngine(engine, watch), journal, Book(), _nowhere, clock.wall, lambda _: None)
         running = tasks.create_task(app.keep_running(app.assemble(zone, facts, parts), adapters, random.Random(1)))
         try:

@@ -36,38 +36,50 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+class Ports:
+    """Free ports in place of those of a zone file, the same one for the same."""
+
+    def __init__(self) -> None:
+        self._fresh = iter(free_ports(40))
+        self._chosen: dict[int, int] = {}
+
+    def port(self, old: int) -> int:
+        if old not in self._chosen:
+            self._chosen[old] = next(self._fresh)
+        return self._chosen[old]
+
+    def url(self, old: str) -> str:
+        head, _, tail = old.rpartition(":")
+        digits = tail.split("/")[0]
+        return f"{head}:{self.port(int(digits))}{tail[len(digits) :]}"
+
+    def endpoint(self, old: Mapping[str, Any]) -> dict[str, Any]:
+        if "port" in old:
+            return {"endpoint": {"port": self.port(old["port"])}}
+        return {"endpoint": {"url": self.url(old["url"])}} if "url" in old else {}
+
+
 def on_free_ports(base: Path, directory: Path, **over: Any) -> Path:
-    """A zone file that extends `base`, with every port of this machine replaced by a free one."""
-    document = load(base).model_dump(mode="json")
-    ports: dict[int, int] = {}
-    fresh = iter(free_ports(40))
+    """A zone file that extends `base` and `over`, on free ports and with a test PKI for its 2030.5 clients.
 
-    def port(old: int) -> int:
-        if old not in ports:
-            ports[old] = next(fresh)
-        return ports[old]
-
-    def url(old: str) -> str:
-        head, _, number = old.rpartition(":")
-        digits = number.split("/")[0]
-        return f"{head}:{port(int(digits))}{number[len(digits) :]}"
-
-    changed: dict[str, Any] = {"extends": str(base), "devices": {}, "stations": {}, "parties": {}}
-    for section in ("devices", "stations"):
-        for name, entry in document[section].items():
-            endpoint = entry["endpoint"]
-            if "port" in endpoint:
-                changed[section][name] = {"endpoint": {"port": port(endpoint["port"])}}
-            elif "url" in endpoint:
-                changed[section][name] = {"endpoint": {"url": url(endpoint["url"])}}
-    for name, party in document["parties"].items():
-        changed["parties"][name] = {"url": url(party["url"])}
-    changed["listen"] = {key: port(value) for key, value in document["listen"].items() if key.endswith("_port")}
-    changed["testbed"] = {"control_port": port(document["testbed"]["control_port"])}
-    clients = [name for name, d in document["devices"].items() if d["endpoint"]["protocol"] == "ieee2030_5"]
-    if clients:
-        make_pki(directory / "certs", clients, ("localhost", "127.0.0.1"), clock.wall())
-        changed["ieee2030_5"] = {"certificates": str(directory / "certs")}
+    An endpoint with a `protocol` in `over` is taken as it is; `None` takes a device away.
+    """
+    document, ports = load(base).model_dump(mode="json"), Ports()
+    certificates = directory / "certs"
+    make_pki(certificates, list(document["devices"]), ("localhost", "127.0.0.1"), clock.wall())
+    devices = {name: ports.endpoint(device["endpoint"]) for name, device in document["devices"].items()}
+    for name, device in over.pop("devices", {}).items():
+        replaced = device is None or "protocol" in device.get("endpoint", {})
+        devices[name] = device if replaced else _merged(devices.get(name, {}), device)
+    changed = {
+        "extends": str(base),
+        "devices": devices,
+        "stations": {name: ports.endpoint(s["endpoint"]) for name, s in document["stations"].items()},
+        "parties": {name: {"url": ports.url(p["url"])} for name, p in document["parties"].items()},
+        "listen": {key: ports.port(value) for key, value in document["listen"].items() if key.endswith("_port")},
+        "testbed": {"control_port": ports.port(document["testbed"]["control_port"])},
+        "ieee2030_5": {"certificates": str(certificates)},
+    }
     path = directory / "zone.yaml"
     path.write_text(yaml.safe_dump(_merged(changed, over)))
     return path

@@ -20,6 +20,7 @@ from gateway.journal.entries import Entry
 from grid_engine.model import Network
 from grid_engine.results import Answer, Reason, Status, Study
 from protocols.points import Point, Quantity
+from protocols.signals import Control
 from tests.scenarios.stage import EPOCH_S, MW, Stage, play, zone_file
 
 LIMIT_MW = 0.01
@@ -240,6 +241,43 @@ def test_s22_without_evidence_from_the_flows_the_worst_case_stays(tmp_path: Path
             await stage.pass_time(180)
             assert stage.power_mw("A") == pytest.approx(0.50, abs=LIMIT_MW), "the device did fall back"
             assert stage.assumed_mw("A") == pytest.approx(1.20, abs=LIMIT_MW), "but nothing has shown it"
+
+    play(scene)
+
+
+def test_s23_a_silent_poller_counts_at_its_last_event_until_its_default_is_proven(tmp_path: Path) -> None:
+    zone = zone_file(devices={"B": {"forecast_mw": [5.0], "lease_s": 600, "endpoint": {"poll_s": 60}}})
+
+    async def scene() -> None:
+        async with Stage(zone, tmp_path) as stage:
+            for transformer in ("T1", "T2"):
+                stage.world.plant.set_tap(transformer, -3)
+            stage.world.devices["B"].set_available(5.0 * MW, stage.now())
+            await stage.open_gateway()
+            await stage.pass_time(130)
+            assert stage.power_mw("B") == pytest.approx(4.16, abs=LIMIT_MW)
+            held = stage.loop.book.controls["B"].instruction
+
+            stage.world.devices["B"].faults.drop_link = True
+            seen: list[str] = []
+
+            def link() -> str:
+                state = stage.loop.image.freeze(stage.now()).link("B").value
+                if state not in seen:
+                    seen.append(state)
+                return state
+
+            await stage.until(lambda: link() == "lost", within_s=3 * 60 + 10)
+            assert "degraded" in seen
+            await stage.until(lambda: stage.assumed_mw("B") == pytest.approx(4.16, abs=LIMIT_MW), within_s=15)
+            assert isinstance(held, Control)
+            await stage.pass_time(stage.loop.book.controls["B"].instruction.expiry_s - stage.now() - 5)
+            assert stage.power_mw("B") == pytest.approx(4.16, abs=LIMIT_MW), "its events have not ended"
+            assert stage.assumed_mw("B") == pytest.approx(4.16, abs=LIMIT_MW)
+            await stage.pass_time(30)
+            assert stage.power_mw("B") == pytest.approx(1.50, abs=LIMIT_MW), "DefaultDERControl"
+            await stage.until(lambda: stage.assumed_mw("B") == pytest.approx(1.50, abs=LIMIT_MW), within_s=60)
+            assert_dual_participation(stage)
 
     play(scene)
 

@@ -1,24 +1,73 @@
-"""S01 again with the battery behind another protocol: nothing but its endpoint differs."""
+"""S01 and S04 over real sockets on each protocol: nothing but an endpoint of the zone file differs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.scenarios.live import free_ports, live
+from tests.scenarios.live import free_ports, live, until
 
 pytestmark = pytest.mark.sockets
 
 LIMIT_MW = 0.01
+VOLTAGE_PU = 0.002
 
 
-@pytest.mark.parametrize("protocol", ["mqtt", "opcua"])
+def endpoint(protocol: str, device: str) -> dict[str, Any]:
+    """An endpoint of that protocol on free ports."""
+    port = free_ports(1)[0]
+    return {
+        "modbus": {"protocol": "modbus", "host": "127.0.0.1", "port": port, "unit": 1},
+        "opcua": {"protocol": "opcua", "url": f"opc.tcp://127.0.0.1:{port}", "node": f"ns=2;s={device}"},
+        "mqtt": {"protocol": "mqtt", "host": "127.0.0.1", "port": port, "topic": f"r1/{device}"},
+        "ieee2030_5": {"protocol": "ieee2030_5", "poll_s": 10},
+    }[protocol]
+
+
+PROTOCOLS = ["modbus", "opcua", "mqtt", "ieee2030_5"]
+ALONE: dict[str, Any] = {"C": None, "D": None, "E": None}
+"""The other devices of the zone stay away: the full zone is played by the demonstration."""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_s01_over(protocol: str, tmp_path: Path) -> None:
-    neighbour = {"protocol": "modbus", "host": "127.0.0.1", "port": free_ports(1)[0], "unit": 1}
-    base = f"r1_short_{protocol}.yaml"
-    async with live(tmp_path, base, devices={"B": {"endpoint": neighbour}}) as field, field.gateway() as gateway:
-        await gateway.says("psa.ready", 60)
+    others = {**ALONE, "B": {"endpoint": endpoint("modbus", "B")}}
+    zone = {"devices": {**others, "A": {"endpoint": endpoint(protocol, "A")}}}
+    async with live(tmp_path, **zone) as field, field.gateway() as gateway:
+        await gateway.says("snapshot.complete", 60)
         await field.tell("dispatch", resource="A", power_mw=2.0)
         limit = await gateway.says("limit.issue", resource="A")
         assert limit["mw"] == pytest.approx(1.20, abs=LIMIT_MW)
+
+        async def limited() -> bool:
+            return await field.ceiling_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)
+
+        await until(limited, 20)
+
+        async def arrived() -> bool:
+            return await field.power_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)
+
+        await until(arrived, 30)
         await gateway.says("command.completed", resource="A", outcome="verified")
-        assert await field.ceiling_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)
+        assert 100 * await field.point("L12.current_a") / 154.2 == pytest.approx(100, abs=0.5)
+        assert await field.power_mw("B") == pytest.approx(4.0, abs=LIMIT_MW)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_s04_over(protocol: str, tmp_path: Path) -> None:
+    own = {"endpoint": endpoint(protocol, "B"), "forecast_mw": [5.0]}
+    zone = {"devices": {**ALONE, "A": {"endpoint": endpoint("modbus", "A")}, "B": own}}
+    async with live(tmp_path, **zone) as field:
+        await field.tell("plant", taps={"T1": -3, "T2": -3})
+        await field.tell("available", resource="B", power_mw=5.0)
+        async with field.gateway() as gateway:
+            limit = await gateway.says("limit.issue", within_s=60, resource="B", reason="VOLT_HI")
+            assert limit["constraint_id"] == "B4"
+
+            async def limited() -> bool:
+                return await field.power_mw("B") == pytest.approx(4.16, abs=LIMIT_MW)
+
+            await until(limited, 30)
+            assert await field.point("B4.voltage_pu") == pytest.approx(1.05, abs=VOLTAGE_PU)
+            await gateway.says("command.completed", resource="B", outcome="verified")
+            assert await field.point("T1.tap_position") == -3
