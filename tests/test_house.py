@@ -57,6 +57,11 @@ def test_the_lock_names_versions_and_hashes_but_no_index():
     assert all(version for _, version, _, _ in requirements)
 
 
+def test_no_lock_of_npm_names_a_registry():
+    locks = [path for path in (HOUSE / "tests").rglob("package-lock.json") if "node_modules" not in path.parts]
+    assert [name(path) for path in locks if '"resolved"' in path.read_text(encoding="utf-8")] == []
+
+
 def test_the_lock_has_every_dependency_that_is_asked_for():
     lock = (HOUSE / "requirements" / "lock.txt").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==", lock, flags=re.MULTILINE))
