@@ -8,7 +8,6 @@ import numpy as np
 from grid_engine import screen
 from grid_engine.envelope import Extents, extents
 from grid_engine.impact import Relief, relieve
-from grid_engine.limits import Monitor
 from grid_engine.model import FloatArray, Network
 from grid_engine.problem import Problem, Solved, faults, pose
 from grid_engine.results import Answer, Binding, Envelope, Purpose, Reason, Status, Study
@@ -55,7 +54,7 @@ def _complete(problem: Problem, blank: Answer, before: FloatArray, reliefs: dict
         monitors = [reliefs[i].monitor if i in reliefs else problem.monitor for i in range(problem.study.intervals)]
         reach = extents(problem, monitors, allowed_w)
         spent += reach.power_flows
-        limited = _reached(problem, monitors, reach)
+        limited = _reached(problem, reach)
     return replace(blank, envelopes=limited, flows=screen.flows(problem, after), power_flows=spent)
 
 
@@ -107,7 +106,7 @@ def _limits(
     return tuple(result)
 
 
-def _reached(problem: Problem, monitors: Sequence[Monitor], reach: Extents) -> tuple[Envelope, ...]:
+def _reached(problem: Problem, reach: Extents) -> tuple[Envelope, ...]:
     """An envelope for every adjustable participant; without supply it may do nothing."""
     result = []
     for i in range(problem.study.intervals):
@@ -116,20 +115,17 @@ def _reached(problem: Problem, monitors: Sequence[Monitor], reach: Extents) -> t
                 outage = Binding(participant.bus, Reason.OUTAGE)
                 result.append(Envelope(participant.resource, i, 0.0, 0.0, outage))
             elif problem.adjustable[j]:
-                why = _tightest(problem, monitors[i], reach, j, i)
+                why = _tightest(problem, reach, j, i)
                 limits_w = (float(reach.floor_w[j, i]), float(reach.ceiling_w[j, i]))
                 result.append(Envelope(participant.resource, i, *limits_w, why))
     return tuple(result)
 
 
-def _tightest(problem: Problem, monitor: Monitor, reach: Extents, j: int, i: int) -> Binding | None:
+def _tightest(problem: Problem, reach: Extents, j: int, i: int) -> Binding | None:
     """The constraint on the side that loses more of the participant's capability."""
     lost_w = {
         1: float(problem.ceiling_w[j] - reach.ceiling_w[j, i]),
         -1: float(reach.floor_w[j, i] - problem.floor_w[j]),
     }
-    sides = [side for side in (1, -1) if (j, i, side) in reach.stops]
-    if not sides:
-        return None
-    stop = reach.stops[(j, i, max(sides, key=lambda side: lost_w[side]))]
-    return screen.binding(monitor, stop.row, stop.before, stop.after, stop.shadow_price)
+    sides = [side for side in (1, -1) if (j, i, side) in reach.stops and lost_w[side] > 0]
+    return reach.stops[j, i, max(sides, key=lambda side: lost_w[side])] if sides else None

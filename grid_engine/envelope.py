@@ -5,7 +5,7 @@ limit, the crossing is bracketed and found by regula falsi (Illinois variant) on
 published value is the rounded one, proven by an AC solution of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,24 +14,15 @@ from grid_engine.impact import round_inward
 from grid_engine.limits import Monitor
 from grid_engine.model import FloatArray, IntArray
 from grid_engine.problem import Problem
+from grid_engine.results import Binding
+from grid_engine.screen import binding
 
+_COLUMNS_AT_ONCE = 64
+_NO_RISE = 1e-12
 _ROUNDS = 40
 _SETTLED_W = 1.0
 _SETTLED = 1e-3
 """Excess, in tolerances, that counts as on the limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """What stops a participant in one direction."""
-
-    row: int
-    before: FloatArray
-    """Row values where it stands."""
-    after: FloatArray
-    """Row values at the published limit."""
-    shadow_price: float
-    """Watts per unit of the row's limit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,17 +31,19 @@ class Extents:
 
     floor_w: FloatArray
     ceiling_w: FloatArray
-    stops: dict[tuple[int, int, int], Stop]
+    stops: dict[tuple[int, int, int], Binding]
     """By participant, interval and direction (1 up, -1 down)."""
     power_flows: int
 
 
 @dataclass(slots=True)
 class _Search:
-    """Every (participant, interval, direction) as one column."""
+    """Every (participant, interval, direction) as one column, solved some columns at a time."""
 
     problem: Problem
     base_w: FloatArray
+    standing: FloatArray
+    """Shape (n_row, n_interval): row values at the base."""
     bounds: FloatArray
     """Shape (n_row, n_interval)."""
     who: IntArray
@@ -58,18 +51,26 @@ class _Search:
     direction: FloatArray
     power_flows: int = 0
 
-    def values(self, columns: IntArray, power_w: FloatArray) -> FloatArray:
-        """Row values (n_row, n_column) with each column's participant at `power_w`; not a number without solution."""
-        all_w = self.base_w[:, self.when[columns]].copy()
-        all_w[self.who[columns], np.arange(len(columns))] = power_w
-        self.power_flows += len(columns) * len(self.problem.scenes)
-        return self.problem.monitor.values(self.problem.solve(all_w, self.when[columns].tolist()).voltages)
+    def values(self, columns: IntArray, power_w: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Slices of `columns` and row values there, each column's participant at `power_w` (n_column,)."""
+        for at in range(0, len(columns), _COLUMNS_AT_ONCE):
+            part = slice(at, at + _COLUMNS_AT_ONCE)
+            who, when = self.who[columns[part]], self.when[columns[part]]
+            all_w = self.base_w[:, when].copy()
+            all_w[who, np.arange(len(who))] = power_w[part]
+            self.power_flows += len(who) * len(self.problem.scenes)
+            yield part, self.problem.monitor.values(self.problem.solve(all_w, when.tolist()).voltages)
 
-    def excess(self, columns: IntArray, values: FloatArray) -> FloatArray:
-        """Excess (n_row, n_column) over each column's own bounds."""
+    def worst(self, columns: IntArray, power_w: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Per column the largest excess over its interval's bounds, and the row that has it."""
         monitor = self.problem.monitor
-        beyond = monitor.sign[:, None] * (values - self.bounds[:, self.when[columns]]) / monitor.tolerance[:, None]
-        return np.where(np.isnan(beyond), np.inf, beyond)
+        largest, row = np.zeros(len(columns)), np.zeros(len(columns), dtype=np.int64)
+        for part, values in self.values(columns, power_w):
+            bounds = self.bounds[:, self.when[columns[part]]]
+            beyond = monitor.sign[:, None] * (values - bounds) / monitor.tolerance[:, None]
+            beyond = np.where(np.isnan(beyond), np.inf, beyond)
+            largest[part], row[part] = beyond.max(axis=0), beyond.argmax(axis=0)
+        return largest, row
 
 
 def extents(problem: Problem, monitors: Sequence[Monitor], base_w: FloatArray) -> Extents:
@@ -87,7 +88,7 @@ def extents(problem: Problem, monitors: Sequence[Monitor], base_w: FloatArray) -
     who, when, direction = (
         grid.ravel() for grid in np.meshgrid(members, np.arange(n_interval), np.array([1.0, -1.0]), indexing="ij")
     )
-    search = _Search(problem, base_w, bounds, who, when, direction, n_interval)
+    search = _Search(problem, base_w, standing, bounds, who, when, direction, n_interval * len(problem.scenes))
     end_w = np.where(direction > 0, problem.ceiling_w[who], problem.floor_w[who])
     start_w = base_w[who, when]
     found_w, row = _crossings(search, start_w, end_w)
@@ -99,35 +100,25 @@ def extents(problem: Problem, monitors: Sequence[Monitor], base_w: FloatArray) -
     ceiling_w[who[up], when[up]], floor_w[who[down], when[down]] = limit_w[up], limit_w[down]
     nothing_w = np.clip(0.0, problem.floor_w, problem.ceiling_w)[:, None]
     floor_w, ceiling_w = np.minimum(floor_w, nothing_w), np.maximum(ceiling_w, nothing_w)
-    stops = _stops(
-        search=search,
-        standing=standing,
-        limited=np.flatnonzero(limited),
-        found_w=found_w,
-        limit_w=limit_w,
-        row=row,
-    )
+    stops = _stops(search, monitors, found_w, limit_w, row)
     return Extents(floor_w, ceiling_w, stops, search.power_flows)
 
 
 def _crossings(search: _Search, start_w: FloatArray, end_w: FloatArray) -> tuple[FloatArray, IntArray]:
     """Per column how far it may go from `start_w` to `end_w`, and the row that stops it (-1 for none)."""
     everything = np.arange(len(start_w))
-    excess = search.excess(everything, search.values(everything, end_w))
-    row = np.where(excess.max(axis=0) > _SETTLED, excess.argmax(axis=0), -1)
+    at_bad, row = search.worst(everything, end_w)
+    row = np.where(at_bad > _SETTLED, row, -1)
     good, bad = start_w.copy(), end_w.copy()
     active = np.flatnonzero(row >= 0)
     at_good = np.full(len(start_w), -1.0)
-    at_good[active] = search.excess(active, search.values(active, start_w[active])).max(axis=0)
-    at_bad = excess.max(axis=0)
+    at_good[active], _ = search.worst(active, start_w[active])
     for _ in range(_ROUNDS):
         active = active[np.abs(bad[active] - good[active]) > _SETTLED_W]
         if not len(active):
             break
         tried_w = _between(good[active], bad[active], at_good[active], at_bad[active])
-        excess = search.excess(active, search.values(active, tried_w))
-        worst, by = excess.max(axis=0), excess.argmax(axis=0)
-        row[active] = by
+        worst, row[active] = search.worst(active, tried_w)
         fits = worst <= _SETTLED
         moved_good, moved_bad = active[fits], active[~fits]
         at_bad[moved_good] /= 2
@@ -152,28 +143,24 @@ def _rounded(search: _Search, found_w: FloatArray, start_w: FloatArray) -> Float
     own = replace(problem, floor_w=problem.floor_w[search.who], ceiling_w=problem.ceiling_w[search.who])
     limit_w = round_inward(own, found_w, search.direction)
     everything = np.arange(len(limit_w))
-    worst = search.excess(everything, search.values(everything, limit_w)).max(axis=0)
+    worst, _ = search.worst(everything, limit_w)
     return np.where(worst <= 1, limit_w, start_w)
 
 
 def _stops(
-    *,
-    search: _Search,
-    standing: FloatArray,
-    limited: IntArray,
-    found_w: FloatArray,
-    limit_w: FloatArray,
-    row: IntArray,
-) -> dict[tuple[int, int, int], Stop]:
-    """Details of each limit; its price from the row's change over the last step before the crossing."""
+    search: _Search, monitors: Sequence[Monitor], found_w: FloatArray, limit_w: FloatArray, row: IntArray
+) -> dict[tuple[int, int, int], Binding]:
+    """What sets each limit; its price from the row's change over the last step before the crossing."""
     step_w = search.problem.study.limit_step_w
-    at_limit = search.values(limited, limit_w[limited])
-    outer = search.values(limited, found_w[limited])
-    inner = search.values(limited, found_w[limited] - search.direction[limited] * step_w)
+    limited = np.flatnonzero(row >= 0)
     result = {}
-    for n, column in enumerate(limited):
-        rise = abs(float(outer[row[column], n] - inner[row[column], n]))
-        key = (int(search.who[column]), int(search.when[column]), int(search.direction[column]))
-        price = step_w / rise if rise > 1e-12 else 0.0
-        result[key] = Stop(int(row[column]), standing[:, search.when[column]], at_limit[:, n], price)
+    at = (limit_w[limited], found_w[limited], found_w[limited] - search.direction[limited] * step_w)
+    for three in zip(*(search.values(limited, power_w) for power_w in at), strict=True):
+        part, (after, outer, inner) = three[0][0], (values for _, values in three)
+        for n, column in enumerate(limited[part].tolist()):
+            j, i, stopped_by = int(search.who[column]), int(search.when[column]), int(row[column])
+            rise = abs(float(outer[stopped_by, n] - inner[stopped_by, n]))
+            price = step_w / rise if rise > _NO_RISE else 0.0
+            why = binding(monitors[i], stopped_by, search.standing[:, i], after[:, n], price)
+            result[j, i, int(search.direction[column])] = why
     return result

@@ -6,6 +6,7 @@ from itertools import chain
 from math import isfinite
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 
 from grid_engine.elements import BASE_VA
 from grid_engine.limits import NORMAL, Monitor, monitor, reverse_limited
@@ -26,7 +27,7 @@ class Scene:
     meter: Meter
     loads: ComplexArray
     """Shape (n_node, n_interval): injection of the loads, per unit."""
-    shares: FloatArray
+    shares: csr_array
     """Shape (n_node, n_participant): injection per watt, per unit; zero where a participant has no supply."""
 
 
@@ -72,14 +73,14 @@ class Problem:
 
     def solve(self, power_w: FloatArray, intervals: slice | list[int]) -> Solved:
         """AC in every scene with participants at `power_w` (n_participant, n_case)."""
-        injections = tuple(scene.loads[:, intervals] + scene.shares @ power_w for scene in self.scenes)
+        injections = tuple(scene.loads[:, intervals] + np.asarray(scene.shares @ power_w) for scene in self.scenes)
         flows = tuple(solve(scene.system, part) for scene, part in zip(self.scenes, injections, strict=True))
         return Solved(injections, flows)
 
     def sensitivities(self, rows: Sequence[int], solved: Solved) -> FloatArray:
         """Shape (n_asked, n_participant): units of each of the monitor's `rows` per watt, at the first case."""
         asked, start = np.asarray(rows, dtype=np.int64), 0
-        result = np.zeros((len(asked), self.shares.shape[1]))
+        result = np.zeros((len(asked), len(self.held_w)))
         for scene, injection, flow in zip(self.scenes, solved.injections, solved.flows, strict=True):
             mine = np.flatnonzero((asked >= start) & (asked < start + scene.meter.size))
             at = Case(injection[:, 0], flow.voltage[:, 0])
@@ -87,11 +88,6 @@ class Problem:
             result[mine] = sensitivities(scene.system, scene.meter, local, at, scene.shares)
             start += scene.meter.size
         return result
-
-    @property
-    def shares(self) -> FloatArray:
-        """`Scene.shares` of the network as it is."""
-        return self.scenes[0].shares
 
 
 def faults(network: Network, study: Study) -> tuple[str, ...]:
@@ -132,13 +128,13 @@ def _scene(network: Network, study: Study, case: str) -> tuple[Scene, tuple[str,
         state = replace(state, in_service={**state.in_service, case: False})
     system = build(network, state)
     bus_index = {name: n for n, name in enumerate(network.buses.ids)}
-    shares = np.zeros((len(system.supplied), len(study.participants)))
-    for n, participant in enumerate(study.participants):
-        nodes = system.nodes(bus_index[participant.bus])
-        for phase in participant.phases:
-            shares[nodes[PHASES.index(phase)], n] = 1 / (len(participant.phases) * BASE_VA)
-    cut_off = ((shares > 0) & ~system.supplied[:, None]).sum(axis=0) > 0
-    shares[:, cut_off] = 0
+    wires = [(n, p, phase) for n, p in enumerate(study.participants) for phase in p.phases]
+    nodes = np.array([system.nodes(bus_index[p.bus])[PHASES.index(phase)] for _, p, phase in wires], dtype=np.int64)
+    owner = np.array([n for n, _, _ in wires], dtype=np.int64)
+    per_watt = np.array([1 / (len(p.phases) * BASE_VA) for _, p, _ in wires])
+    cut_off = np.isin(np.arange(len(study.participants)), owner[~system.supplied[nodes]])
+    shape = (len(system.supplied), len(study.participants))
+    shares = coo_array((per_watt * ~cut_off[owner], (nodes, owner)), shape=shape).tocsr()
     loads, dropped = _loads(network, study, system)
     own = meter(system, reverse_limited(network, study))
     return Scene(case, system, own, loads, shares), dropped, cut_off

@@ -6,16 +6,15 @@ The power flow equations at a solved point are linearised exactly; see `powerflo
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csc_array
-from scipy.sparse.linalg import splu
+from scipy.sparse import csc_array, csr_array
 
 from grid_engine.meters import Meter
 from grid_engine.model import FloatArray
-from grid_engine.nodal import System
+from grid_engine.nodal import System, factorised
 from grid_engine.powerflow import Case, jacobian
 
 
-def sensitivities(system: System, meter: Meter, rows: Sequence[int], case: Case, shares: FloatArray) -> FloatArray:
+def sensitivities(system: System, meter: Meter, rows: Sequence[int], case: Case, shares: csr_array) -> FloatArray:
     """Shape (n_asked, n_participant): row units per watt, at one solved case.
 
     `shares` (n_node, n_participant) is the injection per unit that one watt of each participant makes.
@@ -23,9 +22,8 @@ def sensitivities(system: System, meter: Meter, rows: Sequence[int], case: Case,
     if not rows:
         return np.zeros((0, shares.shape[1]))
     by_unknown = np.asarray(system.basis.T @ meter.gradients(rows, case.voltage))
-    factor = splu(csc_array(jacobian(system, case).T))
-    adjoint = factor.solve(np.concatenate([by_unknown.real, -by_unknown.imag]))
-    n = len(adjoint) // 2
-    current = np.divide(shares, case.voltage.conj()[:, None], out=np.zeros(shares.shape, complex), where=shares != 0)
-    drive = np.asarray(system.adjoint @ current)
-    return np.asarray(adjoint[:n].T @ drive.real + adjoint[n:].T @ drive.imag)
+    factor = factorised(csc_array(jacobian(system, case).T))
+    real, imaginary = np.split(factor.solve(np.concatenate([by_unknown.real, -by_unknown.imag])), 2)
+    per_current = np.asarray(system.adjoint.T @ (real - 1j * imaginary))
+    volts = np.where(system.supplied, case.voltage, 1.0).conj()
+    return np.asarray((shares.T @ (per_current / volts[:, None]).real).T)
