@@ -61,6 +61,12 @@ class _Search:
             self.power_flows += len(who) * len(self.problem.scenes)
             yield part, self.problem.monitor.values(self.problem.solve(all_w, when.tolist()).voltages)
 
+    def standing_excess(self) -> FloatArray:
+        """Shape (n_interval,): the largest excess at the base, at most 0."""
+        monitor = self.problem.monitor
+        beyond = monitor.sign[:, None] * (self.standing - self.bounds) / monitor.tolerance[:, None]
+        return np.asarray(beyond.max(axis=0))
+
     def worst(self, columns: IntArray, power_w: FloatArray) -> tuple[FloatArray, IntArray]:
         """Per column the largest excess over its interval's bounds, and the row that has it."""
         monitor = self.problem.monitor
@@ -100,7 +106,7 @@ def extents(problem: Problem, monitors: Sequence[Monitor], base_w: FloatArray) -
     ceiling_w[who[up], when[up]], floor_w[who[down], when[down]] = limit_w[up], limit_w[down]
     nothing_w = np.clip(0.0, problem.floor_w, problem.ceiling_w)[:, None]
     floor_w, ceiling_w = np.minimum(floor_w, nothing_w), np.maximum(ceiling_w, nothing_w)
-    stops = _stops(search, monitors, found_w, limit_w, row)
+    stops = _stops(search, monitors, limit_w, row)
     return Extents(floor_w, ceiling_w, stops, search.power_flows)
 
 
@@ -111,8 +117,7 @@ def _crossings(search: _Search, start_w: FloatArray, end_w: FloatArray) -> tuple
     row = np.where(at_bad > _SETTLED, row, -1)
     good, bad = start_w.copy(), end_w.copy()
     active = np.flatnonzero(row >= 0)
-    at_good = np.full(len(start_w), -1.0)
-    at_good[active], _ = search.worst(active, start_w[active])
+    at_good = search.standing_excess()[search.when]
     for _ in range(_ROUNDS):
         active = active[np.abs(bad[active] - good[active]) > _SETTLED_W]
         if not len(active):
@@ -148,18 +153,18 @@ def _rounded(search: _Search, found_w: FloatArray, start_w: FloatArray) -> Float
 
 
 def _stops(
-    search: _Search, monitors: Sequence[Monitor], found_w: FloatArray, limit_w: FloatArray, row: IntArray
+    search: _Search, monitors: Sequence[Monitor], limit_w: FloatArray, row: IntArray
 ) -> dict[tuple[int, int, int], Binding]:
-    """What sets each limit; its price from the row's change over the last step before the crossing."""
+    """What sets each limit; its price from the row's change over the last step before it."""
     step_w = search.problem.study.limit_step_w
     limited = np.flatnonzero(row >= 0)
+    at_limit = search.values(limited, limit_w[limited])
+    before_it = search.values(limited, limit_w[limited] - search.direction[limited] * step_w)
     result = {}
-    at = (limit_w[limited], found_w[limited], found_w[limited] - search.direction[limited] * step_w)
-    for three in zip(*(search.values(limited, power_w) for power_w in at), strict=True):
-        part, (after, outer, inner) = three[0][0], (values for _, values in three)
+    for (part, after), (_, inner) in zip(at_limit, before_it, strict=True):
         for n, column in enumerate(limited[part].tolist()):
             j, i, stopped_by = int(search.who[column]), int(search.when[column]), int(row[column])
-            rise = abs(float(outer[stopped_by, n] - inner[stopped_by, n]))
+            rise = abs(float(after[stopped_by, n] - inner[stopped_by, n]))
             price = step_w / rise if rise > _NO_RISE else 0.0
             why = binding(monitors[i], stopped_by, search.standing[:, i], after[:, n], price)
             result[j, i, int(search.direction[column])] = why
