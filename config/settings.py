@@ -127,6 +127,9 @@ class Ieee20305Endpoint(Section):
     """How the client signs its readings: the schema calls forward what is delivered to the customer."""
     pin: Annotated[int, Field(ge=0, le=999_999)] | None = None
     poll_s: Seconds = 300
+    """How often the client is asked to fetch its controls."""
+    post_s: Seconds | None = None
+    """How often the client is asked to post its readings; as often as it polls where absent."""
 
 
 class OpcUaEndpoint(Section):

@@ -1,7 +1,7 @@
 """What parties tell each other: a header that every message has, and one frozen body per message code.
 
 Inside, powers are watts (positive for injection at the point of interconnection) and times are Unix
-seconds UTC; `gateway.parties.wire` turns them into MW and ISO 8601 on the wire.
+seconds UTC; `gateway.coordination.wire` turns them into MW and ISO 8601 on the wire.
 """
 
 from dataclasses import dataclass

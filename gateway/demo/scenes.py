@@ -75,7 +75,7 @@ def _dispatched(title: str, zone: str) -> Scene:
         story="The system operator dispatches battery A to +2.00 MW; line L12 cannot carry that.",
         resource="A",
         dispatch_mw=2.0,
-        lasts_s=24.0,
+        lasts_s=21.0,
         judge=_limited_dispatch,
     )
 
@@ -91,7 +91,7 @@ SCENES = (
         resource="B",
         available_mw={"B": 5.0},
         tap=TAP,
-        lasts_s=40.0,
+        lasts_s=34.0,
         judge=_curtailed,
     ),
 )

@@ -206,7 +206,7 @@ class SimulatedMqttDevice:
                 self._take_limit(order, now_s)
             else:
                 self._target_w = order.get("target_w")
-                self.device.set_target(self._target_w, now_s)
+                self.device.set_order(self._target_w, now_s)
         self._answer(order, status, detail)
 
     def _verdict(self, order: Mapping[str, object], now_s: float) -> tuple[str, str]:
@@ -244,7 +244,7 @@ class SimulatedMqttDevice:
         """A set point ends with the lease that it came with."""
         if self._target_w is not None and self.device.reverted:
             self._target_w = None
-            self.device.set_target(None, self._now())
+            self.device.set_order(None, self._now())
 
 
 class SimulatedMqttStation:

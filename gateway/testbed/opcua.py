@@ -129,7 +129,7 @@ class _Device:
             self._shown = self.device.limit
             targeted = bool(self.value("TargetEnabled"))
             if targeted or self._targeted:
-                self.device.set_target(self.value("Target") if targeted else None, now_s)
+                self.device.set_order(self.value("Target") if targeted else None, now_s)
             self._targeted = targeted
         if names & {"Version", "Watchdog", "WatchdogTimeout"}:
             life_s = self.value("WatchdogTimeout")
@@ -158,7 +158,7 @@ class _Device:
             self.device.reverted = True
         if self.device.reverted and self._targeted:
             self._targeted = False
-            self.device.set_target(None, now_s)
+            self.device.set_order(None, now_s)
         reading, limit, spec = self.device.reading, self.device.limit, self.device.spec
         values = {
             "ActivePower": reading.power_w,

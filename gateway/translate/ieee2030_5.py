@@ -29,7 +29,7 @@ def settings(zone: ZoneFile) -> ServerSettings | None:
         host=zone.listen.host,
         port=zone.listen.ieee2030_5_port,
         poll_rate_s=max(1, round(min(poll_s(device) for device in clients.values()))),
-        post_rate_s=max(1, round(min(poll_s(device) for device in clients.values()))),
+        post_rate_s=max(1, round(min(post_s(device) for device in clients.values()))),
         timezone=server.timezone,
         pen=server.pen,
     )
@@ -38,6 +38,13 @@ def settings(zone: ZoneFile) -> ServerSettings | None:
 def poll_s(device: Device) -> float:
     """Poll rate that the server asks of a client, s."""
     return device.endpoint.poll_s if isinstance(device.endpoint, Ieee20305Endpoint) else 300.0
+
+
+def post_s(device: Device) -> float:
+    """Post rate that the server asks of a client, s."""
+    endpoint = device.endpoint
+    asked = endpoint.post_s if isinstance(endpoint, Ieee20305Endpoint) else None
+    return poll_s(device) if asked is None else asked
 
 
 def _device(name: str, device: Device, certificates: Path) -> DeviceSettings:
