@@ -18,7 +18,9 @@ from grid_engine.results import Preexisting, Reason, Status
 
 _HELD = 0.01
 """Excess, in tolerances, that the linear programme is polished to."""
-_ROUNDS = 25
+_ROUNDS = 40
+_NEW_ROWS = 24
+"""That enter at once: where the worst are held, most of the others are too."""
 _SHORTEST = 0.1
 _TIGHTENINGS = 5
 _SIGNIFICANT = 0.02
@@ -123,14 +125,14 @@ def _felt(problem: Problem, rows: list[int], case: Solved) -> FloatArray:
 
 
 def _worst_rows(monitor: Monitor, excess: FloatArray, above: float) -> list[int]:
-    """Of every asset, reason and case the row furthest beyond, if it is further than `above`."""
+    """Of every asset, reason and case the row furthest beyond, if it is further than `above`; the worst first."""
     worst: dict[tuple[str, Reason, str], int] = {}
     for row in np.flatnonzero(excess > above).tolist():
         label = monitor.labels[row]
         key = (label.asset_id, label.reason, label.case)
         if key not in worst or excess[row] > excess[worst[key]]:
             worst[key] = row
-    return list(worst.values())
+    return sorted(worst.values(), key=lambda row: -excess[row])
 
 
 def _fill(work: _Work, monitor: Monitor, giving: Members, start: Solved) -> _Filling | None:
@@ -150,7 +152,7 @@ def _fill(work: _Work, monitor: Monitor, giving: Members, start: Solved) -> _Fil
                 safe = _Filling(giving, giving.power_w(share), last, rows)
                 if moved_w < SETTLED_W:
                     return safe
-            rows += [n for n in _worst_rows(monitor, excess, _HELD) if n not in rows]
+            rows += [n for n in _worst_rows(monitor, excess, _HELD) if n not in rows][:_NEW_ROWS]
             in_tolerances = (monitor.sign[rows] / monitor.tolerance[rows])[:, None] * giving.span_w
             effect = _felt(work.problem, rows, case)[:, giving.who] * in_tolerances
             allocation = allocate(effect, effect @ share - excess[rows], giving.tiers, giving.step, giving.span_w)

@@ -13,6 +13,8 @@ from grid_engine.model import FloatArray
 from grid_engine.nodal import System, factorised
 from grid_engine.powerflow import Case, jacobian
 
+_ROWS_AT_ONCE = 64
+
 
 def sensitivities(system: System, meter: Meter, rows: Sequence[int], case: Case, shares: csr_array) -> FloatArray:
     """Shape (n_asked, n_participant): row units per watt, at one solved case.
@@ -21,9 +23,14 @@ def sensitivities(system: System, meter: Meter, rows: Sequence[int], case: Case,
     """
     if not rows:
         return np.zeros((0, shares.shape[1]))
-    by_unknown = np.asarray(system.basis.T @ meter.gradients(rows, case.voltage))
     factor = factorised(csc_array(jacobian(system, case).T))
-    real, imaginary = np.split(factor.solve(np.concatenate([by_unknown.real, -by_unknown.imag])), 2)
-    per_current = np.asarray(system.adjoint.T @ (real - 1j * imaginary))
     volts = np.where(system.supplied, case.voltage, 1.0).conj()
-    return np.asarray((shares.T @ (per_current / volts[:, None]).real).T)
+    result = np.zeros((len(rows), shares.shape[1]))
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(at, at + _ROWS_AT_ONCE)
+        by_unknown = np.asarray(system.basis.T @ meter.gradients(rows[part], case.voltage))
+        split = np.concatenate([by_unknown.real, -by_unknown.imag])
+        real, imaginary = np.split(factor.solve(np.asfortranarray(split)), 2)
+        per_current = np.asarray(system.adjoint.T @ (real - 1j * imaginary))
+        result[part] = (shares.T @ (per_current / volts[:, None]).real).T
+    return result
