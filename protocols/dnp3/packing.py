@@ -13,8 +13,18 @@ _COMMON_TIME_OCTETS = 4 + 6
 _DELTA_MAX_MS = 0xFFFF
 _FLOAT32_MAX = 3.4028234663852886e38
 _COUNTERS = {Kind.COUNTER, Kind.FROZEN_COUNTER}
-_WITH_FLAGS = {(1, 1): 2, (3, 1): 2, (10, 1): 2}
-"""Packed forms cannot say that a point is not well; such a point travels in this variation instead."""
+_WITH_FLAGS = {
+    (1, 1): 2,
+    (3, 1): 2,
+    (10, 1): 2,
+    (20, 5): 1,
+    (20, 6): 2,
+    (21, 9): 1,
+    (21, 10): 2,
+    (30, 3): 1,
+    (30, 4): 2,
+}
+"""Forms without flags cannot say that a point is not well; such a point travels in this variation instead."""
 
 
 @dataclass(slots=True)
