@@ -187,6 +187,28 @@ class Ack:
     read_back: Mapping[str, float] = field(default_factory=dict)
     """The same names as read back from the device."""
 
+    @classmethod
+    def of(
+        cls,
+        instruction: Instruction,
+        outcome: Outcome,
+        at_s: float,
+        detail: str,
+        requested: Mapping[str, float] | None = None,
+        read_back: Mapping[str, float] | None = None,
+    ) -> "Ack":
+        """The answer to an instruction."""
+        return cls(
+            control_id=instruction.control_id,
+            resource=instruction.resource,
+            version=instruction.version,
+            outcome=outcome,
+            at_s=at_s,
+            detail=detail,
+            requested=requested or {},
+            read_back=read_back or {},
+        )
+
 
 Signal = Measurement | LinkChanged | Baseline | Ack
 """What an adapter emits."""

@@ -225,16 +225,7 @@ class DerSession:
         requested: Mapping[str, float] | None = None,
         read_back: Mapping[str, float] | None = None,
     ) -> Ack:
-        return Ack(
-            control_id=instruction.control_id,
-            resource=instruction.resource,
-            version=instruction.version,
-            outcome=outcome,
-            at_s=self._now(),
-            detail=detail,
-            requested=requested or {},
-            read_back=read_back or {},
-        )
+        return Ack.of(instruction, outcome, self._now(), detail, requested, read_back)
 
 
 def _is_power(measured: Measurement) -> bool:

@@ -364,16 +364,7 @@ class MqttAdapter:
         requested: Mapping[str, float] | None = None,
         read_back: Mapping[str, float] | None = None,
     ) -> Ack:
-        return Ack(
-            control_id=instruction.control_id,
-            resource=instruction.resource,
-            version=instruction.version,
-            outcome=outcome,
-            at_s=self._now(),
-            detail=detail,
-            requested=requested or {},
-            read_back=read_back or {},
-        )
+        return Ack.of(instruction, outcome, self._now(), detail, requested, read_back)
 
 
 def _measurement(point: Point, value: topics.Value, scale: float, received_s: float, retained: bool) -> Measurement:  # noqa: FBT001
