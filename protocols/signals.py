@@ -194,6 +194,7 @@ class Ack:
         outcome: Outcome,
         at_s: float,
         detail: str,
+        *,
         requested: Mapping[str, float] | None = None,
         read_back: Mapping[str, float] | None = None,
     ) -> "Ack":

@@ -131,16 +131,8 @@ class DirectDevice:
         self, instruction: Instruction, outcome: Outcome, detail: str, requested: Mapping[str, float] | None = None
     ) -> Ack:
         written = outcome is Outcome.WRITTEN or (outcome is Outcome.REJECTED and requested is not None)
-        return Ack(
-            control_id=instruction.control_id,
-            resource=instruction.resource,
-            version=instruction.version,
-            outcome=outcome,
-            at_s=self._now(),
-            detail=detail,
-            requested=requested or {},
-            read_back=_limit_values(self._device) if written else {},
-        )
+        read_back = _limit_values(self._device) if written else {}
+        return Ack.of(instruction, outcome, self._now(), detail, requested=requested, read_back=read_back)
 
     def _baseline(self, now_s: float, *, connected: bool) -> list[Signal]:
         if not connected:

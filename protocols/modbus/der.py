@@ -225,7 +225,7 @@ class DerSession:
         requested: Mapping[str, float] | None = None,
         read_back: Mapping[str, float] | None = None,
     ) -> Ack:
-        return Ack.of(instruction, outcome, self._now(), detail, requested, read_back)
+        return Ack.of(instruction, outcome, self._now(), detail, requested=requested, read_back=read_back)
 
 
 def _is_power(measured: Measurement) -> bool:

@@ -364,7 +364,7 @@ class MqttAdapter:
         requested: Mapping[str, float] | None = None,
         read_back: Mapping[str, float] | None = None,
     ) -> Ack:
-        return Ack.of(instruction, outcome, self._now(), detail, requested, read_back)
+        return Ack.of(instruction, outcome, self._now(), detail, requested=requested, read_back=read_back)
 
 
 def _measurement(point: Point, value: topics.Value, scale: float, received_s: float, retained: bool) -> Measurement:  # noqa: FBT001

@@ -303,7 +303,7 @@ class OpcUaAdapter:
         requested: Mapping[str, float] | None = None,
         read_back: Mapping[str, float] | None = None,
     ) -> Ack:
-        return Ack.of(instruction, outcome, self._now(), detail, requested, read_back)
+        return Ack.of(instruction, outcome, self._now(), detail, requested=requested, read_back=read_back)
 
 
 def _measurement(source: _Source, reading: Reading, received_s: float) -> Measurement:
