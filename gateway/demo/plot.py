@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gateway.demo.scene import Record, Scene
@@ -38,13 +39,22 @@ def save(played: Sequence[tuple[Scene, Record]], path: Path) -> None:
         loading.plot(times, percent, color="tab:orange", label="L12, true current")
         loading.axhline(100, linestyle="--", color="tab:red", linewidth=1, label="rating")
         loading.set_ylabel("% of rating")
+        _predicted(loading, record, "L12", "loading_pct")
         voltage.plot(times, [s.points["B4.voltage_pu"] for s in record.samples], color="tab:green", label="B4")
         for edge in BAND_PU:
             voltage.axhline(edge, linestyle="--", color="tab:red", linewidth=1)
         voltage.set_ylabel("voltage, pu")
+        _predicted(voltage, record, "B4", "value")
         voltage.set_xlabel("seconds")
         for axis in (power, loading, voltage):
             axis.grid(alpha=0.3)
             axis.legend(fontsize=8, loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
+
+
+def _predicted(axis: Axes, record: Record, constraint: str, field: str) -> None:
+    """Where the engine saw the network go without a limit."""
+    seen = record.logged("violation.detected", constraint_id=constraint)
+    if seen is not None:
+        axis.axhline(seen[field], linestyle=":", color="gray", label="predicted without a limit")
