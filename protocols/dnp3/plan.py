@@ -147,11 +147,16 @@ def _raw(setpoint: Setpoint, value: float, to: _Round) -> float:
     return _float32_beside(exact, up=to is _Round.UP)
 
 
+_FLOAT32_TINY = 2.0**-149
+
+
 def _float32_beside(value: float, *, up: bool) -> float:
     """The nearest float32 that is not on the wrong side of a value."""
     (nearest,) = struct.unpack("<f", struct.pack("<f", value))
     if nearest == value or (nearest > value) == up:
         return float(nearest)
+    if nearest == 0:
+        return _FLOAT32_TINY if up else -_FLOAT32_TINY
     bits = struct.unpack("<i", struct.pack("<f", nearest))[0]
     step = 1 if (nearest > 0) == up else -1
     return float(struct.unpack("<f", struct.pack("<i", bits + step))[0])
