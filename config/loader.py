@@ -23,6 +23,7 @@ __all__ = ["ConfigError", "Fault", "Place", "load", "load_as_written", "shortene
 _CHECKS: tuple[Check, ...] = (
     network.buses_exist,
     network.assets_exist,
+    network.contingencies_exist,
     network.ids_are_unique,
     devices.nameplates_fit,
     devices.stores_have_energy,

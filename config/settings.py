@@ -46,6 +46,8 @@ class Network(Section):
     format: Literal["pandapower"] = "pandapower"
     version: Identifier
     """Cited by every decision."""
+    contingencies: tuple[Identifier, ...] = ()
+    """Lines and transformers whose loss the limits have to survive, at emergency ratings."""
     load_scale: Annotated[tuple[Annotated[float, Field(ge=0, le=10)], ...], Field(min_length=1)] = (1.0,)
     """Expected factor on the loads of the source per interval ahead; the last value holds on."""
 
@@ -93,6 +95,7 @@ class Asset(Section):
     ampacity_a: Annotated[float, Field(gt=0, le=100_000)] | None = None
     emergency_a: Annotated[float, Field(gt=0, le=100_000)] | None = None
     rating_mva: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    emergency_mva: Annotated[float, Field(gt=0, le=10_000)] | None = None
     reverse_power_mw: Annotated[float, Field(ge=0, le=10_000)] | None = None
     derate_pct: Annotated[float, Field(ge=0, lt=100)] = 0
     condition_score: Percent = 100

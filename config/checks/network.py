@@ -37,6 +37,17 @@ def assets_exist(subject: Subject) -> Iterator[Finding]:
             yield from _unfit_ratings(asset_id, asset, subject.names)
 
 
+def contingencies_exist(subject: Subject) -> Iterator[Finding]:
+    """Every contingency is the loss of a line or transformer of the network."""
+    if subject.names is None:
+        return
+    known = subject.names.lines | subject.names.transformers
+    for index, branch in enumerate(subject.zone.network.contingencies):
+        if branch not in known:
+            remedy = suggestion(branch, known, f"use a line or transformer: {listed(known)}")
+            yield Finding(("network", "contingencies", index), f"the network has no branch `{branch}`", remedy)
+
+
 def ids_are_unique(subject: Subject) -> Iterator[Finding]:
     """A point such as `X.active_power_w` must have one owner: device or element of the network, not both."""
     names = subject.names

@@ -117,6 +117,8 @@ class ZoneFacts:
     parties: Mapping[str, Role]
     load_scale: Forecast = Forecast(0.0, 300.0, (1.0,))
     """Expected factor on the loads of the network model."""
+    contingencies: tuple[str, ...] = ()
+    """Branches whose loss the limits have to survive."""
     ratings: Mapping[str, Rating] = field(default_factory=dict)
     clocks: Clocks = field(default_factory=Clocks)
     limits: LimitRules = field(default_factory=LimitRules)

@@ -48,6 +48,11 @@ CASES = {
         "device A is connected to bus `Z`, which the network does not have",
         "use one of: B0, B1, B2, B3, B4, B5, B6, B7",
     ),
+    "an unknown contingency": (
+        "network: {contingencies: [T2, t1]}",
+        "the network has no branch `t1`",
+        "did you mean `T1`?",
+    ),
     "an unknown asset": ("assets: {l12: {ampacity_a: 1}}", "the network has no asset `l12`", "did you mean `L12`?"),
     "a line with a transformer's rating": (
         "assets: {L12: {rating_mva: 1}}",
