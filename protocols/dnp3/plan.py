@@ -63,8 +63,8 @@ def plan_control(
 ) -> list[Write]:
     """Controls that put a leased control into force.
 
-    A side that is open is written as the nameplate; a limit or target that the control leaves to others is put back
-    to the baseline.
+    A side that is open is written as the baseline's where a limit was in force then, else as the nameplate; a limit or
+    target that the control leaves to others is put back to the baseline.
 
     Raises:
         UnsupportedError: The device has no point for a part of it; nothing may be sent.
@@ -75,6 +75,7 @@ def plan_control(
         values |= _of(baseline, ("limit_reversion_s", "ceiling", "floor", LIMIT_ENABLE))
     else:
         values |= _limit(der, control.limit, fallback if control.fallback.is_open else control.fallback)
+        values |= {name: raw for name, raw in _others(control.limit, baseline).items() if name in values}
         values |= _lease("limit_reversion_s", der.limit_reversion, lease_s)
     if control.target_w is None:
         values |= _of(baseline, ("target_reversion_s", "target", TARGET_ENABLE))
@@ -116,6 +117,14 @@ def _limit(der: DerPoints, limit: Bounds, fallback: Bounds) -> dict[str, float]:
         fallback_w = der.ceiling_w if fallback.ceiling_w is None else fallback.ceiling_w
         values["fallback_ceiling"] = _raw(der.fallback_ceiling, fallback_w, _Round.DOWN)
     return values
+
+
+def _others(limit: Bounds, baseline: Mapping[str, float]) -> dict[str, float]:
+    """What somebody else had limited before us, on the sides that we leave open."""
+    if not baseline.get(LIMIT_ENABLE):
+        return {}
+    sides = {"ceiling": limit.ceiling_w, "floor": limit.floor_w}
+    return _of(baseline, [name for name, limit_w in sides.items() if limit_w is None])
 
 
 def _lease(name: str, timer: Setpoint | None, lease_s: float) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Points of a DER with the map of IEEE 1815.2, as far as active power is concerned.
 
 Indices and scales are facts of that map; the wording is ours. Percent points count tenths of a percent of the greatest
-power, positive for generation. The limit function has its reversion time in AO85; a DER whose limit ran out lifts it.
+power, positive for generation. The reversion times are AO85 and AO92; a DER whose limit ran out lifts it.
 """
 
 from protocols.dnp3.commands import AnalogForm
@@ -37,7 +37,9 @@ def der_inputs(resource: str, quantities: frozenset[Quantity]) -> tuple[MappedIn
 
 
 def der_points(resource: str, ceiling_w: float, floor_w: float) -> DerPoints:
-    """Limit (BO17, AO85, AO87, AO88) and charge/discharge target (BO18, AO93) of a DER.
+    """Limit (BO17, AO85, AO87, AO88) and charge/discharge target (BO18, AO92, AO93) of a DER.
+
+    Some outstations take no negative AO88; give such a DER no floor (`dataclasses.replace(points, floor=None)`).
 
     Args:
         resource: Id of the DER.
@@ -59,4 +61,5 @@ def der_points(resource: str, ceiling_w: float, floor_w: float) -> DerPoints:
         limit_reversion=Setpoint(85, 145, 1.0, AnalogForm.INT32),
         target=percent(93, 154),
         target_enable=Switch(18, 70),
+        target_reversion=Setpoint(92, 153, 1.0, AnalogForm.INT32),
     )

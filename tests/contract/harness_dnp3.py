@@ -22,7 +22,7 @@ from tests.contract.harness import RESOURCE, SPEC, Clock, settle
 
 FALLBACK = Setpoint(900, 900, 1.0)
 PER_MILLE_W = SPEC.p_max_w / 1000
-READBACKS = {85: 145, 87: 148, 88: 149, 93: 154, 900: 900}
+READBACKS = {85: 145, 87: 148, 88: 149, 92: 153, 93: 154, 900: 900}
 POWER, LIMIT, LIMIT_STATE, ORDER, ORDER_STATE = 537, 17, 69, 18, 70
 
 
@@ -49,7 +49,7 @@ class Battery:
             self.device.set_limit(limit, self.now(), self.values[85] or None, Bounds(None, self.values[900]))
         else:
             is_on = command.operation is Operation.LATCH_ON
-            self.device.set_order(self.values[93] * PER_MILLE_W if is_on else None, self.now())
+            self.device.set_order(self.values[93] * PER_MILLE_W if is_on else None, self.now(), self.values[92] or None)
         self.tick(self.now())
         return CommandStatus.SUCCESS
 

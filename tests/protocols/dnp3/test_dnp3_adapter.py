@@ -25,7 +25,7 @@ from tests.protocols.dnp3.certificates import self_signed
 
 POWER = Point("A", Quantity.ACTIVE_POWER_W)
 EPOCH = 1_700_000_000.0
-MIRRORS = {85: 145, 87: 148, 88: 149, 93: 154}
+MIRRORS = {85: 145, 87: 148, 88: 149, 92: 153, 93: 154}
 POINTS = (
     SimPoint(PointConfig(Kind.ANALOG_INPUT, 537, event_class=2, value=1e6)),
     *(SimPoint(PointConfig(Kind.ANALOG_INPUT, i, event_class=2)) for i in MIRRORS.values()),
@@ -113,6 +113,7 @@ def test_the_baseline_comes_before_the_link_is_up():
         assert kinds == [Baseline, LinkChanged]
         assert next(s for s in site.signals if isinstance(s, Baseline)).values == {
             "limit_reversion_s": 0, "ceiling": 0, "floor": 0, "limit_enable": 0, "target": 0, "target_enable": 0,
+            "target_reversion_s": 0,
         }  # fmt: skip
 
     virtual(test)

@@ -63,7 +63,16 @@ def test_an_open_limit_puts_back_what_was_there():
     assert {w.name: w.raw for w in plan(control(target_w=0.0), baseline=baseline)} == baseline | {
         "target": 0,
         "target_enable": 1,
+        "target_reversion_s": 900,
     }
+
+
+def test_a_side_left_open_keeps_the_limit_of_somebody_else():
+    baseline = {"ceiling": 800.0, "floor": -100.0, "limit_enable": 1.0}
+    raw = {w.name: w.raw for w in plan(control(1e6), baseline=baseline)}
+    assert (raw["ceiling"], raw["floor"]) == (400, -100)
+    raw = {w.name: w.raw for w in plan(control(1e6), baseline=baseline | {"limit_enable": 0.0})}
+    assert (raw["ceiling"], raw["floor"]) == (400, -1000)
 
 
 def test_a_fallback_is_written_where_the_device_has_a_place_for_it():
