@@ -9,10 +9,10 @@ A fragment that cannot be decoded to its end is never confirmed: what decoded is
 poll is repeated more narrowly (`polls`).
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from protocols.dnp3.agenda import Agenda
 from protocols.dnp3.commands import Command, CommandStatus, encode_commands
 from protocols.dnp3.errors import BusyError, ObjectsError
 from protocols.dnp3.fragment import (
@@ -24,7 +24,7 @@ from protocols.dnp3.fragment import (
     encode_fragment,
     next_sequence,
 )
-from protocols.dnp3.headers import class_header, parse_headers
+from protocols.dnp3.headers import parse_headers
 from protocols.dnp3.master_words import (
     Counters,
     LinkDead,
@@ -39,12 +39,11 @@ from protocols.dnp3.master_words import (
     TaskOutcome,
     TimeSync,
 )
-from protocols.dnp3.polls import Breadth, event_requests, integrity_requests, narrower
+from protocols.dnp3.polls import Breadth
 from protocols.dnp3.readings import decode
 from protocols.dnp3.station import Station
 from protocols.dnp3.tasks import Awaiting, Purpose, Task, echoed_statuses, held_s, names, time_object
 
-_EVENT_CLASSES = b"".join(map(class_header, (1, 2, 3)))
 _CLEAR_RESTART = bytes((80, 1, 0, 7, 7, 0))
 
 
@@ -60,46 +59,36 @@ class MasterSession:
         self._out: list[MasterEvent] = []
         self._is_connected = False
         self._sequence = 0
-        self._numbered = 0
-        self._user: deque[Task] = deque()
-        self._breadth = Breadth.ALL
+        self._agenda = Agenda(settings, 0.0)
         self._reset(0.0)
 
     def _reset(self, now_s: float) -> None:
+        self._agenda.reset(now_s)
         self._awaiting: Awaiting | None = None
-        self._start: deque[Task] = deque()
-        self._is_started = False
-        self._needs: deque[Task] = deque()
-        self._polls: deque[Task] = deque()
         self._restart_heard_s = self._time_heard_s = self._overflow_heard_s = float("-inf")
-        self._retry_at_s = now_s
-        self._retry_s = self._settings.retry_first_s
         self._timeouts_in_a_row = 0
         self._probe_until_s: float | None = None
         self._last_unsolicited: bytes | None = None
-        self._integrity_at_s = self._events_at_s = float("inf")
 
     @property
     def is_started(self) -> bool:
         """True once the start sequence of this connection is complete."""
-        return self._is_started
+        return self._agenda.is_started
 
     def connected(self, now_s: float) -> None:
         """Begin a new connection with the start sequence."""
         self._station.reset(now_s)
         self._reset(now_s)
-        self._breadth = Breadth.ALL
         self._is_connected = True
-        self._begin()
+        self._agenda.begin()
         self._send_due(now_s)
 
     def disconnected(self) -> list[MasterEvent]:
         """End the connection; a control that was out is unknown, what still waited was not sent."""
         if self._awaiting is not None:
             self._end(self._awaiting.task, TaskOutcome.UNKNOWN, Iin.NONE, "the connection ended before the answer")
-        for task in self._user:
+        for task in self._agenda.waiting():
             self._end(task, TaskOutcome.NOT_SENT, Iin.NONE, "the connection ended before it was sent")
-        self._user.clear()
         self._is_connected = False
         self._reset(0.0)
         return self._drain()
@@ -133,13 +122,9 @@ class MasterSession:
         """When `poll` must next be called, in the terms of `now_s`; None while not connected."""
         if not self._is_connected:
             return None
-        times = [task.expires_s for task in self._user]
+        times = self._agenda.deadlines(is_awaiting=self._awaiting is not None)
         if self._awaiting is not None:
             times.append(min(self._awaiting.until_s, self._awaiting.last_s))
-        elif self._start:
-            times.append(self._retry_at_s)
-        else:
-            times += (self._integrity_at_s, self._events_at_s)
         if self._probe_until_s is not None:
             times.append(self._probe_until_s)
         elif self._settings.keep_alive_s is not None and self._awaiting is None:
@@ -168,71 +153,22 @@ class MasterSession:
     def _queue(self, task: Task, now_s: float) -> int:
         if not self._is_connected:
             raise BusyError("there is no connection")
-        if len(self._user) >= self._settings.queue_max:
-            raise BusyError(f"{len(self._user)} tasks wait already")
-        self._numbered += 1
-        self._user.append(replace(task, number=self._numbered, expires_s=now_s + self._settings.queue_timeout_s))
+        number = self._agenda.add(task, now_s)
         self._send_due(now_s)
-        return self._numbered
+        return number
 
     def _drain(self) -> list[MasterEvent]:
         out, self._out = self._out, []
         return out
 
-    def _begin(self) -> None:
-        """Line up the start sequence."""
-        self._is_started = False
-        self._polls.clear()
-        self._start = deque([Task(Purpose.SETUP, Function.DISABLE_UNSOLICITED, _EVENT_CLASSES, is_start=True)])
-        self._start += self._integrity(is_start=True)
-        if self._settings.unsolicited:
-            self._start.append(Task(Purpose.SETUP, Function.ENABLE_UNSOLICITED, _EVENT_CLASSES, is_start=True))
-
-    def _integrity(self, *, is_start: bool = False) -> list[Task]:
-        breadth = self._breadth
-        return [
-            Task(Purpose.INTEGRITY, Function.READ, objects, breadth=breadth, is_start=is_start)
-            for objects in integrity_requests(breadth)
-        ]
-
-    def _event_polls(self) -> list[Task]:
-        breadth = self._breadth
-        return [Task(Purpose.EVENTS, Function.READ, objects, breadth=breadth) for objects in event_requests(breadth)]
-
     def _send_due(self, now_s: float) -> None:
         if self._awaiting is not None or not self._is_connected:
             return
-        task = self._next(now_s)
+        task = self._agenda.next(now_s)
         if task is not None:
             self._send(task, now_s)
 
-    def _next(self, now_s: float) -> Task | None:
-        if self._needs:
-            return self._needs.popleft()
-        if self._start:
-            return self._start[0] if now_s >= self._retry_at_s else None
-        if self._user:
-            return self._user.popleft()
-        if not self._polls and now_s >= self._integrity_at_s:
-            self._polls += self._integrity()
-            self._schedule(now_s)
-        elif not self._polls and now_s >= self._events_at_s:
-            self._polls += self._event_polls()
-            self._schedule_events(now_s)
-        return self._polls.popleft() if self._polls else None
-
-    def _schedule(self, now_s: float) -> None:
-        every_s = self._settings.integrity_s
-        self._integrity_at_s = float("inf") if every_s is None else now_s + every_s
-        self._schedule_events(now_s)
-
-    def _schedule_events(self, now_s: float) -> None:
-        every_s = self._settings.event_poll_s
-        self._events_at_s = float("inf") if every_s is None else now_s + every_s
-
     def _send(self, task: Task, now_s: float) -> None:
-        if task.purpose is Purpose.TIME_WRITE and not task.objects:
-            task = replace(task, objects=time_object(50, 1, now_s))
         self._sequence = next_sequence(self._sequence)
         self._station.send(encode_fragment(Fragment(task.function, self._sequence, task.objects)))
         self._awaiting = Awaiting(
@@ -255,8 +191,7 @@ class MasterSession:
         is_repeat = octets == self._last_unsolicited
         if not is_repeat and not self._deliver(response):
             self._last_unsolicited = None
-            if not self._polls and self._is_started:
-                self._polls += self._event_polls()
+            self._agenda.poll_events()
             return
         self._last_unsolicited = octets
         if response.confirm:
@@ -308,18 +243,9 @@ class MasterSession:
         self._awaiting = None
         task, iin = awaiting.task, awaiting.iin
         self._finishers[task.purpose](self, awaiting, now_s)
-        if task.is_start:
-            self._step(now_s)
-        self._heed(iin, now_s)
-
-    def _step(self, now_s: float) -> None:
-        """One step of the start sequence is behind us."""
-        self._start.popleft()
-        self._retry_s = self._settings.retry_first_s
-        if not self._start:
-            self._is_started = True
-            self._schedule(now_s)
+        if task.is_start and self._agenda.step(now_s):
             self._out.append(Started())
+        self._heed(iin, now_s)
 
     def _finish_own(self, awaiting: Awaiting, now_s: float) -> None:  # noqa: ARG002 - one signature for all
         if awaiting.iin & REFUSED and awaiting.task.purpose is not Purpose.SETUP:
@@ -329,7 +255,7 @@ class MasterSession:
     def _finish_poll(self, awaiting: Awaiting, now_s: float) -> None:
         if awaiting.task.breadth is not Breadth.BY_GROUP:
             self._finish_own(awaiting, now_s)
-        if not self._polls:
+        if not self._agenda.has_polls:
             self._out.append(PollDone())
 
     def _finish_user(self, awaiting: Awaiting, now_s: float) -> None:  # noqa: ARG002 - one signature for all
@@ -362,14 +288,14 @@ class MasterSession:
             self._finish_own(awaiting, now_s)
         elif awaiting.task.function == Function.RECORD_CURRENT_TIME:
             objects = time_object(50, 3, awaiting.sent_s)
-            self._needs.append(Task(Purpose.TIME_WRITE, Function.WRITE, objects))
+            self._agenda.need(Task(Purpose.TIME_WRITE, Function.WRITE, objects))
         else:
             delay_s = held_s(awaiting.objects)
             if delay_s is None:
                 self._out.append(MasterAlarm("the answer to a delay measurement holds no delay"))
                 return
             one_way_s = max(0.0, (now_s - awaiting.sent_s - delay_s) / 2)
-            self._needs.append(Task(Purpose.TIME_WRITE, Function.WRITE, time_object(50, 1, now_s + one_way_s)))
+            self._agenda.need(Task(Purpose.TIME_WRITE, Function.WRITE, time_object(50, 1, now_s + one_way_s)))
 
     _finishers: dict[Purpose, Callable[["MasterSession", Awaiting, float], None]] = {  # noqa: RUF012 - a table
         Purpose.SETUP: _finish_own,
@@ -390,21 +316,13 @@ class MasterSession:
         if task.number:
             self._end(task, TaskOutcome.UNKNOWN, awaiting.iin, why)
             return
-        self._breadth = max(self._breadth, narrower(task.breadth))
-        if task.is_start and task.breadth is Breadth.BY_GROUP:
-            self._step(now_s)
-        elif task.is_start:
-            while self._start and self._start[0].is_start and self._start[0].function == task.function:
-                self._start.popleft()
-            self._start.extendleft(reversed(self._integrity(is_start=True)))
-        elif task.breadth is not Breadth.BY_GROUP:
-            self._polls.clear()
-            self._polls += self._integrity() if task.purpose is Purpose.INTEGRITY else self._event_polls()
+        if self._agenda.narrow(task, now_s):
+            self._out.append(Started())
         self._heed(awaiting.iin, now_s)
 
     def _expire(self, now_s: float) -> None:
-        while self._user and now_s >= self._user[0].expires_s:
-            self._end(self._user.popleft(), TaskOutcome.NOT_SENT, Iin.NONE, "the outstation was busy for too long")
+        for task in self._agenda.expired(now_s):
+            self._end(task, TaskOutcome.NOT_SENT, Iin.NONE, "the outstation was busy for too long")
         awaiting = self._awaiting
         if awaiting is None or now_s < min(awaiting.until_s, awaiting.last_s):
             return
@@ -417,10 +335,7 @@ class MasterSession:
             self._end(task, TaskOutcome.NOT_SENT, Iin.NONE, "select was not answered; nothing was operated")
         else:
             self._end(task, TaskOutcome.UNKNOWN, awaiting.iin, detail)
-        if task.is_start:
-            self._retry_at_s = now_s + self._retry_s
-            self._retry_s = min(2 * self._retry_s, self._settings.retry_last_s)
-        self._polls.clear()
+        self._agenda.missed(task, now_s)
         self._out.append(NoAnswer(self._timeouts_in_a_row, detail))
 
     def _keep_alive(self, now_s: float) -> None:
@@ -442,9 +357,9 @@ class MasterSession:
         if iin & Iin.DEVICE_RESTART and now_s - self._restart_heard_s >= backoff_s:
             self._restart_heard_s = now_s
             self._out.append(RestartSeen())
-            self._needs.append(Task(Purpose.CLEAR_RESTART, Function.WRITE, _CLEAR_RESTART))
-            if self._is_started:
-                self._begin()
+            self._agenda.need(Task(Purpose.CLEAR_RESTART, Function.WRITE, _CLEAR_RESTART))
+            if self.is_started:
+                self._agenda.begin()
         if (
             iin & Iin.NEED_TIME
             and self._settings.time_sync is not TimeSync.NONE
@@ -453,11 +368,11 @@ class MasterSession:
             self._time_heard_s = now_s
             is_lan = self._settings.time_sync is TimeSync.LAN
             function = Function.RECORD_CURRENT_TIME if is_lan else Function.DELAY_MEASURE
-            self._needs.append(Task(Purpose.TIME_PROBE, function))
-        if iin & Iin.EVENT_BUFFER_OVERFLOW and self._is_started and now_s - self._overflow_heard_s >= backoff_s:
+            self._agenda.need(Task(Purpose.TIME_PROBE, function))
+        if iin & Iin.EVENT_BUFFER_OVERFLOW and self.is_started and now_s - self._overflow_heard_s >= backoff_s:
             self._overflow_heard_s = now_s
             self._out.append(MasterAlarm("the outstation lost events; all values are read again"))
-            self._integrity_at_s = now_s
+            self._agenda.poll_all(now_s)
 
     def _end(
         self,

@@ -11,7 +11,6 @@ How it stands towards its master:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from protocols.dnp3.answers import answer_read, answer_unsolicited
 from protocols.dnp3.changes import Clock, assign_classes, freeze, unsolicited_classes, write
@@ -29,26 +28,10 @@ from protocols.dnp3.outstation_words import (
     TimeSet,
 )
 from protocols.dnp3.packing import Packed
+from protocols.dnp3.replies import Reply, Waiting, indications
 from protocols.dnp3.station import Inbound, Station
 
 _RESPONSE_HEADER = 4
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A response that waits for its confirmation."""
-
-    sequence: int
-    events: list[int]
-    until_s: float
-    rest: list[Packed] = field(default_factory=list)
-    iin: Iin = Iin.NONE
-
-
-@dataclass(slots=True)
-class _Reply:
-    objects: bytes = b""
-    iin: Iin = Iin.NONE
 
 
 class OutstationSession:
@@ -77,7 +60,7 @@ class OutstationSession:
         self._is_announced = False
         self._retry_at_s = 0.0
         self._retry_s = settings.retry_first_s
-        self._handlers: dict[int, Callable[[Fragment, float], _Reply | None]] = {
+        self._handlers: dict[int, Callable[[Fragment, float], Reply | None]] = {
             Function.WRITE: self._write,
             Function.SELECT: self._select,
             Function.OPERATE: self._operate,
@@ -147,8 +130,8 @@ class OutstationSession:
         return self.clock.time_ms(now_s)
 
     def _forget(self) -> None:
-        self._solicited: _Waiting | None = None
-        self._unsolicited: _Waiting | None = None
+        self._solicited: Waiting | None = None
+        self._unsolicited: Waiting | None = None
         self._deferred: Fragment | None = None
         self._controls.forget()
         self._last_request: Fragment | None = None
@@ -198,10 +181,10 @@ class OutstationSession:
             self._controls.forget()
         handler = self._handlers.get(request.function)
         try:
-            reply = handler(request, now_s) if handler else _Reply(iin=self._unsupported(request))
+            reply = handler(request, now_s) if handler else Reply(iin=self._unsupported(request))
         except ObjectsError as error:
             self._out.append(Alarm(f"function {request.function} refused: {error}"))
-            reply = None if request.function in _SILENT else _Reply(iin=error.iin)
+            reply = None if request.function in _SILENT else Reply(iin=error.iin)
         if reply is not None:
             self._last_response = self._respond(request.sequence, Packed(reply.objects), reply.iin)
 
@@ -227,26 +210,12 @@ class OutstationSession:
         return octets
 
     def _indications(self, sent: list[int]) -> Iin:
-        events = self._database.events
-        iin = self.indications
-        counts = events.counts.copy()
-        if sent:
-            included = set(sent)
-            for event in events.held():
-                if event.number in included:
-                    counts[event.event_class] -= 1
-        for event_class, bit in _CLASS_BITS.items():
-            if counts[event_class]:
-                iin |= bit
-        for is_set, bit in (
-            (self._is_restarted, Iin.DEVICE_RESTART),
-            (self.clock.is_needed, Iin.NEED_TIME),
-            (events.overflowed, Iin.EVENT_BUFFER_OVERFLOW),
-            (self._broadcast_seen, Iin.BROADCAST),
-        ):
-            if is_set:
-                iin |= bit
-        return iin
+        flags = {
+            Iin.DEVICE_RESTART: self._is_restarted,
+            Iin.NEED_TIME: self.clock.is_needed,
+            Iin.BROADCAST: self._broadcast_seen,
+        }
+        return self.indications | indications(self._database.events, sent, flags)
 
     def _read(self, request: Fragment, now_s: float) -> None:
         self._controls.forget()
@@ -273,7 +242,7 @@ class OutstationSession:
         self._solicited = None
         if packed.events or rest:
             until_s = now_s + self._settings.confirm_timeout_s
-            self._solicited = _Waiting(sequence, packed.events, until_s, rest, iin)
+            self._solicited = Waiting(sequence, packed.events, until_s, rest, iin)
 
     def _confirmed(self, confirm: Fragment, now_s: float) -> None:
         waiting = self._unsolicited if confirm.unsolicited else self._solicited
@@ -342,29 +311,29 @@ class OutstationSession:
             )
         )
         until_s = now_s + self._settings.confirm_timeout_s
-        self._unsolicited = _Waiting(self._unsolicited_sequence, packed.events, until_s)
+        self._unsolicited = Waiting(self._unsolicited_sequence, packed.events, until_s)
 
-    def _write(self, request: Fragment, now_s: float) -> _Reply:
+    def _write(self, request: Fragment, now_s: float) -> Reply:
         headers = parse_headers(request.objects, with_data=True, header_max=self._settings.header_max)
         written = write(list(headers), self._database, self.clock, now_s)
         if written.clears_restart:
             self._is_restarted = False
         if written.time_ms is not None:
             self._out.append(TimeSet(written.time_ms))
-        return _Reply(iin=written.iin)
+        return Reply(iin=written.iin)
 
-    def _select(self, request: Fragment, now_s: float) -> _Reply:
-        return _Reply(self._controls.select(request, now_s, is_local=self._is_local))
+    def _select(self, request: Fragment, now_s: float) -> Reply:
+        return Reply(self._controls.select(request, now_s, is_local=self._is_local))
 
-    def _operate(self, request: Fragment, now_s: float) -> _Reply:
+    def _operate(self, request: Fragment, now_s: float) -> Reply:
         objects, operated = self._controls.operate(request, now_s, is_local=self._is_local)
         self._out += operated
-        return _Reply(objects)
+        return Reply(objects)
 
-    def _direct(self, request: Fragment, now_s: float) -> _Reply:  # noqa: ARG002 - one signature for all functions
+    def _direct(self, request: Fragment, now_s: float) -> Reply:  # noqa: ARG002 - one signature for all functions
         objects, operated = self._controls.direct(request, is_local=self._is_local)
         self._out += operated
-        return _Reply(objects)
+        return Reply(objects)
 
     def _direct_silent(self, request: Fragment, now_s: float) -> None:
         self._direct(request, now_s)
@@ -373,27 +342,27 @@ class OutstationSession:
     def _is_local(self) -> bool:
         return bool(self.indications & Iin.LOCAL_CONTROL)
 
-    def _freeze(self, request: Fragment, now_s: float) -> _Reply:
+    def _freeze(self, request: Fragment, now_s: float) -> Reply:
         headers = parse_headers(request.objects, with_data=False, header_max=self._settings.header_max)
         clear = request.function in {Function.FREEZE_CLEAR, Function.FREEZE_CLEAR_NR}
-        return _Reply(iin=freeze(list(headers), self._database, clear=clear, time_ms=self.time_ms(now_s)))
+        return Reply(iin=freeze(list(headers), self._database, clear=clear, time_ms=self.time_ms(now_s)))
 
     def _freeze_silent(self, request: Fragment, now_s: float) -> None:
         self._freeze(request, now_s)
 
-    def _restart(self, request: Fragment, now_s: float) -> _Reply:  # noqa: ARG002 - one signature for all functions
+    def _restart(self, request: Fragment, now_s: float) -> Reply:  # noqa: ARG002 - one signature for all functions
         is_cold = request.function == Function.COLD_RESTART
         delay_ms = self._application.restart(is_cold=is_cold)
         if delay_ms is None:
-            return _Reply(iin=Iin.NO_FUNC_CODE_SUPPORT)
+            return Reply(iin=Iin.NO_FUNC_CODE_SUPPORT)
         self._out.append(RestartAsked(is_cold, delay_ms))
         if delay_ms <= 0xFFFF:
-            return _Reply(count_header(52, 2, 1) + delay_ms.to_bytes(2, "little"))
-        return _Reply(count_header(52, 1, 1) + min(-(-delay_ms // 1000), 0xFFFF).to_bytes(2, "little"))
+            return Reply(count_header(52, 2, 1) + delay_ms.to_bytes(2, "little"))
+        return Reply(count_header(52, 1, 1) + min(-(-delay_ms // 1000), 0xFFFF).to_bytes(2, "little"))
 
-    def _set_unsolicited(self, request: Fragment, now_s: float) -> _Reply:
+    def _set_unsolicited(self, request: Fragment, now_s: float) -> Reply:
         if not self._settings.unsolicited:
-            return _Reply(iin=Iin.NO_FUNC_CODE_SUPPORT)
+            return Reply(iin=Iin.NO_FUNC_CODE_SUPPORT)
         headers = parse_headers(request.objects, with_data=False, header_max=self._settings.header_max)
         classes = unsolicited_classes(list(headers))
         if request.function == Function.ENABLE_UNSOLICITED:
@@ -401,21 +370,20 @@ class OutstationSession:
             self._retry_at_s = now_s
         else:
             self._classes -= classes
-        return _Reply()
+        return Reply()
 
-    def _assign(self, request: Fragment, now_s: float) -> _Reply:  # noqa: ARG002 - one signature for all functions
+    def _assign(self, request: Fragment, now_s: float) -> Reply:  # noqa: ARG002 - one signature for all functions
         headers = parse_headers(request.objects, with_data=False, header_max=self._settings.header_max)
-        return _Reply(iin=assign_classes(list(headers), self._database))
+        return Reply(iin=assign_classes(list(headers), self._database))
 
-    def _delay(self, request: Fragment, now_s: float) -> _Reply:  # noqa: ARG002 - one signature for all functions
-        return _Reply(count_header(52, 2, 1) + bytes(2))
+    def _delay(self, request: Fragment, now_s: float) -> Reply:  # noqa: ARG002 - one signature for all functions
+        return Reply(count_header(52, 2, 1) + bytes(2))
 
-    def _record_time(self, request: Fragment, now_s: float) -> _Reply:  # noqa: ARG002 - one signature for all functions
+    def _record_time(self, request: Fragment, now_s: float) -> Reply:  # noqa: ARG002 - one signature for all functions
         self.clock.record(now_s)
-        return _Reply()
+        return Reply()
 
 
-_CLASS_BITS = {1: Iin.CLASS_1_EVENTS, 2: Iin.CLASS_2_EVENTS, 3: Iin.CLASS_3_EVENTS}
 _SILENT = frozenset({Function.DIRECT_OPERATE_NR, Function.IMMED_FREEZE_NR, Function.FREEZE_CLEAR_NR})
 _KEEP_SELECTION = frozenset({Function.SELECT, Function.OPERATE})
 _AUTHENTICATION = frozenset({32, 33})
