@@ -37,7 +37,7 @@ demo: $(STAMP)
 	$(BIN)/ampacity demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not interop"
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench --only "$(ONLY)"

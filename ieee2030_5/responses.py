@@ -31,15 +31,16 @@ _MEANING: Mapping[int, tuple[Outcome, str]] = {
 def outcome_of(response: Response, issued: Issued, utility: Utility, now: float) -> Sequence[Ack]:
     """The acknowledgement that a Response amounts to.
 
-    A lease is extended by adjacent events, so the end of an event ends its control only where no later
-    event carries the same control; otherwise the control is still `STARTED`.
+    A lease is extended by adjacent events, and a control is said anew when its device changes its rating:
+    the end of an event ends its control only where no other event goes on with it; otherwise the control
+    is still `STARTED`.
     """
     found = _MEANING.get(response.status or 0)
     if found is None:
         return ()
     outcome, word = found
-    if utility.end_of(issued) > issued.end_s and outcome is Outcome.COMPLETED:
-        outcome, word = Outcome.STARTED, f"{word}, the next one goes on with it"
+    if outcome in (Outcome.COMPLETED, Outcome.SUPERSEDED) and utility.goes_on(issued):
+        outcome, word = Outcome.STARTED, f"{word}, another one goes on with it"
     detail = f"{word}: status {response.status} to event {issued.mrid} from {response.endDeviceLFDI}"
     at = float(response.createdDateTime) if response.createdDateTime else now
     return (Ack(issued.control_id, issued.resource, issued.version, outcome, min(at, now), detail),)

@@ -112,8 +112,8 @@ class Utility:
     meters: dict[str, Meter] = field(default_factory=dict)
     issued: dict[str, Issued] = field(default_factory=dict)
     """By mRID, kept for `retention_s` after the end of the event."""
-    ends: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    """End of the last event of a control, by resource, control and version."""
+    carriers: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    """mRID of the newest event of a control, by resource, control and version."""
     signals: list[Signal] = field(default_factory=list)
     """What clients have told us and nobody has taken yet."""
     rerated: set[str] = field(default_factory=set)
@@ -156,18 +156,19 @@ class Utility:
         while self.issued and (oldest := next(iter(self.issued.values()))).end_s <= horizon:
             del self.issued[oldest.mrid]
             key = (oldest.resource, oldest.control_id, oldest.version)
-            if self.ends.get(key, 0) <= horizon:
-                self.ends.pop(key, None)
+            if self.carriers.get(key) == oldest.mrid:
+                del self.carriers[key]
 
     def remember(self, issued: Issued) -> None:
         """Note which control an event carries."""
         self.issued[issued.mrid] = issued
         key = (issued.resource, issued.control_id, issued.version)
-        self.ends[key] = max(issued.end_s, self.ends.get(key, 0))
+        self.carriers[key] = issued.mrid
 
-    def end_of(self, issued: Issued) -> int:
-        """End of the last event that carries the same control."""
-        return self.ends.get((issued.resource, issued.control_id, issued.version), issued.end_s)
+    def goes_on(self, issued: Issued) -> bool:
+        """True where a newer event carries the same control."""
+        key = (issued.resource, issued.control_id, issued.version)
+        return self.carriers.get(key, issued.mrid) != issued.mrid
 
     def take_rerated(self) -> list[str]:
         """Resources whose ratings have changed since the last call."""
