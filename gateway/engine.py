@@ -84,7 +84,7 @@ class WorkerEngine:
         except TimeoutError:
             self._replace()
             return self._failed(study, f"no answer within {deadline_s:g} s; the worker was replaced")
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, OSError) as error:
             self._replace()
             return self._failed(study, f"the worker died ({error}) and was replaced")
 

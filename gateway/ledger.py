@@ -1,5 +1,6 @@
 """The journal and the book as one: what happens is written first and folded after."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -26,6 +27,8 @@ class Ledger:
         self._journal = journal
         self._say = say
         self._failing = False
+        self._turn = asyncio.Lock()
+        """One commit after the other, so that the book never lags behind the journal when somebody writes again."""
 
     async def commit(self, facts: Sequence[record.Fact], *, keep: bool = True) -> bool:
         """Journal and fold; False where the journal could not be written, and then nothing was folded.
@@ -33,18 +36,23 @@ class Ledger:
         Args:
             keep: False folds without journalling, for a cycle that concluded nothing new.
         """
-        if keep and facts:
-            try:
-                await self._journal.append([record.entry(fact) for fact in facts])
-            except JournalError as error:
-                if not self._failing:
-                    self._say.journal_failed(error)
-                self._failing = True
+        async with self._turn:
+            if keep and facts and not await self._written(facts):
                 return False
-            if self._failing:
-                self._say.journal_recovered()
-            self._failing = False
-        for fact in facts:
-            if isinstance(fact, Event):
-                self.book.fold(fact)
+            for fact in facts:
+                if isinstance(fact, Event):
+                    self.book.fold(fact)
+            return True
+
+    async def _written(self, facts: Sequence[record.Fact]) -> bool:
+        try:
+            await self._journal.append([record.entry(fact) for fact in facts])
+        except JournalError as error:
+            if not self._failing:
+                self._say.journal_failed(error)
+            self._failing = True
+            return False
+        if self._failing:
+            self._say.journal_recovered()
+        self._failing = False
         return True

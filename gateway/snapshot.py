@@ -76,6 +76,11 @@ class Image:
             if signal.quality is not Quality.BAD:
                 self._usable[signal.point] = signal
 
+    def link(self, resource: str) -> LinkState:
+        """State of the link now; `INIT` before the first change."""
+        change = self._links.get(resource)
+        return LinkState.INIT if change is None else change.state
+
     def freeze(self, now_s: float) -> Snapshot:
         """The image at `now_s`, with what is too old marked as stale."""
         frozen = {point: self._aged(m, now_s) for point, m in self._measurements.items()}

@@ -25,6 +25,24 @@ def contained(call: Callable[[], T]) -> T | Exception:
         return caught
 
 
+async def attempted(call: Callable[[], Awaitable[T]]) -> T | Exception:
+    """What awaiting `call()` gives, or the error that it raised; cancelling the caller passes through.
+
+    A cancellation that nobody asked for, as a library may leak it, counts as an error.
+    """
+    try:
+        return await call()
+    except asyncio.CancelledError as leaked:
+        current = asyncio.current_task()
+        if current is None or current.cancelling():
+            raise
+        error = RuntimeError("was cancelled from within")
+        error.__cause__ = leaked
+        return error
+    except Exception as caught:  # noqa: BLE001 - this is the barrier
+        return caught
+
+
 async def supervised(name: str, run: Callable[[], Awaitable[None]], crashed: Crashed, rng: random.Random) -> None:
     """Run `run` for ever, restarting it after a crash with capped, jittered backoff.
 
@@ -35,12 +53,7 @@ async def supervised(name: str, run: Callable[[], Awaitable[None]], crashed: Cra
     wait_s = FIRST_RESTART_S
     while True:
         began = loop.time()
-        error: Exception
-        try:
-            await run()
-            error = RuntimeError(f"{name} ended by itself")
-        except Exception as caught:  # noqa: BLE001 - this is the barrier
-            error = caught
+        error = await attempted(run) or RuntimeError(f"{name} ended by itself")
         if loop.time() - began >= STEADY_S:
             wait_s = FIRST_RESTART_S
         pause_s = wait_s * (0.5 + rng.random() / 2)
