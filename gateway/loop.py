@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from math import isfinite
 
 from gateway.clock import Now
 from gateway.coordination import controls, deadlines, decide, evidence, failure, routing, study, verify
@@ -17,12 +19,13 @@ from gateway.coordination.book import Book
 from gateway.coordination.events import Answered, Decided, Event, Issued, Kept, Received, Sent
 from gateway.coordination.messages import Message, OutageAck, OutageNotice
 from gateway.coordination.situation import Situation
-from gateway.coordination.zone import Resource, ZoneFacts
+from gateway.coordination.zone import ZoneFacts
 from gateway.engine import Engine
 from gateway.ledger import Ledger
 from gateway.narrate import Narrator
 from gateway.record import Checkpoint, Fact
 from gateway.snapshot import Image
+from gateway.supervise import attempted
 from grid_engine.results import Answer, Status, Study
 from protocols.points import Quantity
 from protocols.port import Adapter
@@ -40,6 +43,8 @@ from protocols.signals import (
 
 FIRST_LOOK_S = 30.0
 """Longest that the first study waits for devices that have not been heard yet."""
+GONE_S = 5.0
+"""Lost for so long, a device is not waited for at the start."""
 MIN_GAP_S = 0.2
 """Cycles that are woken early keep at least this distance."""
 APPLY_DEADLINE_S = 15.0
@@ -119,10 +124,10 @@ class Loop:
                 case LinkChanged():
                     self._link(signal)
                 case Ack():
-                    self._later(Answered(signal))
+                    self._answer(signal)
                 case Baseline():
                     if signal.resource not in self.book.baselines:
-                        self._later(Kept(signal))
+                        self._later(Kept(replace(signal, values=_finite(signal.values))))
         if measurements:
             self.history(measurements)
 
@@ -140,15 +145,16 @@ class Loop:
         if message.header.msg_id in self.book.seen:
             self.say.duplicate(message)
             return
-        stale = self.book.is_stale(message)
-        if not await self.ledger.commit([Received(message, self.now())]):
+        at_s = self.now()
+        stale = self.book.is_stale(message, at_s)
+        if not await self.ledger.commit([Received(message, at_s)]):
             raise CannotRecord("the journal cannot be written; nothing was taken")
         self.say.received(message, stale=stale)
         if isinstance(message.body, OutageNotice):
-            ack = self._situation("").message(
-                message.header.sender, message.body.outage_id, OutageAck(message.body.outage_id, message.body.resource)
-            )
-            await self._dispatch_messages((ack,), "")
+            at, body = self._situation(""), message.body
+            ack = at.message(message.header.sender, body.outage_id, OutageAck(body.outage_id, body.resource))
+            if await self.ledger.commit(sent := self._outgoing(at, (ack,))):
+                self._post([s.message for s in sent])
         self._wake.set()
 
     def _unknown_resource(self, message: Message) -> str | None:
@@ -158,7 +164,7 @@ class Loop:
         return f"UNKNOWN_RESOURCE: {resource} is not a resource of zone {self.zone.id}"
 
     def _link(self, change: LinkChanged) -> None:
-        before = self.image.freeze(self.now()).link(change.resource)
+        before = self.image.link(change.resource)
         self.image.fold(change)
         self.say.link(change)
         self._later(change)
@@ -168,6 +174,9 @@ class Loop:
             self._confirmed.discard(change.resource)
         self._touched.set()
         self._wake.set()
+
+    def _answer(self, ack: Ack) -> None:
+        self._later(Answered(replace(ack, requested=_finite(ack.requested), read_back=_finite(ack.read_back))))
 
     def _later(self, fact: Fact) -> None:
         """Keep a fact until `_controls` has journalled it."""
@@ -204,14 +213,13 @@ class Loop:
         """Let every resource be heard once, or be found lost, before the first study assumes the worst of it."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK_S):
-                while any(self._first_look(r) for r in self.zone.resources):
-                    self._wake.clear()
-                    await self._wake.wait()
+                while self._silent():
+                    await _woken(self._wake, CONTROL_TICK_S)
 
-    def _first_look(self, resource: str) -> bool:
+    def _silent(self) -> bool:
+        """True while a resource has neither been heard nor been found lost."""
         snapshot = self.image.freeze(self.now())
-        silent = snapshot.power_w(resource) is None
-        return silent and snapshot.link(resource) is not LinkState.LOST
+        return any(snapshot.power_w(r) is None and snapshot.link(r) is not LinkState.LOST for r in self.zone.resources)
 
     async def _cycle(self) -> None:
         """Freeze, compute, decide, record; the controls follow from what was recorded."""
@@ -220,22 +228,22 @@ class Loop:
         question = study.impact(at)
         answer = await self.engine.answer(question)
         decided, messages = self._conclude(at, question, answer)
-        ahead: tuple[Decided, ...] = ()
-        if answer.status is Status.SOLVED:
-            await self._gather_evidence(at, question)
-            ahead, more = await self._publish_ahead(at)
-            messages += more
         owed = deadlines.overdue(at)
-        outgoing = (*messages, *owed.reminders)
-        sent = [Sent(m, at.now_s, at.cycle_id) for m in outgoing if self._may_travel(m)]
+        sent = self._outgoing(at, (*messages, *owed.reminders))
         changed = bool(sent or owed.alarms) or (answer.status is not Status.SOLVED) != self._failing
-        self._failing = answer.status is not Status.SOLVED
-        events: list[Event] = [decided, *ahead, *sent, *owed.alarms]
+        events: list[Event] = [decided, *sent, *owed.alarms]
         if not await self.ledger.commit(events, keep=changed):
             return
+        self._failing = answer.status is not Status.SOLVED
         self.say.cycle(at, answer, [s.message for s in sent], owed.alarms)
         self._post([s.message for s in sent])
         self._touched.set()
+        if answer.status is Status.SOLVED:  # what holds now has left; the rest may take its time
+            await self._publish_ahead(at)
+            await self._gather_evidence(at, question)
+
+    def _outgoing(self, at: Situation, messages: tuple[Message, ...]) -> list[Sent]:
+        return [Sent(m, at.now_s, at.cycle_id) for m in messages if self._may_travel(m)]
 
     def _conclude(self, at: Situation, question: Study, answer: Answer) -> tuple[Decided, tuple[Message, ...]]:
         if answer.status is Status.SOLVED:
@@ -249,17 +257,20 @@ class Loop:
         decided = Decided(at.cycle_id, at.now_s, question, answer, measured, settled, verdict.headroom)
         return decided, verdict.messages
 
-    async def _publish_ahead(self, at: Situation) -> tuple[tuple[Decided, ...], tuple[Message, ...]]:
+    async def _publish_ahead(self, at: Situation) -> None:
         """Envelopes for the intervals ahead, once per interval and where the zone asks for them."""
         begun_s = self.zone.clocks.interval_start(at.now_s)
         if not self.zone.limits.look_ahead or begun_s == self._published_s:
-            return (), ()
+            return
         question = study.look_ahead(at)
         answer = await self.engine.answer(question)
-        if answer.status is Status.SOLVED:
-            self._published_s = begun_s
-        decided = Decided(at.cycle_id, at.now_s, question, answer)
-        return (decided,), decide.limits_ahead(at, answer, study.intervals_ahead(at))
+        sent = self._outgoing(at, decide.limits_ahead(at, answer, study.intervals_ahead(at)))
+        if await self.ledger.commit([Decided(at.cycle_id, at.now_s, question, answer), *sent]):
+            if answer.status is Status.SOLVED:
+                self._published_s = begun_s
+            self.say.limits(at, [s.message for s in sent])
+            self._post([s.message for s in sent])
+            self._touched.set()
 
     async def _gather_evidence(self, at: Situation, question: Study) -> None:
         """Compare measured flows with those that a lost device's fallback would make."""
@@ -282,8 +293,7 @@ class Loop:
                 continue
             at = self._situation("")
             verdicts = [Answered(ack) for ack in verify.judge(at)]
-            if verdicts:
-                await self.ledger.commit(verdicts)
+            if verdicts and await self.ledger.commit(verdicts):
                 self.say.verdicts(verdicts, self.book)
                 self._wake.set()
             await self._issue(at)
@@ -298,13 +308,19 @@ class Loop:
         waiting = list(self._pending)
         self._pending.clear()
         if not await self.ledger.commit(waiting):
-            self._pending.extendleft(reversed(waiting))
+            self._put_back(waiting)
             return False
         for fact in waiting:
             self.say.answered(fact, self.book)
             if isinstance(fact, Answered) and fact.ack.outcome in (Outcome.REJECTED, Outcome.UNKNOWN):
                 self._wake.set()
         return True
+
+    def _put_back(self, waiting: Sequence[Fact]) -> None:
+        since = list(self._pending)
+        self._pending.clear()
+        for fact in (*waiting, *since):
+            self._later(fact)
 
     async def _issue(self, at: Situation) -> None:
         reassert = frozenset(self._reassert)
@@ -322,11 +338,8 @@ class Loop:
             self._apply_soon(event.instruction)
 
     def _cycle_of(self, limit_id: str) -> str:
-        for records in self.book.limits.values():
-            for held in records:
-                if held.limit.limit_id == limit_id:
-                    return held.limit.supporting.cycle_id
-        return ""
+        limit = self.book.limit(limit_id)
+        return "" if limit is None else limit.supporting.cycle_id
 
     def _apply_soon(self, instruction: Instruction) -> None:
         """Hand an instruction to its adapter; one at a time per resource, the newest next."""
@@ -337,27 +350,23 @@ class Loop:
     async def _apply(self, instruction: Instruction, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
-        resource: Resource = self.zone.resources[instruction.resource]
+            newest = self.book.controls[instruction.resource].instruction
+            if newest != instruction:
+                if newest.version > instruction.version:
+                    detail = f"version {newest.version} was issued before this one was sent"
+                    self._answer(Ack.of(instruction, Outcome.SUPERSEDED, self.now(), detail))
+                return
         try:
             async with asyncio.timeout(APPLY_DEADLINE_S):
-                ack = await self.adapters[instruction.resource].apply(instruction)
+                found = await attempted(partial(self.adapters[instruction.resource].apply, instruction))
         except TimeoutError:
-            ack = Ack(
-                instruction.control_id,
-                resource.id,
-                instruction.version,
-                Outcome.UNKNOWN,
-                self.now(),
-                f"the adapter of {resource.id} did not come back within {APPLY_DEADLINE_S:g} s",
-            )
-        self._later(Answered(ack))
+            found = TimeoutError(f"did not come back within {APPLY_DEADLINE_S:g} s")
+        if isinstance(found, Exception):
+            detail = f"the adapter of {instruction.resource} failed: {type(found).__name__}: {found}"
+            found = Ack.of(instruction, Outcome.UNKNOWN, self.now(), detail)
+        self._answer(found)
 
     # --- parties ----------------------------------------------------------------------------------
-
-    async def _dispatch_messages(self, messages: tuple[Message, ...], cycle_id: str) -> None:
-        sent = [Sent(m, self.now(), cycle_id) for m in messages if self._may_travel(m)]
-        if await self.ledger.commit(sent):
-            self._post([s.message for s in sent])
 
     def _may_travel(self, message: Message) -> bool:
         problem = routing.refusal(self.zone, message)
@@ -373,6 +382,11 @@ class Loop:
         return Situation(
             self.zone, self.book, self.image.freeze(self.now()), cycle_id, confirmed=frozenset(self._confirmed)
         )
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    """What of a device's raw values is a number; the journal takes no other."""
+    return {name: value for name, value in values.items() if isfinite(value)}
 
 
 async def _woken(event: asyncio.Event, within_s: float) -> None:

@@ -99,8 +99,7 @@ class Narrator:
                 log.error("psa.failed", status=answer.status.value, detail=answer.detail)
             else:
                 log.info("psa.recovered")
-        for message in sent:
-            self._limit(log, message)
+        self.limits(at, sent)
         for alarm in alarms:
             log.warning("alarm.raised", code=alarm.code, subject=alarm.subject, detail=alarm.detail)
         log.debug(
@@ -110,6 +109,12 @@ class Narrator:
             psa_duration_s=round(answer.duration_s, 4),
             messages=len(sent),
         )
+
+    def limits(self, at: Situation, sent: Sequence[Message]) -> None:
+        """Limits of a cycle leave for the owners of resources."""
+        log = self._log.bind(cycle_id=at.cycle_id)
+        for message in sent:
+            self._limit(log, message)
 
     def _gaps(self, log: structlog.typing.FilteringBoundLogger, at: Situation) -> None:
         """Resources whose power is not known any more; each once."""
@@ -254,8 +259,5 @@ class Narrator:
 
 def _constraint(book: Book, held: ControlRecord) -> str:
     """Asset behind the limit that a control enforces; empty where the limit is gone."""
-    for records in book.limits.values():
-        for record in records:
-            if record.limit.limit_id == held.limit_id:
-                return record.limit.constraint_id
-    return ""
+    limit = book.limit(held.limit_id)
+    return "" if limit is None else limit.constraint_id

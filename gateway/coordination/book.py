@@ -19,7 +19,7 @@ from gateway.coordination.messages import (
     OutageNotice,
 )
 from grid_engine.results import Purpose, Status
-from protocols.signals import Ack, Baseline, Bounds, Instruction, Outcome
+from protocols.signals import Ack, Baseline, Bounds, Control, Instruction, Outcome, Release
 
 SEEN = 100_000
 """Message ids that are remembered; beyond that the older half is forgotten."""
@@ -66,6 +66,10 @@ class ControlRecord:
     """First time the device was seen to hold it."""
     written: Ack | None = None
     """The newest answer that said what was written and what was read back."""
+    leased_until_s: float | None = None
+    """End of the newest lease that the device has acknowledged; `None` before the first."""
+    lifted: Control | None = None
+    """The control that this release lifts; `None` for a control."""
 
     @property
     def read_back(self) -> bool:
@@ -77,8 +81,8 @@ class ControlRecord:
 class Book:
     """The state of coordination; `fold` is its only mutation."""
 
-    dispatches: dict[str, DispatchCopy] = field(default_factory=dict)
-    """Newest wholesale dispatch per resource."""
+    dispatches: dict[str, tuple[DispatchCopy, ...]] = field(default_factory=dict)
+    """Wholesale dispatches of each resource by start: the one in force, then those ahead; newest versions alone."""
     outages: dict[str, OutageNotice] = field(default_factory=dict)
     limits: dict[str, list[LimitRecord]] = field(default_factory=dict)
     """Limits of each resource that are neither cleared nor superseded, by start."""
@@ -91,6 +95,8 @@ class Book:
     """Newest limit of each resource since the engine last solved; what the failure ladder must not loosen."""
     headroom_since_s: dict[str, float] = field(default_factory=dict)
     """Since when each limit could have been loosened without a break."""
+    relaxed_s: dict[str, float] = field(default_factory=dict)
+    """When the limit of each resource was last loosened or cleared."""
     last_solved_s: float | None = None
     last_answer: Decided | None = None
     seen: dict[str, float] = field(default_factory=dict)
@@ -123,13 +129,31 @@ class Book:
         valid = [r for r in self.limits.get(resource, ()) if r.limit.start_s <= time_s < r.limit.expires_s]
         return max(valid, key=lambda r: (r.limit.start_s, r.limit.version), default=None)
 
-    def is_stale(self, message: Message) -> bool:
-        """True where a newer version of the same dispatch is already held."""
+    def lapsed(self, resource: str, time_s: float) -> LimitRecord | None:
+        """The limit that ran out with neither clearance nor successor; nobody has said that its room is free."""
+        if self.limit_at(resource, time_s) is not None:
+            return None
+        begun = [r for r in self.limits.get(resource, ()) if r.limit.start_s <= time_s]
+        return max(begun, key=lambda r: (r.limit.start_s, r.limit.version), default=None)
+
+    def limit(self, limit_id: str) -> LimitIssue | None:
+        """A limit that was neither cleared nor superseded, by its id."""
+        records = (r for held in self.limits.values() for r in held)
+        return next((r.limit for r in records if r.limit.limit_id == limit_id), None)
+
+    def dispatch_at(self, resource: str, time_s: float) -> DispatchCopy | None:
+        """The dispatch that holds at a time: the latest start; the last one holds on."""
+        begun = [d for d in self.dispatches.get(resource, ()) if d.start_s <= time_s]
+        return begun[-1] if begun else None
+
+    def is_stale(self, message: Message, at_s: float) -> bool:
+        """True where a newer version of the same dispatch is held, or one that has taken over from it by `at_s`."""
         body = message.body
         if not isinstance(body, DispatchCopy):
             return False
-        held = self.dispatches.get(body.resource)
-        return held is not None and (held.start_s, held.version) > (body.start_s, body.version)
+        held = self.dispatches.get(body.resource, ())
+        same = (d for d in held if d.dispatch_id == body.dispatch_id or d.start_s == body.start_s)
+        return any(body.start_s < d.start_s <= at_s for d in held) or any(d.version > body.version for d in same)
 
     def obeys(self, resource: str) -> bool:
         """False once the newest instruction was refused, lost or not followed."""
@@ -139,13 +163,13 @@ class Book:
     def _received(self, message: Message, at_s: float) -> None:
         self.seen[message.header.msg_id] = at_s
         if len(self.seen) > SEEN:
-            oldest = sorted(self.seen, key=self.seen.__getitem__)[: SEEN // 2]
-            self.seen = {m: t for m, t in self.seen.items() if m not in frozenset(oldest)}
-        if self.is_stale(message):
+            newest = sorted(self.seen.items(), key=lambda one: one[1])[-(SEEN // 2) :]
+            self.seen = dict(newest)
+        if self.is_stale(message, at_s):
             return
         match message.body:
             case DispatchCopy() as body:
-                self.dispatches[body.resource] = body
+                self._dispatched(body, at_s)
             case LimitAck() as body:
                 for record in self._records(body.resource, body.limit_id):
                     record.ack = body
@@ -159,6 +183,13 @@ class Book:
             case body:
                 assert_never(body)
 
+    def _dispatched(self, body: DispatchCopy, at_s: float) -> None:
+        held = self.dispatches.get(body.resource, ())
+        others = [d for d in held if d.dispatch_id != body.dispatch_id and d.start_s != body.start_s]
+        by_start = sorted([*others, body], key=lambda d: d.start_s)
+        begun = sum(d.start_s <= at_s for d in by_start)
+        self.dispatches[body.resource] = tuple(by_start[max(begun - 1, 0) :])
+
     def _records(self, resource: str, limit_id: str) -> Iterable[LimitRecord]:
         return [r for r in self.limits.get(resource, ()) if r.limit.limit_id == limit_id]
 
@@ -167,11 +198,15 @@ class Book:
             case LimitIssue() as limit:
                 self._limit_sent(limit, at_s)
             case LimitClear() as clear:
-                kept = [r for r in self.limits.get(clear.resource, ()) if r.limit.limit_id != clear.limit_id]
-                self.limits[clear.resource] = kept
-                self.headroom_since_s.pop(clear.resource, None)
+                self._cleared(clear, at_s)
             case _:
                 pass
+
+    def _cleared(self, clear: LimitClear, at_s: float) -> None:
+        kept = [r for r in self.limits.get(clear.resource, ()) if r.limit.limit_id != clear.limit_id]
+        self.limits[clear.resource] = kept
+        self.headroom_since_s.pop(clear.resource, None)
+        self.relaxed_s[clear.resource] = at_s
 
     def _limit_sent(self, limit: LimitIssue, at_s: float) -> None:
         held = self.limits.get(limit.resource, [])
@@ -179,13 +214,20 @@ class Book:
             if record.limit.limit_id == limit.limit_id and record.limit.version == limit.version:
                 record.reminded = True
                 return
-        # A newer limit takes over from its own start on; what had begun before holds until then.
-        kept = [r for r in held if r.limit.start_s < limit.start_s and r.limit.expires_s > at_s]
+        before = self.limit_at(limit.resource, at_s) or self.lapsed(limit.resource, at_s)
+        # A newer limit takes over from its own start on; what had begun before holds until then and never returns.
+        ahead = limit.start_s > at_s
+        kept = [r for r in held if ahead and r.limit.start_s < limit.start_s and r.limit.expires_s > at_s]
         later = [r for r in held if r.limit.start_s > limit.start_s and r.limit.start_s >= limit.end_s]
         self.limits[limit.resource] = [*kept, LimitRecord(limit, at_s), *later]
         self.limit_versions[limit.resource] = max(limit.version, self.limit_versions.get(limit.resource, 0))
-        self.headroom_since_s.pop(limit.resource, None)
+        if ahead:
+            return
         self.tightest[limit.resource] = Bounds(limit.floor_w, limit.ceiling_w)
+        if before is None or before.bounds != Bounds(limit.floor_w, limit.ceiling_w):
+            self.headroom_since_s.pop(limit.resource, None)
+        if before is not None and _looser(limit, before.limit):
+            self.relaxed_s[limit.resource] = at_s
 
     def _decided(self, event: Decided) -> None:
         if event.study.purpose is Purpose.ENVELOPE:
@@ -201,12 +243,21 @@ class Book:
     def _issued(self, event: Issued) -> None:
         instruction = event.instruction
         held = self.controls.get(instruction.resource)
-        if held is not None and held.instruction.control_id == instruction.control_id:
-            held.instruction, held.issued_s, held.limit_id = instruction, event.at_s, event.limit_id
+        if held is None or held.instruction.control_id != instruction.control_id:
+            lifted = held.instruction if held is not None and isinstance(instruction, Release) else None
+            self.controls[instruction.resource] = ControlRecord(
+                instruction,
+                event.at_s,
+                event.at_s,
+                event.limit_id,
+                event.power_w,
+                lifted=lifted if isinstance(lifted, Control) else None,
+            )
             return
-        self.controls[instruction.resource] = ControlRecord(
-            instruction, event.at_s, event.at_s, event.limit_id, event.power_w
-        )
+        if held.outcome is Outcome.REJECTED or _ran_out(held.instruction, event.at_s):
+            # The device does not hold it: it has to ramp again from where it stands.
+            held.power_w, held.written_s, held.first_issued_s = event.power_w, None, event.at_s
+        held.instruction, held.issued_s, held.limit_id = instruction, event.at_s, event.limit_id
 
     def _answered(self, ack: Ack) -> None:
         record = self.controls.get(ack.resource)
@@ -216,7 +267,17 @@ class Book:
         if not (judged and ack.outcome in PROGRESS):
             record.outcome = ack.outcome
         record.answered_s = ack.at_s
+        if ack.outcome in PROGRESS and isinstance(record.instruction, Control):
+            record.leased_until_s = record.instruction.expiry_s
         if ack.outcome in (Outcome.WRITTEN, Outcome.STARTED) and record.written_s is None:
             record.written_s = ack.at_s
         if ack.requested:
             record.written = ack
+
+
+def _looser(limit: LimitIssue, before: LimitIssue) -> bool:
+    return limit.ceiling_w > before.ceiling_w or limit.floor_w < before.floor_w
+
+
+def _ran_out(instruction: Instruction, at_s: float) -> bool:
+    return isinstance(instruction, Control) and at_s >= instruction.expiry_s

@@ -15,6 +15,8 @@ from protocols.signals import Bounds, Control, Instruction, LinkState, Outcome, 
 
 RETRY_S = 30.0
 """How long an instruction that was refused rests before it is tried once more."""
+GAIN_S = 1.0
+"""A refresh that prolongs a lease by less is not worth a write."""
 
 REACHABLE = frozenset({LinkState.ONLINE, LinkState.DEGRADED})
 
@@ -38,13 +40,15 @@ def _due(at: Situation, resource: Resource, *, reassert: bool) -> Iterator[tuple
     limit = at.book.limit_at(resource.id, at.now_s)
     held = at.book.controls.get(resource.id)
     if limit is None:
-        if held is not None and _needs_release(held, reassert=reassert):
+        if at.book.lapsed(resource.id, at.now_s) is not None:
+            return  # it was not cleared: the lease runs out and the device falls back, it is not set free
+        if held is not None and _needs_release(held, at.now_s, reassert=reassert):
             yield _release(at.book, held, resource), ""
         return
     wanted = _control(limit, held, resource, at.now_s)
     if held is None or not _same(held.instruction, wanted):
         yield wanted, limit.limit.limit_id
-    elif reassert or _refresh_due(held, resource, at.now_s):
+    elif reassert or _refresh_due(held, wanted, resource, at.now_s):
         yield replace(held.instruction, expiry_s=wanted.expiry_s), limit.limit.limit_id
 
 
@@ -80,20 +84,31 @@ def _same(sent: Instruction, wanted: Control) -> TypeGuard[Control]:
     )
 
 
-def _refresh_due(held: ControlRecord, resource: Resource, now_s: float) -> bool:
+def _refresh_due(held: ControlRecord, wanted: Control, resource: Resource, now_s: float) -> bool:
+    """True at half-life of the lease that the device has acknowledged, where a refresh would prolong it."""
     age_s = now_s - held.issued_s
     if held.outcome is Outcome.REJECTED:
         return age_s >= RETRY_S
-    if held.outcome is None:
-        return False  # still under way
-    return age_s >= resource.lease_s / 2
+    if held.outcome is Outcome.UNKNOWN:
+        return age_s >= resource.lease_s / 2  # first it is read back
+    ends_s = _leased_until_s(held)
+    half_over = ends_s - now_s <= resource.lease_s / 2
+    rested = age_s >= min(RETRY_S, resource.lease_s / 4)
+    return half_over and rested and wanted.expiry_s >= ends_s + GAIN_S
 
 
-def _needs_release(held: ControlRecord, *, reassert: bool) -> bool:
+def _leased_until_s(held: ControlRecord) -> float:
+    """End of the lease that the device is known to hold, or was given where it has not answered yet."""
+    given_s = held.instruction.expiry_s if isinstance(held.instruction, Control) else held.issued_s
+    return given_s if held.leased_until_s is None else held.leased_until_s
+
+
+def _needs_release(held: ControlRecord, now_s: float, *, reassert: bool) -> bool:
     if isinstance(held.instruction, Control):
         return True
-    unsettled = held.outcome in (None, Outcome.UNKNOWN)
-    return reassert and unsettled
+    if held.outcome is Outcome.REJECTED and now_s - held.issued_s >= RETRY_S:
+        return True
+    return reassert and held.outcome in (None, Outcome.UNKNOWN, Outcome.REJECTED)
 
 
 def _release(book: Book, held: ControlRecord, resource: Resource) -> Release:

@@ -59,5 +59,5 @@ def _alarms(at: Situation, record: LimitRecord) -> Iterator[Alarmed]:
 
 def _restricts(at: Situation, record: LimitRecord) -> bool:
     """True where the limit takes something away from what was dispatched."""
-    dispatch = at.book.dispatches.get(record.limit.resource)
+    dispatch = at.book.dispatch_at(record.limit.resource, max(at.now_s, record.limit.start_s))
     return dispatch is not None and record.bounds.clamp(dispatch.power_w) != dispatch.power_w

@@ -7,6 +7,7 @@ device's registers follows in `controls`.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from gateway.coordination.book import LimitRecord
 from gateway.coordination.messages import LimitClear, LimitIssue, Message, Supporting
 from gateway.coordination.situation import Situation
 from gateway.coordination.study import standing
@@ -33,7 +34,7 @@ def limits_now(at: Situation, answer: Answer) -> Verdict:
     messages: list[Message] = []
     headroom: list[str] = []
     for resource in at.zone.resources.values():
-        record = at.book.limit_at(resource.id, at.now_s)
+        record = at.book.limit_at(resource.id, at.now_s) or at.book.lapsed(resource.id, at.now_s)
         envelope = envelopes.get(resource.id)
         if record is None:
             if envelope is not None:
@@ -43,28 +44,32 @@ def limits_now(at: Situation, answer: Answer) -> Verdict:
             if _ending(at, record.limit):
                 messages.append(_extended(at, record.limit))
         else:
-            verdict = _change(at, record.limit, envelope)
+            verdict = _change(at, record, envelope)
             messages.extend(verdict.messages)
             headroom.extend(verdict.headroom)
     return Verdict(tuple(messages), tuple(headroom))
 
 
-def _change(at: Situation, held: LimitIssue, envelope: Envelope | None) -> Verdict:
-    """Keep, tighten, extend, loosen or clear a limit that is in force."""
-    resource = at.zone.resources[held.resource]
-    if envelope is None:
-        gain_w = max(resource.ceiling_w - held.ceiling_w, held.floor_w - resource.floor_w)
-    else:
+def _change(at: Situation, record: LimitRecord, envelope: Envelope | None) -> Verdict:
+    """Keep, tighten, extend, loosen or clear a limit that is in force, or that ran out uncleared."""
+    held = record.limit
+    if envelope is not None:
         if envelope.ceiling_w < held.ceiling_w - SAME_W or envelope.floor_w > held.floor_w + SAME_W:
             return Verdict((_issue(at, envelope),))
         gain_w = max(envelope.ceiling_w - held.ceiling_w, held.floor_w - envelope.floor_w)
-    if envelope is not None and gain_w < at.zone.limits.release_w:
-        return Verdict((_issue(at, envelope),)) if _ending(at, held) else Verdict()
-    since = at.book.headroom_since_s.get(resource.id)
-    lasted = since is not None and at.now_s - since >= at.zone.limits.release_s
-    if not (lasted or _outage_seen(at)):
-        return Verdict(headroom=(resource.id,))
+        if gain_w < at.zone.limits.release_w:
+            return Verdict((_issue(at, envelope),)) if _ending(at, held) else Verdict()
+    if not (_headroom_lasted(at, held.resource) or _outage_seen(at, record)):
+        return Verdict((_extended(at, held),) if _ending(at, held) else (), headroom=(held.resource,))
     return Verdict((_clear(at, held) if envelope is None else _issue(at, envelope),))
+
+
+def _headroom_lasted(at: Situation, resource: str) -> bool:
+    """True where a limit may be loosened: the headroom has lasted, and it is the first time in this interval."""
+    since_s, relaxed_s = at.book.headroom_since_s.get(resource), at.book.relaxed_s.get(resource)
+    if since_s is None or at.now_s - since_s < at.zone.limits.release_s:
+        return False
+    return relaxed_s is None or relaxed_s < at.zone.clocks.interval_start(at.now_s)
 
 
 def _ending(at: Situation, held: LimitIssue) -> bool:
@@ -87,12 +92,14 @@ def _extended(at: Situation, held: LimitIssue) -> Message:
     return at.message(at.zone.resources[held.resource].owner, limit_id, limit)
 
 
-def _outage_seen(at: Situation) -> bool:
-    """True where an announced outage is confirmed by telemetry, so that its room may be given away at once."""
+def _outage_seen(at: Situation, record: LimitRecord) -> bool:
+    """True where telemetry confirms an outage that began under this limit: its room is given away at once."""
     for outage in at.book.outages.values():
         resource, power_w = at.zone.resources.get(outage.resource), at.snapshot.power_w(outage.resource)
         if resource is None or power_w is None or not outage.start_s <= at.now_s < outage.end_s:
             continue
+        if record.sent_s > outage.start_s:
+            continue  # this limit was set with the outage in view
         if power_w <= outage.available_w + resource.verify_band_w:
             return True
     return False
@@ -128,8 +135,8 @@ def _issue(at: Situation, envelope: Envelope) -> Message:
     version = at.book.limit_versions.get(envelope.resource, 0) + 1
     clocks = at.zone.clocks
     window = (at.now_s, clocks.interval_start(at.now_s) + clocks.interval_s)
-    dispatch = at.book.dispatches.get(envelope.resource)
-    if dispatch is not None and dispatch.start_s <= at.now_s < dispatch.end_s:
+    dispatch = at.book.dispatch_at(envelope.resource, at.now_s)
+    if dispatch is not None and at.now_s < dispatch.end_s:
         window = (dispatch.start_s, dispatch.end_s)
     return _limit(at, envelope, version, window)
 

@@ -50,7 +50,7 @@ def agrees(at: Situation, worst: Answer, fallback: Answer, difference_w: float) 
     for high, low in _pairs(worst.flows, fallback.flows):
         measured = at.snapshot.reading(high.asset_id, Quantity.CURRENT_A)
         change_per_w = (high.value - low.value) / difference_w
-        if measured is None or abs(change_per_w) * AGREEMENT_W < 0.01 * low.value:
+        if measured is None or abs(change_per_w) * AGREEMENT_W <= 0.01 * low.value:
             continue  # not measured, or too little moved by this device to tell
         telling += 1
         if abs(measured.value - low.value) > abs(change_per_w) * AGREEMENT_W:

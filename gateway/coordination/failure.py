@@ -42,9 +42,10 @@ def _shrunk(at: Situation, held: LimitRecord) -> Message | None:
 
 
 def _static(at: Situation, resource: Resource) -> Message | None:
-    """The envelope of last resort, once the time in which a limit would have expired is over."""
-    since_s = at.book.last_solved_s
-    if since_s is None or at.now_s < since_s + at.zone.clocks.limit_expiry_s or resource.static.is_open:
+    """The envelope of last resort, once the limit has run out or would have done so."""
+    since_s, lapsed = at.book.last_solved_s, at.book.lapsed(resource.id, at.now_s)
+    late = since_s is not None and at.now_s >= since_s + at.zone.clocks.limit_expiry_s
+    if resource.static.is_open or not (late or lapsed is not None):
         return None
     floor_w = resource.floor_w if resource.static.floor_w is None else resource.static.floor_w
     ceiling_w = resource.ceiling_w if resource.static.ceiling_w is None else resource.static.ceiling_w

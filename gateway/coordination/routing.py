@@ -30,11 +30,19 @@ def refusal(zone: ZoneFacts, message: Message) -> str | None:
         unknown = header.sender if sender is None else header.recipient
         return f"ROUTE_FORBIDDEN: {unknown} is not a party of zone {zone.id}"
     if zone.model in MATRIX[message.code].get((sender, recipient), frozenset()):
-        return None
+        return _not_theirs(zone, message) if sender is Role.DERA else None
     return (
         f"ROUTE_FORBIDDEN: {message.code} from {sender.value} {header.sender} to {recipient.value} "
         f"{header.recipient} is not allowed under model {zone.model.value}"
     )
+
+
+def _not_theirs(zone: ZoneFacts, message: Message) -> str | None:
+    """Why a DER/A may not say this: it speaks for its own resources alone."""
+    resource = zone.resources.get(getattr(message.body, "resource", ""))
+    if resource is None or resource.owner == message.header.sender:
+        return None
+    return f"ROUTE_FORBIDDEN: {message.header.sender} does not speak for {resource.id}, which {resource.owner} does"
 
 
 def _role(zone: ZoneFacts, party: str) -> Role | None:

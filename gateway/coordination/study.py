@@ -8,7 +8,7 @@ from gateway.coordination.zone import Controllable, Resource
 from gateway.snapshot import Snapshot
 from grid_engine.results import NetworkState, Participant, Purpose, Study
 from protocols.points import Quantity
-from protocols.signals import LinkState, Quality
+from protocols.signals import Control, LinkState, Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def standing(at: Situation, resource: Resource) -> Standing:
     last = at.snapshot.power_w(resource.id, stale=True)
     if resource.id in at.confirmed:
         return Standing(resource.static.clamp(0.0 if last is None else last), trusted=False)
-    known = [w for w in (last, _commanded_w(at, resource)) if w is not None]
+    known = [w for w in (last, _commanded_w(at, resource, last)) if w is not None]
     if not known:
         # Never heard of: a source is worst at its ceiling, a mere load at its floor.
         known = [resource.ceiling_w if resource.ceiling_w > 0 else resource.floor_w]
@@ -42,19 +42,22 @@ def _worst(*power_w: float) -> float:
     return min(power_w) if all(w <= 0 for w in power_w) else max(power_w)
 
 
-def _commanded_w(at: Situation, resource: Resource) -> float | None:
-    """What the resource was last asked to do, within its limit."""
-    dispatch = at.book.dispatches.get(resource.id)
-    if dispatch is None:
+def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> float | None:
+    """What the resource was last asked to do, within its limit; without a dispatch, how far its limit lets it go."""
+    dispatch = at.book.dispatch_at(resource.id, at.now_s)
+    if dispatch is not None:
+        limit = at.book.limit_at(resource.id, at.now_s)
+        return dispatch.power_w if limit is None else limit.bounds.clamp(dispatch.power_w)
+    held = at.book.controls.get(resource.id)
+    if held is None or last_w is None or not isinstance(held.instruction, Control):
         return None
-    limit = at.book.limit_at(resource.id, at.now_s)
-    return dispatch.power_w if limit is None else limit.bounds.clamp(dispatch.power_w)
+    return held.instruction.limit.ceiling_w if last_w >= 0 else held.instruction.limit.floor_w
 
 
 def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float) -> float:
     """Where a resource will go if nothing limits it, at a time now or ahead, W."""
-    dispatch = at.book.dispatches.get(resource.id)
-    if dispatch is not None and dispatch.start_s <= time_s:
+    dispatch = at.book.dispatch_at(resource.id, time_s)
+    if dispatch is not None:
         wish = dispatch.power_w
     elif resource.forecast is not None:
         wish = resource.forecast.at(time_s)
@@ -179,6 +182,7 @@ def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], st
         load_scale=tuple(at.zone.load_scale.at(s) for s in starts_s),
         state=network_state(at.snapshot),
         ratings=at.zone.ratings,
+        contingencies=at.zone.contingencies,
         policy=rules.policy,
         preexisting=rules.preexisting,
         voltage_min_pu=rules.voltage_min_pu,

@@ -1,40 +1,96 @@
-"""Did the watts move? Judges a written control by the power measured after it."""
+"""Did the watts move? Judges a written control by the power measured after it.
+
+An instruction whose outcome is unknown is first settled by the limit that the device shows.
+"""
 
 from gateway.coordination.book import ControlRecord
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Resource
 from protocols.points import Quantity
-from protocols.signals import Ack, Bounds, Control, Measurement, Outcome
+from protocols.signals import Ack, Bounds, Control, Instruction, Measurement, Outcome, Release
 
 SETTLE_POLLS = 3
 """Polls that a device may take beyond its ramp until the measurement shows it."""
 
 
+ROUNDING_PU = 0.01
+"""A device may hold a limit as whole percent of its rating, rounded toward safety."""
+
+
 def judge(at: Situation) -> tuple[Ack, ...]:
-    """New verdicts on the controls in force: `VERIFIED`, `UNVERIFIED` or `EXPIRED`, each only when it changes."""
+    """New verdicts on the newest instructions, each only when it changes.
+
+    `VERIFIED`, `UNVERIFIED` or `EXPIRED` for a control; for one whose outcome is unknown also
+    `REJECTED` where the device shows that it does not hold it; for such a release `COMPLETED` or `REJECTED`.
+    """
     return tuple(ack for resource in at.zone.resources.values() if (ack := _judge(at, resource)) is not None)
 
 
 def _judge(at: Situation, resource: Resource) -> Ack | None:
     record = at.book.controls.get(resource.id)
-    if record is None or not isinstance(record.instruction, Control):
+    if record is None:
         return None
+    if isinstance(record.instruction, Release):
+        return _judge_release(at, resource, record, record.instruction)
     control = record.instruction
     if at.now_s >= control.expiry_s:
         gone = record.outcome in (None, Outcome.EXPIRED)
         return None if gone else _verdict(control, Outcome.EXPIRED, at.now_s, "the lease ran out unrefreshed")
+    holds = _holds(at, resource, control.limit, record.answered_s) if record.outcome is Outcome.UNKNOWN else None
+    if holds is False:
+        return _verdict(control, Outcome.REJECTED, at.now_s, "read back: the device does not hold the limit")
+    since_s = record.answered_s if holds else record.written_s
+    return None if since_s is None else _by_watts(at, resource, record, control, since_s)
+
+
+def _by_watts(at: Situation, resource: Resource, record: ControlRecord, control: Control, since_s: float) -> Ack | None:
     measured = at.snapshot.reading(resource.id, Quantity.ACTIVE_POWER_W)
-    if record.written_s is None or measured is None or measured.source_time_s < record.written_s:
+    if measured is None or measured.received_time_s < since_s:
         return None
     if _outside(control.limit, measured.value) <= resource.verify_band_w:
-        outcome = Outcome.VERIFIED
+        # A device's clock may be behind, so a value from before the write proves nothing good.
+        outcome = Outcome.VERIFIED if measured.source_time_s >= since_s else record.outcome
     elif at.now_s >= deadline_s(record, resource):
         outcome = Outcome.UNVERIFIED
     else:
         return None
-    return (
-        None if record.outcome is outcome else _verdict(control, outcome, at.now_s, _found(measured, control), measured)
+    if outcome is None or record.outcome is outcome:
+        return None
+    return _verdict(control, outcome, at.now_s, _found(measured, control), measured)
+
+
+def _judge_release(at: Situation, resource: Resource, record: ControlRecord, release: Release) -> Ack | None:
+    """Whether a release of unknown outcome arrived; no verdict where the limit it lifts may as well stand before us."""
+    lifted = record.lifted
+    if record.outcome is not Outcome.UNKNOWN or lifted is None:
+        return None
+    shown = [_holds(at, resource, limit, record.answered_s) for limit in (lifted.limit, lifted.fallback)]
+    if True in shown:
+        return _verdict(release, Outcome.REJECTED, at.now_s, "read back: the device still holds its limit")
+    if shown[0] is False:
+        return _verdict(release, Outcome.COMPLETED, at.now_s, "read back: the limit is gone")
+    return None
+
+
+def _holds(at: Situation, resource: Resource, limit: Bounds, since_s: float) -> bool | None:
+    """True where the device shows a limit, False where it shows a looser one, `None` where it does not tell."""
+    slack_w = max(resource.verify_band_w, ROUNDING_PU * max(resource.ceiling_w, -resource.floor_w))
+    sides = (
+        (limit.ceiling_w, at.snapshot.reading(resource.id, Quantity.CEILING_W), 1.0),
+        (limit.floor_w, at.snapshot.reading(resource.id, Quantity.FLOOR_W), -1.0),
     )
+    found = []
+    for wanted_w, shown, sign in sides:
+        if wanted_w is None:
+            continue
+        if shown is None or shown.received_time_s <= since_s:
+            return None
+        found.append(sign * (shown.value - wanted_w))  # above 0: looser than asked
+    if not found:
+        return None
+    if max(found) > slack_w:
+        return False
+    return True if all(-slack_w <= looser_w for looser_w in found) else None
 
 
 def deadline_s(record: ControlRecord, resource: Resource) -> float:
@@ -58,6 +114,6 @@ def _found(measured: Measurement, control: Control) -> str:
     return f"measured {measured.value / 1e6:.3f} MW where {allowed} is allowed"
 
 
-def _verdict(control: Control, outcome: Outcome, at_s: float, detail: str, measured: Measurement | None = None) -> Ack:
+def _verdict(told: Instruction, outcome: Outcome, at_s: float, detail: str, measured: Measurement | None = None) -> Ack:
     read_back = {} if measured is None else {"power_w": measured.value}
-    return Ack(control.control_id, control.resource, control.version, outcome, at_s, detail, read_back=read_back)
+    return Ack(told.control_id, told.resource, told.version, outcome, at_s, detail, read_back=read_back)

@@ -320,7 +320,7 @@ def test_s30_repeats_and_older_versions_change_nothing(tmp_path: Path) -> None:
             for _ in range(3):
                 await stage.loop.receive(second)
             await stage.pass_time(30)
-            assert stage.loop.book.dispatches["A"] == second.body
+            assert stage.loop.book.dispatches["A"] == (second.body,)
             assert stage.messages("LIMIT.Issue") == []
             journalled = [e for e in stage.journal.replay() if e.kind == "party_in"]
             assert len(journalled) == 3, "v1, v2, and v1 under another id: repeats of an id leave no trace"

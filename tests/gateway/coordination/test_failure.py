@@ -1,0 +1,60 @@
+"""Without an engine: a little tighter once, then the static envelope; never looser than the last."""
+
+from dataclasses import replace
+
+from gateway.coordination.failure import SHRUNK, STATIC, limits_without_engine
+from grid_engine.results import Status
+from protocols.signals import Bounds
+from tests.gateway.coordination.build import MW, A, T, decided, folded, limit, sent, situation, zone
+
+
+def ladder(book, now_s, resource=A):
+    at = situation(book, now_s, facts=zone(resource))
+    return [m.body for m in limits_without_engine(at) if m.body.resource == "A"]
+
+
+def test_a_limit_in_force_shrinks_with_its_old_expiry():
+    (one,) = ladder(folded(decided(T), sent(limit(1.2 * MW, floor_w=-2 * MW), T)), T + 10)
+    assert (one.ceiling_w, one.floor_w, one.constraint_id) == (1.08 * MW, -1.8 * MW, SHRUNK)
+    assert (one.version, one.expires_s) == (2, T + 900)
+
+
+def test_an_export_that_is_forced_in_shrinks_towards_zero_and_never_past_it():
+    (one,) = ladder(folded(sent(limit(-1 * MW, floor_w=-1.05 * MW), T)), T + 10)
+    assert one.floor_w <= one.ceiling_w <= -1 * MW
+
+
+def test_it_shrinks_once():
+    book = folded(sent(limit(1.2 * MW), T))
+    book.fold(sent(ladder(book, T + 10)[0], T + 10))
+    assert ladder(book, T + 20) == []
+
+
+def test_without_a_limit_nothing_happens_until_a_limit_would_have_run_out():
+    book = folded(decided(T), decided(T + 100, Status.NOT_CONVERGED))
+    assert ladder(book, T + 899) == []
+    (one,) = ladder(book, T + 900)
+    assert (one.ceiling_w, one.floor_w, one.constraint_id) == (0.5 * MW, -2.5 * MW, STATIC)
+
+
+def test_a_limit_that_runs_out_is_followed_by_the_static_one_at_once():
+    book = folded(decided(T + 500), sent(limit(1.2 * MW), T))
+    (one,) = ladder(book, T + 900)
+    assert (one.ceiling_w, one.constraint_id) == (0.5 * MW, STATIC)
+
+
+def test_the_static_limit_is_no_looser_than_the_last():
+    book = folded(decided(T), sent(limit(0.2 * MW, floor_w=-1 * MW), T))
+    (one,) = ladder(book, T + 1000)
+    assert (one.ceiling_w, one.floor_w) == (0.2 * MW, -1 * MW)
+
+
+def test_a_static_limit_that_ran_out_is_renewed():
+    book = folded(decided(T), sent(limit(0.5 * MW, constraint_id=STATIC), T))
+    assert ladder(book, T + 890) == []
+    (one,) = ladder(book, T + 900)
+    assert (one.ceiling_w, one.expires_s) == (0.5 * MW, T + 1800)
+
+
+def test_without_a_static_envelope_there_is_nothing_to_fall_back_to():
+    assert ladder(folded(decided(T)), T + 5000, replace(A, static=Bounds())) == []
