@@ -214,13 +214,15 @@ class Book:
             if record.limit.limit_id == limit.limit_id and record.limit.version == limit.version:
                 record.reminded = True
                 return
+        if limit.version <= self.limit_versions.get(limit.resource, 0):
+            return  # older never returns
         before = self.limit_at(limit.resource, at_s) or self.lapsed(limit.resource, at_s)
         # A newer limit takes over from its own start on; what had begun before holds until then and never returns.
         ahead = limit.start_s > at_s
         kept = [r for r in held if ahead and r.limit.start_s < limit.start_s and r.limit.expires_s > at_s]
         later = [r for r in held if r.limit.start_s > limit.start_s and r.limit.start_s >= limit.end_s]
         self.limits[limit.resource] = [*kept, LimitRecord(limit, at_s), *later]
-        self.limit_versions[limit.resource] = max(limit.version, self.limit_versions.get(limit.resource, 0))
+        self.limit_versions[limit.resource] = limit.version
         if ahead:
             return
         self.tightest[limit.resource] = Bounds(limit.floor_w, limit.ceiling_w)

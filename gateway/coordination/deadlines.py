@@ -18,13 +18,20 @@ class Overdue:
     alarms: tuple[Alarmed, ...] = ()
 
 
-def overdue(at: Situation) -> Overdue:
-    """Limits to send once more and alarms to raise now; each alarm once per limit."""
+def overdue(at: Situation, told: frozenset[str] = frozenset()) -> Overdue:
+    """Limits to send once more and alarms to raise now; each alarm once per limit.
+
+    Args:
+        told: resources that are told something newer in this cycle: nobody is reminded of the old.
+    """
     reminders: list[Message] = []
     alarms: list[Alarmed] = []
-    for records in at.book.limits.values():
+    for resource, records in at.book.limits.items():
         for record in records:
-            if record.ack is None and not record.reminded and at.now_s >= record.sent_s + at.zone.clocks.commit_s:
+            if at.now_s >= record.limit.expires_s:
+                continue
+            unheard = record.ack is None and not record.reminded and resource not in told
+            if unheard and at.now_s >= record.sent_s + at.zone.clocks.commit_s:
                 reminders.append(_again(at, record))
             alarms.extend(a for a in _alarms(at, record) if (a.code, a.subject) not in at.book.alarms)
     return Overdue(tuple(reminders), tuple(alarms))

@@ -22,16 +22,23 @@ def limits_without_engine(at: Situation) -> tuple[Message, ...]:
         if resource.controllable is Controllable.NONE:
             continue
         held = at.book.limit_at(resource.id, at.now_s)
-        message = _shrunk(at, held) if held is not None else _static(at, resource)
+        if held is None or held.limit.constraint_id == STATIC:
+            message = None if held is not None and not _ending(at, held) else _static(at, resource)
+        else:
+            message = _shrunk(at, held)
         if message is not None:
             found.append(message)
     return tuple(found)
 
 
+def _ending(at: Situation, held: LimitRecord) -> bool:
+    return held.limit.expires_s - at.now_s < at.zone.clocks.interval_s
+
+
 def _shrunk(at: Situation, held: LimitRecord) -> Message | None:
     """The limit in force tightened once, with its old expiry: without a good answer it must run out."""
     limit = held.limit
-    if limit.constraint_id in (SHRUNK, STATIC):
+    if limit.constraint_id == SHRUNK:
         return None
     margin = at.zone.limits.failure_shrink_pct / 100.0
     ceiling_w = limit.ceiling_w - margin * abs(limit.ceiling_w)

@@ -39,7 +39,7 @@ def refusal(zone: ZoneFacts, message: Message) -> str | None:
 
 def _not_theirs(zone: ZoneFacts, message: Message) -> str | None:
     """Why a DER/A may not say this: it speaks for its own resources alone."""
-    resource = zone.resources.get(getattr(message.body, "resource", ""))
+    resource = zone.resources.get(message.body.resource)
     if resource is None or resource.owner == message.header.sender:
         return None
     return f"ROUTE_FORBIDDEN: {message.header.sender} does not speak for {resource.id}, which {resource.owner} does"

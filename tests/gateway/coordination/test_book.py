@@ -201,6 +201,11 @@ def test_no_order_or_repetition_of_limits_lowers_a_version(events):
         assert isinstance(body, LimitIssue)
         highest = max(highest, body.version)
         assert book.limit_versions["A"] == highest
+        (newest,) = [r.limit for r in book.limits["A"] if r.limit.version == highest]
+        for time_s in (newest.start_s, newest.end_s - 1):
+            found = book.limit_at("A", time_s)
+            assert found is not None
+            assert found.limit == newest, "in its own window nothing older holds"
 
 
 def _steps():

@@ -75,5 +75,14 @@ def test_no_notice_is_owed_where_the_dso_stands_between():
     assert owed(book, T + 120, facts=zone(model=DsoModel.TOTAL_DSO)) == (0, [])
 
 
+def test_nobody_is_reminded_of_the_old_when_told_something_new():
+    found = overdue(situation(folded(sent(LIMIT, T)), T + 60), frozenset({"A"}))
+    assert found.reminders == ()
+
+
+def test_nothing_is_owed_for_a_limit_that_ran_out():
+    assert owed(folded(sent(LIMIT, T)), T + 900) == (0, [])
+
+
 def test_nothing_is_owed_for_a_limit_that_was_cleared():
     assert owed(folded(sent(LIMIT, T), cleared(LIMIT, T + 50)), T + 120) == (0, [])

@@ -51,9 +51,16 @@ def test_the_static_limit_is_no_looser_than_the_last():
 
 def test_a_static_limit_that_ran_out_is_renewed():
     book = folded(decided(T), sent(limit(0.5 * MW, constraint_id=STATIC), T))
-    assert ladder(book, T + 890) == []
-    (one,) = ladder(book, T + 900)
-    assert (one.ceiling_w, one.expires_s) == (0.5 * MW, T + 1800)
+    assert ladder(book, T + 600) == []
+    (one,) = ladder(book, T + 1000)
+    assert (one.ceiling_w, one.expires_s) == (0.5 * MW, T + 1900)
+
+
+def test_a_static_limit_is_renewed_before_it_runs_out():
+    book = folded(decided(T), sent(limit(0.5 * MW, start_s=T + 900, constraint_id=STATIC), T + 900))
+    assert ladder(book, T + 1500) == []
+    (one,) = ladder(book, T + 1501)
+    assert (one.version, one.ceiling_w, one.expires_s) == (2, 0.5 * MW, T + 2401)
 
 
 def test_without_a_static_envelope_there_is_nothing_to_fall_back_to():
