@@ -47,7 +47,7 @@ def zone_file(base: str = "r1.yaml", **sections: Mapping[str, Any]) -> ZoneFile:
 
 
 def _merged(base: Any, over: Any) -> Any:
-    if isinstance(base, dict) and isinstance(over, Mapping):
+    if isinstance(base, dict) and isinstance(over, Mapping) and over.get("protocol") in (None, base.get("protocol")):
         return {k: _merged(base.get(k), over[k]) if k in over else base[k] for k in {**base, **over}}
     return over
 
