@@ -48,11 +48,12 @@ class ModbusAdapter:
         self._settings = settings
         self._now = now
         self._emit: Emit = _nowhere
-        address = f"{settings.host}:{settings.port}"
+        rng = rng or random.Random(f"{settings.host}:{settings.port}")
+        self._early_s = rng.random() * settings.poll_s
         self._client = ModbusClient(
             settings.host,
             settings.port,
-            rng or random.Random(address),
+            rng,
             self._lost,
             connect_s=max(settings.timeout_s, 1.0),
             retry_max_s=settings.retry_max_s,
@@ -104,12 +105,15 @@ class ModbusAdapter:
         while True:
             await self._client.connected()
             due = loop.time() + unit.offset_s
+            # The first poll comes at once, and the second early: many connections that came up together, as at a
+            # start, are spread over the interval from then on.
+            early_s = self._early_s
             while self._client.is_connected:
                 await self._client.pause(due - loop.time())
                 if self._client.is_connected:
                     await self._poll(unit)
                 interval_s = unit.link.interval_s(self._settings.poll_s, self._settings.retry_max_s)
-                due = max(due + interval_s, loop.time())
+                due, early_s = max(due + interval_s - early_s, loop.time()), 0.0
 
     async def _poll(self, unit: _Unit) -> None:
         """One poll: its values and what it means for the link go out as one batch."""

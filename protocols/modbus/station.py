@@ -1,7 +1,7 @@
 """Values of a station with a register map: which registers to read together, and what they say."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
@@ -10,6 +10,7 @@ from protocols.modbus.client import RefusedError, UnitWire
 from protocols.modbus.measure import measurement
 from protocols.modbus.settings import Encoding, MappedRegister, MappedStation
 from protocols.modbus.sunspec import READ_MAX
+from protocols.points import Point
 from protocols.port import Now
 from protocols.signals import Measurement, Signal
 
@@ -50,13 +51,13 @@ def blocks(registers: Sequence[MappedRegister]) -> tuple[Block, ...]:
     return tuple(gathered)
 
 
-def decode(register: MappedRegister, block: Block, answer: Sequence[int]) -> float | None:
-    """The value in the unit of its point; `None` where the station sent no number."""
-    start = register.address - block.address
-    words = answer[start : start + size(register)]
-    (raw,) = struct.unpack(_CODES[register.encoding], struct.pack(f">{len(words)}H", *words))
-    value = float(raw) * register.scale
-    return value if isfinite(value) else None
+def decode(block: Block, answer: Sequence[int]) -> Iterator[tuple[Point, float | None]]:
+    """Each point's value in its unit; `None` where the station sent no number."""
+    data = struct.pack(f">{len(answer)}H", *answer)
+    for register in block.registers:
+        (raw,) = struct.unpack_from(_CODES[register.encoding], data, 2 * (register.address - block.address))
+        value = float(raw) * register.scale
+        yield register.point, value if isfinite(value) else None
 
 
 class StationSession:
@@ -84,10 +85,9 @@ class StationSession:
         found: list[Measurement] = []
         for block in self._blocks:
             try:
-                answer: Sequence[int] | None = await self._wire.read(block.address, block.count)
+                values = tuple(decode(block, await self._wire.read(block.address, block.count)))
             except RefusedError:
-                answer = None
-            for register in block.registers:
-                value = None if answer is None else decode(register, block, answer)
-                found.append(measurement(register.point, value, self._now()))
+                values = tuple((register.point, None) for register in block.registers)
+            at_s = self._now()
+            found += [measurement(point, value, at_s) for point, value in values]
         return found

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 
 import pytest
@@ -41,8 +42,9 @@ class Site:
         self.said: list[tuple[float, Signal]] = []
         ders = tuple(SunSpecDer(f"D{unit}", 2.5e6, -2.5e6, unit_id=unit) for unit in line.images)
         options = {"units": ders, **options}
+        rng = options.pop("rng", random.Random(7))
         settings = ModbusSettings(line.host, port=line.port, **options)
-        self.adapter = ModbusAdapter(settings, self.now, random.Random(7))
+        self.adapter = ModbusAdapter(settings, self.now, rng)
 
     def now(self) -> float:
         return EPOCH_S + asyncio.get_running_loop().time()
@@ -91,6 +93,21 @@ def test_a_dead_unit_costs_its_neighbours_nothing():
                 assert max(b - a for a, b in pairwise(times)) <= 1.3
             assert not site.times("D3")
             assert line.accepted == 1
+
+    virtual.run(main())
+
+
+def test_connections_that_come_up_together_are_polled_at_once_and_then_in_turn():
+    async def main():
+        async with AsyncExitStack() as stack:
+            lines = [Line({1: battery_image()}, port=5020 + k) for k in range(40)]
+            sites = [await stack.enter_async_context(running(line, rng=None)) for line in lines]
+            await asyncio.sleep(9.9)
+            for times in (site.times("D1") for site in sites):
+                assert times[0] < 0.1
+                assert max(b - a for a, b in pairwise(times)) <= 1.01
+            quarters = Counter(int(4 * (site.times("D1")[-1] % 1)) for site in sites)
+            assert max(quarters.values()) < 20
 
     virtual.run(main())
 

@@ -37,10 +37,10 @@ def test_no_read_is_longer_than_the_protocol_allows():
 )
 def test_decodes_each_encoding_with_its_scale(encoding, words, value):
     mapped = register(100, encoding, 0.5)
-    assert decode(mapped, Block(98, 4, (mapped,)), (9, 9, *words, 9)) == value / 2
+    assert list(decode(Block(98, len(words) + 3, (mapped,)), (9, 9, *words, 9))) == [(POINT, value / 2)]
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_not_a_number_is_none(number):
     mapped = register(0)
-    assert decode(mapped, Block(0, 2, (mapped,)), struct.unpack(">HH", struct.pack(">f", number))) is None
+    assert list(decode(Block(0, 2, (mapped,)), struct.unpack(">HH", struct.pack(">f", number)))) == [(POINT, None)]
