@@ -54,5 +54,7 @@ def test_ratings_become_amperes_and_volt_amperes():
 def test_everything_that_is_measured_has_its_poll():
     mqtt = {"protocol": "mqtt", "host": "127.0.0.1", "port": 11883, "topic": "r1/D", "telemetry_s": 7}
     found = polls(zone({"D": {"endpoint": mqtt}}))
+    client = {"protocol": "ieee2030_5", "poll_s": 60, "post_s": 20}
+    assert polls(zone({"B": {"endpoint": client}}))["B"] == 20
     assert (found["A"], found["B"], found["D"], found["L12"]) == (1, 300, 7, 0.5)
     assert {"B4", "T1", "SWT", "TD1"} <= found.keys()
