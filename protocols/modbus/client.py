@@ -3,9 +3,10 @@
 Seen with pymodbus 3.16: it sends a write again after silence, so that one command is executed four
 times (here: no retries); it reconnects with a pause that grows to 300 s (here: an own loop, capped and
 jittered); it closes a connection because one unit of many is silent (here: only when all are); it
-waits out the deadline although the connection is already gone (here: the wait ends at once); and it
+waits out the deadline although the connection is already gone (here: the wait ends at once); it
 has one lock per connection, so that the time in its queue counts against the deadline (here: an own
-lock in front, and the deadline only covers the wire).
+lock in front, and the deadline only covers the wire); and, before Python 3.12, it goes on as if nothing had
+happened when it is cancelled in the moment in which an answer arrives (here: the cancellation is noticed).
 """
 
 import asyncio
@@ -13,12 +14,14 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
+
+T = TypeVar("T")
 
 FIRST_RETRY_S: Final = 0.1
 LIBRARY_TIMEOUT_S: Final = 3600.0
@@ -157,7 +160,7 @@ class ModbusClient:
         try:
             self._reason = f"could not connect to {self.name}"
             async with asyncio.timeout(self._connect_s):
-                if not await client.connect():
+                if not await _heeding(client.connect()):
                     return
             self._client = client
             self._up.set()
@@ -193,7 +196,7 @@ class ModbusClient:
                 raise NotConnectedError(f"{asked}: not sent, {self._reason or 'not connected yet'}")
             try:
                 async with asyncio.timeout(timeout_s) as self._deadline:
-                    answer = await send(client)
+                    answer = await _heeding(send(client))
             except TimeoutError as error:
                 raise SilenceError(f"{asked}: {self._silence(timeout_s)}") from error
             except ConnectionException as error:
@@ -235,6 +238,16 @@ class UnitWire:
     async def write(self, address: int, registers: Sequence[int]) -> None:
         """As `ModbusClient.write`."""
         await self.client.write(self.unit_id, address, registers, self.timeout_s)
+
+
+async def _heeding(call: Awaitable[T]) -> T:
+    """What `call` gives; a cancellation that it has swallowed is raised after all."""
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    result = await call
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 def _name(code: int) -> str:

@@ -112,6 +112,31 @@ def test_connections_that_come_up_together_are_polled_at_once_and_then_in_turn()
     virtual.run(main())
 
 
+def test_ends_when_cancelled_in_the_moment_in_which_an_answer_arrives():
+    async def main():
+        line = Line({1: battery_image()})
+        await line.start()
+        loop = asyncio.get_running_loop()
+        stuck = []
+        for turns in range(120):
+            adapter = ModbusAdapter(
+                ModbusSettings(line.host, (SunSpecDer("D1", 2.5e6),), line.port), loop.time, random.Random(7)
+            )
+            async with asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(adapter.run(lambda _: None))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task], timeout=30)
+                if not task.done():
+                    stuck.append(turns)
+                    task.cancel()
+        assert not stuck
+        await line.stop()
+
+    virtual.run(main())
+
+
 def test_a_unit_that_dies_is_demoted_and_comes_back():
     async def main():
         line = Line({1: battery_image(), 2: battery_image()})
