@@ -273,8 +273,9 @@ class Book:
             record.leased_until_s = record.instruction.expiry_s
         if ack.outcome in (Outcome.WRITTEN, Outcome.STARTED) and record.written_s is None:
             record.written_s = ack.at_s
-        if ack.requested:
-            record.written = ack
+        if ack.read_back or record.written is None:
+            # A renewal whose answer got lost does not undo what was read back before.
+            record.written = ack if ack.requested else record.written
 
 
 def _looser(limit: LimitIssue, before: LimitIssue) -> bool:

@@ -1,6 +1,8 @@
 """A zone played over real sockets on loopback: testbed and gateway as processes of their own, on free ports."""
 
 import asyncio
+import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -21,19 +23,25 @@ from gateway.demo.processes import Child, child, until_answering
 from ieee2030_5.pki import make_pki
 
 ZONES = Path(__file__).parents[2] / "config" / "zones"
+FIRST_PORT, LAST_PORT = 20_000, 32_000
+"""Below the range that outgoing connections are given."""
+_CANDIDATES = itertools.cycle(
+    [FIRST_PORT + (os.getpid() * 97 + k) % (LAST_PORT - FIRST_PORT) for k in range(LAST_PORT - FIRST_PORT)]
+)
 PATIENCE = 3.0
 """Wall-clock bounds are multiplied by this: what they bound is a hang, not the machine's speed."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that nobody listens on now, and that the system hands to no outgoing connection meanwhile."""
+    found: list[int] = []
+    for port in itertools.islice(_CANDIDATES, LAST_PORT - FIRST_PORT):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError(f"fewer than {count} ports are free between {FIRST_PORT} and {LAST_PORT}")
 
 
 class Ports:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from gateway import record
 from gateway.coordination import controls
 from gateway.coordination.book import SEEN, Book
+from gateway.coordination.events import Answered, Issued
 from gateway.coordination.messages import LimitIssue
-from protocols.signals import Control, LinkState, Outcome
+from protocols.signals import Ack, Bounds, Control, LinkState, Outcome
 from tests.gateway.coordination.build import (
     MW,
     T,
@@ -252,3 +253,12 @@ def test_versions_of_controls_rise_across_restarts_and_the_journal_tells_the_sam
                 assert instruction.limit == held.instruction.limit
             highest = instruction.version
             happen(record.Issued(instruction, now_s, "k", limit_id, 0.0))
+
+
+def test_a_renewal_whose_answer_got_lost_does_not_undo_what_was_read_back() -> None:
+    book = Book()
+    control = Control("A-c1", "A", 1, 0.0, 60.0, Bounds(ceiling_w=1e6))
+    book.fold(Issued(control, 0.0))
+    book.fold(Answered(Ack.of(control, Outcome.WRITTEN, 1.0, "", requested={"x": 1.0}, read_back={"x": 1.0})))
+    book.fold(Answered(Ack.of(control, Outcome.UNKNOWN, 31.0, "no answer", requested={"x": 1.0})))
+    assert book.controls["A"].read_back
