@@ -253,7 +253,8 @@ class Loop:
         measured = {r: w for r in self.zone.resources if (w := at.snapshot.power_w(r)) is not None}
         clean = answer.status is Status.SOLVED and not any(v.interval == 0 for v in answer.violations)
         self._expected_w = {p.resource: p.requested_w[0] for p in question.participants}
-        settled = measured if clean else {}
+        # What was first seen amid a violation stands too: only what comes on top of it is an increment.
+        settled = {r: w for r, w in measured.items() if clean or r not in self.book.settled_w}
         decided = Decided(at.cycle_id, at.now_s, question, answer, measured, settled, verdict.headroom)
         return decided, verdict.messages
 

@@ -36,7 +36,7 @@ class Decided:
     measured_w: Mapping[str, float] = field(default_factory=dict)
     """Measured power per resource that the study used."""
     settled_w: Mapping[str, float] = field(default_factory=dict)
-    """Where each resource stood in a cycle without violation; empty where there was one."""
+    """Where each resource stood in a cycle without violation, or when it was first seen."""
     headroom: tuple[str, ...] = ()
     """Resources whose limit could be loosened by at least the release step."""
 

@@ -90,6 +90,24 @@ def test_an_unreachable_device_is_told_once_and_harms_nobody(tmp_path: Path) -> 
     play(scene)
 
 
+def test_beside_an_unheard_device_nobody_may_add_to_the_violation(tmp_path: Path) -> None:
+    zone = zone_file(devices={"A": {"controllable": "limit"}})
+
+    async def scene() -> None:
+        async with Stage(zone, tmp_path) as stage:
+            stage.world.devices["B"].faults.not_a_number = True  # at its worst L12 is beyond its rating already
+            stage.world.devices["A"].set_available(0.1 * MW, stage.now())
+            await stage.open_gateway()
+            await stage.pass_time(120)
+            stage.world.devices["A"].set_available(1.6 * MW, stage.now())
+            await stage.until(lambda: stage.ceiling_mw("A") is not None, within_s=60)
+            ceiling = stage.ceiling_mw("A")
+            assert ceiling is not None
+            assert ceiling <= 0.1 + LIMIT_MW
+
+    play(scene)
+
+
 def test_with_a_full_disk_nothing_leaves_and_nothing_is_lost(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage(zone_file(), tmp_path) as stage:
