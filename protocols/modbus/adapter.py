@@ -1,6 +1,6 @@
-"""`ModbusAdapter(settings, now)`: one Modbus TCP connection behind the port.
+"""`ModbusAdapter(settings, now)`: one Modbus connection or serial line behind the port.
 
-`settings` is a `protocols.modbus.settings.ModbusSettings`: host, port, poll_s, timeout_s and `units`,
+`settings` is a `protocols.modbus.settings.ModbusSettings`: host, port, medium, poll_s, timeout_s and `units`,
 each a `SunSpecDer(resource, ceiling_w, floor_w, fallback, unit_id)` or a `MappedStation(name,
 registers, unit_id)` with `MappedRegister(point, address, encoding, scale)`. `now` gives Unix seconds
 UTC. Each unit is polled on its own schedule; one that stays silent is asked less and less often and
@@ -41,21 +41,23 @@ class _Unit:
 
 
 class ModbusAdapter:
-    """Reads and controls all units of one Modbus TCP connection."""
+    """Reads and controls all units of one connection."""
 
     def __init__(self, settings: ModbusSettings, now: Now, rng: random.Random | None = None) -> None:
         """`rng` jitters reconnection; by default it is seeded with the address."""
         self._settings = settings
         self._now = now
         self._emit: Emit = _nowhere
-        rng = rng or random.Random(f"{settings.host}:{settings.port}")
+        rng = rng or random.Random(settings.address)
         self._early_s = rng.random() * settings.poll_s
         self._client = ModbusClient(
             settings.host,
             settings.port,
             rng,
             self._lost,
+            medium=settings.medium,
             connect_s=max(settings.timeout_s, 1.0),
+            retry_min_s=settings.retry_min_s,
             retry_max_s=settings.retry_max_s,
             gap_s=settings.gap_s,
             silent_limit=len(settings.units) + SPARE_SILENCES,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from protocols.modbus.medium import PLAIN_TCP, Medium, SerialLine
 from protocols.modbus.sunspec import BASES
 from protocols.points import Point
 from protocols.signals import Bounds
@@ -75,17 +76,22 @@ Unit = SunSpecDer | MappedStation
 
 @dataclass(frozen=True, slots=True)
 class ModbusSettings:
-    """One Modbus TCP connection and the units that answer on it."""
+    """One connection or serial line, and the units that answer on it."""
 
     host: str
+    """Name or address; of a serial line its device file."""
     units: tuple[Unit, ...]
     port: int = 502
+    medium: Medium = PLAIN_TCP
     poll_s: float = 1.0
     timeout_s: float = 1.0
     """Deadline of one transaction where the connection has one unit."""
     shared_timeout_s: float | None = None
     """The same where several units share the connection, so that a dead one costs its neighbours
     little; `None`: a quarter of `poll_s`, at most `timeout_s`."""
+    retry_min_s: float = 0.1
+    """Shortest pause before a lost connection is tried again; long for a device that has one session and has to
+    notice first that it is over."""
     retry_max_s: float = 10.0
     """Longest pause before a lost unit is asked again, and before a lost connection is tried again."""
     settle_s: float = 2.0
@@ -94,11 +100,16 @@ class ModbusSettings:
     """Pause before each request, for devices that drop requests that follow too closely."""
 
     def __post_init__(self) -> None:
-        if min(self.poll_s, self.timeout_s, self.retry_max_s, self.settle_s) <= 0:
-            raise ValueError(f"modbus {self.host}:{self.port}: poll, timeout, retry and settle times must be above 0")
+        if min(self.poll_s, self.timeout_s, self.retry_min_s, self.retry_max_s, self.settle_s) <= 0:
+            raise ValueError(f"modbus {self.address}: poll, timeout, retry and settle times must be above 0")
         ders = [unit.unit_id for unit in self.units if isinstance(unit, SunSpecDer)]
         if len(set(ders)) != len(ders):
-            raise ValueError(f"modbus {self.host}:{self.port}: two DERs have the same unit id")
+            raise ValueError(f"modbus {self.address}: two DERs have the same unit id")
+
+    @property
+    def address(self) -> str:
+        """For people: where the connection goes."""
+        return self.host if isinstance(self.medium, SerialLine) else f"{self.host}:{self.port}"
 
     @property
     def transaction_s(self) -> float:

@@ -1,6 +1,7 @@
 """Run a coroutine in virtual time, on sockets that exist only inside its event loop."""
 
 import asyncio
+import warnings
 from collections.abc import Coroutine
 from typing import Any
 
@@ -8,5 +9,6 @@ import async_solipsism
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=async_solipsism.EventLoop) as runner:
+    with warnings.catch_warnings(), asyncio.Runner(loop_factory=async_solipsism.EventLoop) as runner:
+        warnings.filterwarnings("ignore", message="Ignoring socket option")
         runner.run(main)
