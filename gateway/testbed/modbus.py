@@ -1,40 +1,46 @@
-"""Modbus TCP servers of the simulated world; the one file of the testbed that knows pymodbus.
+"""Modbus servers of the simulated world: over TCP, over TLS, and with serial frames through TCP or on a serial port.
 
-pymodbus's server answers one request per TCP segment and forgets what it received while it sends.
-`_Connection` replaces that part: requests that share a segment, or span several, are all answered,
-in order.
+Several requests at once are answered one after the other, in order, however they are cut by the transport.
 """
 
 import asyncio
+import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from enum import IntEnum
+from typing import Final, Protocol
 
-from pymodbus.constants import ExcCodes
-from pymodbus.exceptions import ModbusIOException
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
-from pymodbus.server import ModbusTcpServer
-from pymodbus.server.requesthandler import ServerRequestHandler
-from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.transport.serialtransport import create_serial_connection
 
 from gateway.testbed.device import Faults
+from gateway.testbed.modbus_frames import BrokenStreamError, Frames, Request, SerialFrames, TcpFrames
+from gateway.testbed.modbus_security import ServerSecurity
 from gateway.testbed.sunspec_face import RefusedError
 from protocols.modbus.sunspec import IllegalAddressError
 from protocols.port import Now
 
-ADU_MAX: Final = 260
-"""Modbus Messaging on TCP/IP: largest frame."""
-MBAP_SIZE, MBAP_LENGTH_END = 7, 6
-"""Header in front of the function code, and the end of its length field, from where that length counts."""
 WAITING_MAX: Final = 1_000
 """Requests that one connection may have waiting; a client that sends more is cut off."""
 WATCH_S: Final = 0.05
 """How often a server looks whether its link was dropped by a fault."""
+READ_MAX, WRITE_MAX = 125, 123
+"""Modbus application protocol: registers in one transaction."""
+_READS, _WRITE_ONE, _WRITE_MANY = (3, 4), 6, 16
+
+
+class Code(IntEnum):
+    """Exceptions of the Modbus application protocol."""
+
+    FUNCTION = 1
+    ADDRESS = 2
+    VALUE = 3
+    NO_RESPONSE = 11
 
 
 class Face(Protocol):
-    """Holding registers of one unit."""
+    """Holding registers of one unit; its input registers are the same."""
 
     @property
     def base(self) -> int:
@@ -66,27 +72,50 @@ class Unit:
     faults: Faults
 
 
+@dataclass(frozen=True, slots=True)
+class SerialPort:
+    """Where a server on a serial line sits."""
+
+    device: str
+    baud: int = 19_200
+    parity: str = "N"
+    stop_bits: int = 1
+
+
 class ModbusServer:
     """One listening address with the units behind it; brings the world to the present before each answer."""
 
-    def __init__(self, host: str, port: int, units: Mapping[int, Unit], world: Clockwork, now: Now) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        units: Mapping[int, Unit],
+        world: Clockwork,
+        now: Now,
+        *,
+        security: ServerSecurity | None = None,
+        serial_frames: bool = False,
+    ) -> None:
         """`port` 0 takes a free one; `port` then tells which."""
         self.host = host
         self.port = port
-        self._units = dict(units)
-        self._world, self._now = world, now
-        self._server: _Server | None = None
-        self._tasks: asyncio.TaskGroup | None = None
+        self.units = dict(units)
+        self.security = security
+        self.world, self.now = world, now
+        self.tasks: asyncio.TaskGroup | None = None
+        self._serial_frames = serial_frames
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
 
     async def run(self, listening: asyncio.Event | None = None) -> None:
         """Serve until cancelled; set `listening` once connections are taken.
 
         Raises:
-            OSError: the address cannot be listened on.
+            ExceptionGroup: of `OSError`: the address cannot be listened on, or a certificate is not there.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
+                self.tasks = tasks
                 await self._listen()
                 if listening is not None:
                     listening.set()
@@ -94,9 +123,38 @@ class ModbusServer:
         finally:
             self._stop()
 
+    def frames(self) -> Frames:
+        """For one connection."""
+        return SerialFrames() if self._serial_frames else TcpFrames()
+
+    def entered(self, connection: "_Connection") -> None:
+        """A client is there."""
+        self._connections.add(connection)
+
+    def left(self, connection: "_Connection") -> None:
+        """A client is gone."""
+        self._connections.discard(connection)
+
+    async def answer(self, request: Request, *, may_write: bool) -> bytes | None:
+        """What a unit answers; `None` where nobody does."""
+        unit = self.units.get(request.unit)
+        code = request.pdu[0]
+        if unit is None:
+            return None if self._serial_frames else _refusal(code, Code.NO_RESPONSE)
+        if unit.faults.delay:
+            await asyncio.sleep(unit.faults.delay_s)
+        if unit.faults.drop_link:
+            return None
+        self.world.advance(self.now())
+        if code in _READS:
+            return _read(unit.face, request.pdu)
+        if code not in {_WRITE_ONE, _WRITE_MANY} or not may_write:
+            return _refusal(code, Code.FUNCTION)
+        return _refusal(code, Code.VALUE) if unit.faults.refuse else _write(unit.face, request.pdu)
+
     async def _watch(self) -> None:
         while True:
-            dropped = all(unit.faults.drop_link for unit in self._units.values())
+            dropped = all(unit.faults.drop_link for unit in self.units.values())
             if dropped and self._server is not None:
                 self._stop()
             elif not dropped and self._server is None:
@@ -104,132 +162,139 @@ class ModbusServer:
             await asyncio.sleep(WATCH_S)
 
     async def _listen(self) -> None:
-        if self._tasks is None:
-            raise RuntimeError("a server listens only while it runs")
-        devices = [self._sim_device(unit_id, unit) for unit_id, unit in self._units.items()]
-        self._server = _Server(devices, (self.host, self.port), self._tasks)
-        self.port = await self._server.open()
+        loop = asyncio.get_running_loop()
+        context = None if self.security is None else self.security.context()
+        try:
+            self._server = await loop.create_server(lambda: _Connection(self), self.host, self.port, ssl=context)
+        except OSError as error:
+            raise OSError(f"cannot listen on {self.host}:{self.port}: is another program using it?") from error
+        self.port = int(self._server.sockets[0].getsockname()[1])
 
     def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-
-    def _sim_device(self, unit_id: int, unit: Unit) -> SimDevice:
-        """Give pymodbus a unit: it asks `act` before it answers from, or writes to, its own copy of the registers."""
-        face = unit.face
-
-        async def act(
-            _function: int,
-            start: int,
-            address: int,
-            count: int,
-            registers: list[int],
-            values: list[int] | list[bool] | None,
-        ) -> ExcCodes | None:
-            if unit.faults.delay:
-                await asyncio.sleep(unit.faults.delay_s)
-            if unit.faults.drop_link:
-                raise _SilentError
-            self._world.advance(self._now())
-            try:
-                if values is not None:
-                    if unit.faults.refuse:
-                        return ExcCodes.ILLEGAL_VALUE
-                    face.write(address, [int(value) for value in values])
-                registers[address - start : address - start + count] = face.read(address, count)
-            except IllegalAddressError:
-                return ExcCodes.ILLEGAL_ADDRESS
-            except RefusedError:
-                return ExcCodes.ILLEGAL_VALUE
-            return None
-
-        block = SimData(face.base, values=[0] * face.size, datatype=DataType.REGISTERS)
-        return SimDevice(unit_id, [block], action=act)
+        for connection in tuple(self._connections):
+            connection.close()
 
 
-class _SilentError(Exception):
-    """The unit gives no answer."""
+async def serve_serial(
+    port: SerialPort, units: Mapping[int, Unit], world: Clockwork, now: Now, listening: asyncio.Event | None = None
+) -> None:
+    """Answer for `units` on a serial line until cancelled.
+
+    Raises:
+        OSError: the port cannot be opened.
+    """
+    server = ModbusServer("", 0, units, world, now, serial_frames=True)
+    async with asyncio.TaskGroup() as tasks:
+        server.tasks = tasks
+        transport, _ = await create_serial_connection(
+            asyncio.get_running_loop(),
+            lambda: _Connection(server),
+            port.device,
+            baudrate=port.baud,
+            bytesize=8,
+            parity=port.parity,
+            stopbits=port.stop_bits,
+            timeout=0,
+        )
+        if listening is not None:
+            listening.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            transport.close()
 
 
-class _Server(ModbusTcpServer):
-    """pymodbus's server with our connections."""
+class _Connection(asyncio.Protocol):
+    """One client: takes whole requests out of the stream and answers them one after the other."""
 
-    def __init__(self, devices: list[SimDevice], address: tuple[str, int], tasks: asyncio.TaskGroup) -> None:
-        super().__init__(devices, address=address)
-        self.tasks = tasks
-        self.unit_ids = frozenset(device.id for device in devices)
-        self._address = address
-
-    async def open(self) -> int:
-        """Listen and tell on which port."""
-        if not await self.listen() or not isinstance(self.transport, asyncio.Server):
-            host, port = self._address
-            raise OSError(f"cannot listen on {host}:{port}: is another program using it?")
-        return int(self.transport.sockets[0].getsockname()[1])
-
-    def callback_new_connection(self) -> "_Connection":
-        """What pymodbus creates for each client."""
-        return _Connection(self)
-
-
-class _Connection(ServerRequestHandler):
-    """One client: takes whole frames out of the stream and answers them one after the other."""
-
-    def __init__(self, server: _Server) -> None:
-        super().__init__(server, None, None, None)  # type: ignore[no-untyped-call] # pymodbus leaves it untyped
-        self._listener = server
-        self._stream = b""
-        self._waiting: deque[ModbusPDU] = deque()
+    def __init__(self, server: ModbusServer) -> None:
+        self._server = server
+        self._frames = server.frames()
+        self._waiting: deque[Request] = deque()
         self._answering = False
+        self._transport: asyncio.Transport | None = None
+        self._may_write = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Look at who it is."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+        self._server.entered(self)
+        if self._server.security is not None:
+            peer = transport.get_extra_info("ssl_object")
+            certificate = None if peer is None else peer.getpeercert(binary_form=True)
+            self._may_write = self._server.security.may_write(certificate)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why makes no difference
+        """Forget it."""
+        self._transport = None
+        self._waiting.clear()
+        self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio with whatever has arrived."""
-        self._stream += data
-        while self._take_frame():
-            pass
-        if len(self._waiting) > WAITING_MAX or len(self._stream) >= ADU_MAX:
+        try:
+            self._waiting.extend(self._frames.feed(data))
+        except BrokenStreamError:
             self.close()
             return
-        if self._waiting and not self._answering:
+        if len(self._waiting) > WAITING_MAX:
+            self.close()
+        elif self._waiting and not self._answering and self._server.tasks is not None:
             self._answering = True
-            self._listener.tasks.create_task(self._answer_all())
+            self._server.tasks.create_task(self._answer_all())
 
-    def _take_frame(self) -> bool:
-        """Move one whole frame from the stream to the waiting requests; false where there is none."""
-        frame = self._stream
-        try:
-            used, request = self.framer.handleFrame(frame, 0, 0)
-        except ModbusIOException as error:
-            used = MBAP_LENGTH_END + int.from_bytes(frame[MBAP_LENGTH_END - 2 : MBAP_LENGTH_END], "big")
-            refusal = ExceptionResponse(frame[MBAP_SIZE], ExcCodes.ILLEGAL_FUNCTION)
-            self._send(refusal, error.dev_id, error.transaction_id)
-        else:
-            if request is not None:
-                self._waiting.append(request)
-        self._stream = frame[used:]
-        return used > 0
+    def close(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.close()
 
     async def _answer_all(self) -> None:
         try:
             while self._waiting:
-                await self._answer(self._waiting.popleft())
+                request = self._waiting.popleft()
+                pdu = await self._server.answer(request, may_write=self._may_write)
+                if pdu is not None and self._transport is not None:
+                    self._transport.write(self._frames.wrap(request, pdu))
         finally:
             self._answering = False
 
-    async def _answer(self, request: ModbusPDU) -> None:
-        response: ModbusPDU
-        if request.dev_id in self._listener.unit_ids:
-            try:
-                context: Any = self._listener.context  # declared too narrowly where it is taken
-                response = await request.datastore_update(context, request.dev_id)
-            except _SilentError:
-                return
-        else:
-            response = ExceptionResponse(request.function_code, ExcCodes.GATEWAY_NO_RESPONSE)
-        self._send(response, request.dev_id, request.transaction_id)
 
-    def _send(self, response: ModbusPDU, unit_id: int, transaction_id: int) -> None:
-        response.dev_id, response.transaction_id = unit_id, transaction_id
-        if self.is_active():
-            self.server_send(response, None)  # type: ignore[no-untyped-call] # pymodbus leaves it untyped
+def _read(face: Face, pdu: bytes) -> bytes:
+    code = pdu[0]
+    with suppress(struct.error, IllegalAddressError):
+        address, count = struct.unpack(">HH", pdu[1:])
+        if not 1 <= count <= READ_MAX:
+            return _refusal(code, Code.VALUE)
+        return struct.pack(f">BB{count}H", code, 2 * count, *face.read(address, count))
+    return _refusal(code, Code.ADDRESS)
+
+
+def _write(face: Face, pdu: bytes) -> bytes:
+    code = pdu[0]
+    try:
+        address, values = _asked(pdu)
+        face.write(address, values)
+    except IllegalAddressError:
+        return _refusal(code, Code.ADDRESS)
+    except (RefusedError, struct.error):
+        return _refusal(code, Code.VALUE)
+    return pdu[:5]
+
+
+def _asked(pdu: bytes) -> tuple[int, Sequence[int]]:
+    """Address and registers of a write; raises `struct.error` where its parts do not fit each other."""
+    if pdu[0] == _WRITE_ONE:
+        address, value = struct.unpack(">HH", pdu[1:])
+        return address, (value,)
+    address, count, size = struct.unpack_from(">HHB", pdu, 1)
+    if not 1 <= count <= WRITE_MAX or size != 2 * count:
+        raise struct.error(f"{count} registers in {size} bytes")
+    return address, struct.unpack(f">{count}H", pdu[6:])
+
+
+def _refusal(code: int, why: Code) -> bytes:
+    return bytes((code | 0x80, why))

@@ -6,7 +6,7 @@ from math import ceil, isfinite, log10, sqrt
 from typing import Final
 
 from gateway.testbed.device import FOLLOWS_AVAILABILITY, DeviceSpec, SimulatedDevice
-from protocols.modbus.sunspec import BASES, ModelImage
+from protocols.modbus.sunspec import BASES, Model, ModelImage
 from protocols.signals import Bounds
 
 VoltagePu = Callable[[], float]
@@ -48,6 +48,11 @@ class SunSpecFace:
         for name, number in (self._models.factors | self._models.constants).items():
             self._image.set(name, number)
         self._refresh()
+
+    @property
+    def models(self) -> Mapping[int, Model]:
+        """The models in the map, by id."""
+        return self._image.models
 
     @property
     def base(self) -> int:

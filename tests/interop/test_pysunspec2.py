@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -10,32 +11,30 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
 from gateway.clock import wall
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
-from gateway.testbed.modbus import ModbusServer, Unit
-from gateway.testbed.sunspec_face import SunSpecFace
-from protocols.modbus.adapter import ModbusAdapter
+from gateway.testbed.modbus_security import ServerSecurity
+from protocols.modbus.medium import Tls
 from protocols.modbus.settings import ModbusSettings, SunSpecDer
-from protocols.signals import Bounds, Control, Outcome, Signal
+from protocols.signals import Bounds, Control, Outcome
+from tests.interop import modbus_site
+from tests.interop.modbus_site import BATTERY, HOST, SOLAR, adapter_on
+from tests.protocols.modbus.certificates import Pki, make_pki
 
 pytestmark = [pytest.mark.interop, pytest.mark.sockets]
 
-HOST = "127.0.0.1"
-BATTERY = DeviceSpec("A", 2.5e6, -2.5e6, kind="bess", energy_wh=5e6, initial_w=1e6)
-SOLAR = DeviceSpec("B", 6e6, kind="pv", initial_w=4e6)
-PATIENCE_S = 20.0
 T = TypeVar("T")
 
 
 class Peer:
     """The foreign client, which blocks, in a thread beside our loop."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, **options) -> None:
+        self._port, self._options = port, options
 
     async def ask(self, work: Callable[[SunSpecModbusClientDeviceTCP], T]) -> T:
         return await asyncio.to_thread(self._connected, work)
 
     def _connected(self, work: Callable[[SunSpecModbusClientDeviceTCP], T]) -> T:
-        client = SunSpecModbusClientDeviceTCP(slave_id=1, ipaddr=HOST, ipport=self._port, timeout=5)
+        client = SunSpecModbusClientDeviceTCP(slave_id=1, ipaddr=HOST, ipport=self._port, timeout=5, **self._options)
         try:
             client.scan()
             return work(client)
@@ -45,15 +44,8 @@ class Peer:
 
 @asynccontextmanager
 async def served(spec: DeviceSpec, *, legacy: bool = False) -> AsyncIterator[tuple[SimulatedDevice, int, Peer]]:
-    device = SimulatedDevice(spec, wall())
-    unit = Unit(SunSpecFace(device, lambda: 1.0, legacy=legacy), device.faults)
-    server = ModbusServer(HOST, 0, {1: unit}, device, wall)
-    listening = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(server.run(listening))
-        await listening.wait()
-        yield device, server.port, Peer(server.port)
-        task.cancel()
+    async with modbus_site.served(spec, legacy=legacy) as (device, _, port):
+        yield device, port, Peer(port)
 
 
 async def test_scans_every_model_without_an_error():
@@ -154,21 +146,90 @@ async def test_reads_and_limits_a_legacy_inverter():
 
 
 async def test_sees_what_our_adapter_wrote():
-    async with served(BATTERY) as (_, port, peer), asyncio.TaskGroup() as tasks:
+    async with served(BATTERY) as (_, port, peer):
         settings = ModbusSettings(HOST, (SunSpecDer("A", 2.5e6, -2.5e6),), port, poll_s=0.05)
-        adapter = ModbusAdapter(settings, wall)
-        said: list[Signal] = []
-        task = tasks.create_task(adapter.run(said.extend))
-        async with asyncio.timeout(PATIENCE_S):
-            while not said:  # noqa: ASYNC110 - the adapter's first word is the condition
-                await asyncio.sleep(0.01)
-        now_s = wall()
-        control = Control("c", "A", 1, now_s, now_s + 900, Bounds(None, 1.2e6), fallback=Bounds(None, 0.5e6))
-        assert (await adapter.apply(control)).outcome is Outcome.WRITTEN
+        async with adapter_on(settings) as (adapter, _):
+            now_s = wall()
+            control = Control("c", "A", 1, now_s, now_s + 900, Bounds(None, 1.2e6), fallback=Bounds(None, 0.5e6))
+            assert (await adapter.apply(control)).outcome is Outcome.WRITTEN
 
-        def look(client):
-            controls = client.DERCtlAC[0]
-            return controls.WMaxLimPct.cvalue, controls.WMaxLimPctEna.value, controls.WMaxLimPctRvrt.cvalue
+            def look(client):
+                controls = client.DERCtlAC[0]
+                return controls.WMaxLimPct.cvalue, controls.WMaxLimPctEna.value, controls.WMaxLimPctRvrt.cvalue
 
-        assert await peer.ask(look) == (48.0, 1, 20.0)
-        task.cancel()
+            assert await peer.ask(look) == (48.0, 1, 20.0)
+
+
+# --- Modbus/TCP Security --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("pki"), operator="operator", reader="reader")
+
+
+def security(pki: Pki, *writers: str) -> ServerSecurity:
+    files = (Path(pki.server), Path(pki.server_key), Path(pki.root))
+    return ServerSecurity(*files, frozenset(writers) or None)
+
+
+def shown(pki: Pki, name: str) -> dict[str, object]:
+    """What the foreign client has to be told to show a certificate."""
+    files = {"certfile": getattr(pki, name), "keyfile": getattr(pki, f"{name}_key")}
+    return {"tls": True, "cafile": pki.root, **files}
+
+
+def limit_to_a_third(client):
+    controls = client.DERCtlAC[0]
+    controls.WMaxLimPct.cvalue = 32.0
+    controls.WMaxLimPctEna.value = 1
+    controls.write()
+    controls.read()
+    return controls.WMaxLimPct.cvalue, controls.WMaxLimPctEna.value
+
+
+async def test_scans_and_limits_over_mutual_tls(pki):
+    async with modbus_site.served(BATTERY, security=security(pki)) as (device, _, port):
+        assert await Peer(port, **shown(pki, "client")).ask(limit_to_a_third) == (32.0, 1)
+        assert device.limit.ceiling_w == pytest.approx(0.8e6)
+
+
+async def test_a_role_that_may_only_read_cannot_limit(pki):
+    async with modbus_site.served(BATTERY, security=security(pki, "operator")) as (device, _, port):
+        for name in ("reader", "client"):
+            with pytest.raises(Exception, match="exception: 1"):
+                await Peer(port, **shown(pki, name)).ask(limit_to_a_third)
+            assert device.limit.is_open
+        assert await Peer(port, **shown(pki, "operator")).ask(limit_to_a_third) == (32.0, 1)
+
+
+async def test_a_certificate_of_somebody_else_is_refused(pki, tmp_path):
+    stranger = make_pki(tmp_path)
+    async with modbus_site.served(BATTERY, security=security(pki)) as (device, _, port):
+        options = {**shown(stranger, "client"), "cafile": pki.root}
+        with pytest.raises(Exception, match=r"(?i)error|alert|reset|closed|timeout"):
+            await Peer(port, **options).ask(limit_to_a_third)
+        assert device.limit.is_open
+
+
+async def test_our_adapter_drives_our_device_over_mutual_tls(pki):
+    async with modbus_site.served(BATTERY, security=security(pki, "operator")) as (device, _, port):
+        medium = Tls(pki.operator, pki.operator_key, pki.root)
+        settings = ModbusSettings(HOST, (SunSpecDer("A", 2.5e6, -2.5e6),), port, medium, poll_s=0.05)
+        async with adapter_on(settings) as (adapter, _):
+            now_s = wall()
+            ack = await adapter.apply(Control("c", "A", 1, now_s, now_s + 900, Bounds(None, 1.2e6)))
+            assert ack.outcome is Outcome.WRITTEN
+            assert device.limit.ceiling_w == 1.2e6
+
+
+async def test_our_adapter_is_told_that_its_role_may_not_write(pki):
+    async with modbus_site.served(BATTERY, security=security(pki, "operator")) as (device, _, port):
+        medium = Tls(pki.reader, pki.reader_key, pki.root)
+        settings = ModbusSettings(HOST, (SunSpecDer("A", 2.5e6, -2.5e6),), port, medium, poll_s=0.05)
+        async with adapter_on(settings) as (adapter, _):
+            now_s = wall()
+            ack = await adapter.apply(Control("c", "A", 1, now_s, now_s + 900, Bounds(None, 1.2e6)))
+            assert ack.outcome is Outcome.REJECTED
+            assert "illegal function" in ack.detail
+            assert device.limit.is_open
