@@ -5,16 +5,17 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from dnp3_sim.plant import Plant
-from dnp3_sim.pointmap import MapError, PointMap, at, load
+from dnp3_sim.pointmap import MapError, PointMap, at, find, load
 from dnp3_sim.server import RtuServer
 from protocols.dnp3.outstation import OutstationSession
 from protocols.dnp3.outstation_words import OutstationEvent
 from protocols.dnp3.wire import server_context
 
 _EPILOG = """
+a DER with the points of IEEE 1815.2 comes with the simulator: python -m dnp3_sim der
+
 a map, complete:
 
   outstation: {local: 10, master: 1, unsolicited: true}
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("map", type=Path, metavar="MAP.yaml", help="the point map")
+    parser.add_argument("map", type=find, metavar="MAP.yaml", help="the point map, or `der`: a DER of IEEE 1815.2")
     parser.add_argument("--host", help="address to listen on, instead of the map's")
     parser.add_argument("--port", type=int, help="TCP port, instead of the map's; 0 takes a free one")
     parser.add_argument("--check", action="store_true", help="read the map, say what is in it, and end")

@@ -41,6 +41,17 @@ class Plant:
             if now_s >= until_s:
                 self._set(Kind.BINARY_OUTPUT, index, 0)
 
+    def show(self, kind: Kind, index: int, value: float, *, flags: int = ONLINE) -> None:
+        """Put a value in place from the plant's side, with what mirrors it; a point that the map lacks is left out."""
+        if (kind, index) in self._points:
+            self._hold(kind, index, value, flags)
+            self._mirror(kind, index)
+
+    def value(self, kind: Kind, index: int) -> float:
+        """What a point holds; 0 where the map lacks it."""
+        held = self.database.get(kind, index)
+        return 0.0 if held is None or isinstance(held.value, bytes) else held.value
+
     def select(self, command: Command) -> CommandStatus:
         """Whether there is such an output, and the operation is one that it knows."""
         if self._kind(command) is None:
@@ -87,8 +98,8 @@ class Plant:
             if self.database.get(shown, mirror) is not None:
                 self._hold(shown, mirror, held.value)
 
-    def _hold(self, kind: Kind, index: int, value: float | bytes) -> None:
-        self.database.update(kind, index, value, flags=ONLINE, time_ms=max(0, round(self._now_s * 1000)))
+    def _hold(self, kind: Kind, index: int, value: float | bytes, flags: int = ONLINE) -> None:
+        self.database.update(kind, index, value, flags=flags, time_ms=max(0, round(self._now_s * 1000)))
 
     def _value(self, point: SimPoint) -> float | bytes:
         wave = point.wave

@@ -52,6 +52,9 @@ class PointMap:
     event_capacity: int = 1000
 
 
+MAPS = Path(__file__).parent / "maps"
+"""Maps that come with the simulator, to be named without path and suffix: `der`."""
+
 _SECTIONS = {
     "analog_inputs": Kind.ANALOG_INPUT,
     "analog_outputs": Kind.ANALOG_OUTPUT,
@@ -69,6 +72,12 @@ _POINT_KEYS = {
 _TOP_KEYS = {"outstation", "listen", "csv", *_SECTIONS}
 _LISTEN_KEYS = {"host", "port", "tls", "event_capacity"}
 _OUTSTATION_KEYS = {field.name for field in fields(OutstationSettings)}
+
+
+def find(name: str) -> Path:
+    """A map that comes with the simulator, or a file of one's own."""
+    shipped = MAPS / f"{name}.yaml"
+    return shipped if shipped.is_file() else Path(name)
 
 
 def load(path: Path) -> PointMap:

@@ -45,6 +45,8 @@ class RtuServer:
         """False cuts and refuses connections."""
         self.is_mute = False
         """True leaves requests without an answer."""
+        self.late_s = 0.0
+        """How long octets of the master lie about before they are looked at."""
         self._session, self._now, self._host, self._context = session, now, host, context
         self._tick, self._tick_s, self._heard = tick, tick_s, heard
         self._wire: Wire | None = None
@@ -89,7 +91,10 @@ class RtuServer:
 
     def _accept(self) -> Wire:
         def received(data: bytes) -> None:
-            self._received(wire, data)
+            if self.late_s:
+                asyncio.get_running_loop().call_later(self.late_s, self._received, wire, data)
+            else:
+                self._received(wire, data)
 
         wire = _Accepted(received, self._opened)
         return wire

@@ -3,8 +3,12 @@
 import pytest
 
 from dnp3_sim.__main__ import _EPILOG, main
-from dnp3_sim.pointmap import MapError, load
+from dnp3_sim.pointmap import MapError, find, load
 from protocols.dnp3.layouts import Kind
+from protocols.dnp3.plan import outputs as named_outputs
+from protocols.dnp3.plan import place_of
+from protocols.dnp3.profile import der_inputs, der_points
+from protocols.points import Quantity
 
 EXAMPLE = _EPILOG.split("complete:")[1].split("kinds:")[0]
 
@@ -74,3 +78,19 @@ def test_the_help_shows_a_whole_map(capsys):
         main(["--help"])
     assert caught.value.code == 0
     assert "a map, complete:" in capsys.readouterr().out
+
+
+def test_the_map_of_a_der_comes_with_the_simulator_and_shows_every_output_on_an_input():
+    found = load(find("der"))
+    places = {(p.config.kind, p.config.index) for p in found.points}
+    shown = {Kind.ANALOG_OUTPUT: Kind.ANALOG_INPUT, Kind.BINARY_OUTPUT: Kind.BINARY_INPUT}
+    outputs = [p for p in found.points if p.config.kind in shown]
+    assert len(outputs) > 90
+    for output in outputs:
+        (mirror,) = output.mirrors
+        assert (shown[output.config.kind], mirror) in places
+        assert not output.config.in_class_0
+    needed = der_points("A", 1.0, -1.0)
+    assert {(k, i) for k, i in map(place_of, named_outputs(needed).values())} <= places
+    assert {(i.kind, i.index) for i in der_inputs("A", frozenset(Quantity))} <= places
+    assert main(["der", "--check"]) == 0
