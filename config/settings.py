@@ -193,7 +193,51 @@ class MqttEndpoint(Section):
     key_file: str = ""
 
 
-Endpoint = Annotated[ModbusEndpoint | Ieee20305Endpoint | OpcUaEndpoint | MqttEndpoint, Field(discriminator="protocol")]
+LinkAddress = Annotated[int, Field(ge=0, le=65_519)]
+"""DNP3 link address; those above are reserved."""
+
+
+class Dnp3Endpoint(Section):
+    """A DNP3 outstation: a DER with the map of IEEE 1815.2, or an RTU whose `points` name its inputs."""
+
+    protocol: Literal["dnp3"]
+    host: str
+    port: TcpPort = 20_000
+    """19999 is registered for DNP3 over TLS."""
+    outstation: LinkAddress = 10
+    master: LinkAddress = 1
+    """Link address of the gateway."""
+    poll_s: Seconds = 1
+    """How often events are asked for, whether or not the outstation also sends them by itself."""
+    integrity_s: Seconds = 3600
+    """How often every value is read."""
+    timeout_s: Seconds = 2
+    unsolicited: bool = True
+    """Let the outstation send events by itself."""
+    time_sync: Literal["lan", "non_lan", "none"] = "lan"
+    """How the outstation is given the time when it asks for it."""
+    select: bool = True
+    """Select before operate; false operates directly."""
+    floor: bool = True
+    """Devices: takes a lower limit (AO88). Some take no negative one."""
+    switch_status: Literal["inputs", "outputs"] = "inputs"
+    """Devices: switches are read back from BI69 and BI70, or from their own output status."""
+    fallback_output: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    """Devices: analog output for the limit that the device falls back to, in 0.1 %. The map of IEEE 1815.2 has
+    none: where absent, what the device falls back to is set at the device itself."""
+    tls: bool = False
+    ca_file: str = ""
+    """PEM file of the authority that vouches for the outstation; as certificate and key, required with `tls`."""
+    certificate_file: str = ""
+    """PEM file with our own certificate."""
+    key_file: str = ""
+    server_name: str = ""
+    """Name that the outstation's certificate bears; empty: `host`."""
+
+
+Endpoint = Annotated[
+    ModbusEndpoint | Ieee20305Endpoint | OpcUaEndpoint | MqttEndpoint | Dnp3Endpoint, Field(discriminator="protocol")
+]
 
 
 class Connection(Section):
@@ -251,7 +295,8 @@ class MappedPoint(Section):
     point: Annotated[str, Field(pattern=r"^[^.]+\.[a-z_]+(\.(a|b|c|n))?$")]
     """For example `L12.current_a` or `B4.voltage_pu`."""
     address: str | int
-    """Holding register (Modbus), NodeId (OPC UA) or topic below the prefix (MQTT)."""
+    """Holding register (Modbus), NodeId (OPC UA), topic below the prefix (MQTT), or kind and index of a DNP3 point:
+    `AI7` analog input, `BI` binary, `DBI` double-bit, `CTR` counter, `AO` and `BO` status of an output."""
     encoding: Literal["int16", "uint16", "int32", "uint32", "float32"] = "float32"
     scale: float = 1
     """Multiplies the raw value to give the point's unit."""

@@ -30,10 +30,11 @@ from gateway.narrate import Narrator
 from gateway.parties import http
 from gateway.snapshot import Image
 from gateway.supervise import supervised
+from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua
 from gateway.translate import facts as translate
-from gateway.translate import ieee2030_5, modbus, mqtt, opcua
 from gateway.workers import ClusterWorkers, LocalWorkers, Workers, WorkersError
 from ieee2030_5.adapter import UtilityServer
+from protocols.dnp3.adapter import Dnp3Adapter
 from protocols.modbus.adapter import ModbusAdapter
 from protocols.mqtt.adapter import MqttAdapter
 from protocols.opcua.adapter import OpcUaAdapter
@@ -157,6 +158,7 @@ def build_adapters(zone: ZoneFile, now: Now, journal: Journal) -> list[Adapter]:
         *(ModbusAdapter(settings, now) for settings in modbus.settings(zone)),
         *(OpcUaAdapter(settings, now) for settings in opcua.settings(zone)),
         *(MqttAdapter(settings, now) for settings in mqtt.settings(zone, os.environ)),
+        *(Dnp3Adapter(settings, now) for settings in dnp3.settings(zone)),
     ]
     try:
         settings = ieee2030_5.settings(zone)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from config.checks.finding import Finding, Subject
 from config.settings import (
+    Dnp3Endpoint,
     Endpoint,
     Ieee20305Endpoint,
     ModbusEndpoint,
@@ -90,7 +91,14 @@ def simulated_are_local(subject: Subject) -> Iterator[Finding]:
             )
 
 
-_SHARES = {"modbus": "unit", "mqtt": "topic", "opcua": "node", "http": "path", "own": "port"}
+_SHARES = {
+    "dnp3": "connection, which DNP3 does not share",
+    "modbus": "unit",
+    "mqtt": "topic",
+    "opcua": "node",
+    "http": "path",
+    "own": "port",
+}
 
 
 def _clash(one: _Server, other: _Server) -> bool:
@@ -125,6 +133,8 @@ def _endpoint_server(path: tuple[str, ...], label: str, endpoint: Endpoint) -> I
             address = _address(url)
             if address is not None:
                 yield _Server(path, label, *address, "opcua", node or label)
+        case Dnp3Endpoint(host=host, port=port):
+            yield _Server(path, label, _machine(host), port, "dnp3", "")
         case Ieee20305Endpoint():
             pass  # a client of ours: it listens nowhere
 
@@ -140,7 +150,7 @@ def _urls(zone: ZoneFile) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _host_of(endpoint: Endpoint) -> str | None:
     match endpoint:
-        case ModbusEndpoint(host=host) | MqttEndpoint(host=host):
+        case ModbusEndpoint(host=host) | MqttEndpoint(host=host) | Dnp3Endpoint(host=host):
             return _machine(host)
         case OpcUaEndpoint(url=url):
             return (_address(url) or (None, 0))[0]

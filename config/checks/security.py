@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from config.checks.finding import Finding, Subject
 from config.document import is_file
 from config.file_names import ENDPOINT_FILES, security_files
-from config.settings import Endpoint, MqttEndpoint, OpcUaEndpoint, ZoneFile
+from config.settings import Dnp3Endpoint, Endpoint, MqttEndpoint, OpcUaEndpoint, ZoneFile
 
 OPCUA_POLICIES = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
 OPCUA_MODES = ("Sign", "SignAndEncrypt")
@@ -40,9 +40,16 @@ def security_is_complete(subject: Subject) -> Iterator[Finding]:
             case MqttEndpoint(certificate_file=certificate, key_file=key) if bool(certificate) != bool(key):
                 present, absent = ("certificate_file", "key_file") if certificate else ("key_file", "certificate_file")
                 yield Finding((*path, present), f"{path[1]} has `{present}` without `{absent}`", "give both or neither")
-            case MqttEndpoint(tls=False, ca_file=authorities, certificate_file=certificate) if (
-                authorities or certificate
-            ):
+            case Dnp3Endpoint(tls=True) if not (endpoint.ca_file and endpoint.certificate_file and endpoint.key_file):
+                yield Finding(
+                    (*path, "tls"),
+                    f"{path[1]} has `tls` without all of `ca_file`, `certificate_file` and `key_file`",
+                    "give all three: DNP3 over TLS is mutual",
+                )
+            case (
+                MqttEndpoint(tls=False, ca_file=authorities, certificate_file=certificate)
+                | Dnp3Endpoint(tls=False, ca_file=authorities, certificate_file=certificate)
+            ) if authorities or certificate:
                 key = "ca_file" if authorities else "certificate_file"
                 yield Finding((*path, key), f"{path[1]} has `{key}`, but `tls` is false", "write tls: true")
 

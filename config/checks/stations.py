@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from re import fullmatch
 
 from config.checks.finding import Finding, Subject
 from config.faults import listed, suggestion
@@ -26,6 +27,8 @@ QUANTITIES = frozenset(
 )
 """The words of `protocols.points.Quantity`, which this room may not import; a test compares them."""
 
+DNP3_POINT = r"(AI|BI|DBI|CTR|AO|BO)(\d{1,5})"
+"""Kind and index, as `protocols.dnp3.settings` reads them; a test compares them."""
 _REGISTERS = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2}
 
 
@@ -52,8 +55,10 @@ def addresses_fit(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 ("stations", station_id, "endpoint", "protocol"),
                 f"station {station_id} cannot be an IEEE 2030.5 client",
-                "use modbus, opcua or mqtt",
+                "use modbus, opcua, mqtt or dnp3",
             )
+        elif station.endpoint.protocol == "dnp3":
+            yield from _dnp3_points(station_id, station)
         elif station.endpoint.protocol == "modbus":
             yield from _registers(station_id, station)
         else:
@@ -88,6 +93,24 @@ def _registers(station_id: str, station: Station) -> Iterator[Finding]:
                 "move one of them",
             )
         owner.update(dict.fromkeys(registers, mapped.point))
+
+
+def _dnp3_points(station_id: str, station: Station) -> Iterator[Finding]:
+    """Addresses that are no kind and index, and inputs claimed twice."""
+    owner: dict[tuple[str, int], str] = {}
+    for index, mapped in enumerate(station.points):
+        found = fullmatch(DNP3_POINT, str(mapped.address))
+        if found is None or int(found[2]) > 65_535:
+            wanted = "kind and index of a DNP3 point, as AI7, BI3, DBI2, CTR0, AO1 or BO1"
+            yield _address_fault(station_id, index, mapped, wanted)
+            continue
+        place = found[1], int(found[2])
+        if owner.setdefault(place, mapped.point) != mapped.point:
+            yield Finding(
+                ("stations", station_id, "points", index, "address"),
+                f"{station_id}: `{mapped.point}` and `{owner[place]}` are both at {mapped.address}",
+                "move one of them",
+            )
 
 
 def _address_fault(station_id: str, index: int, mapped: MappedPoint, wanted: str) -> Finding:

@@ -14,6 +14,7 @@ from config.schema import published_schema
 from config.settings import (
     Asset,
     Device,
+    Dnp3Endpoint,
     Endpoint,
     Ieee20305Endpoint,
     ModbusEndpoint,
@@ -150,6 +151,9 @@ def _where(endpoint: Endpoint) -> str:
             return f"opcua {endpoint.url} {endpoint.node}".rstrip()
         case MqttEndpoint():
             return f"mqtt {endpoint.host}:{endpoint.port} {endpoint.topic}"
+        case Dnp3Endpoint():
+            over = " over TLS" if endpoint.tls else ""
+            return f"dnp3 {endpoint.host}:{endpoint.port} outstation {endpoint.outstation}{over}"
         case Ieee20305Endpoint():
             return f"ieee2030_5 {endpoint.lfdi or endpoint.certificate}"
 

@@ -99,7 +99,7 @@ def poll_s(source: Device | Station) -> float:
     """How often a fresh value of a device or station may be expected, s."""
     endpoint = source.endpoint
     match endpoint.protocol:
-        case "modbus":
+        case "modbus" | "dnp3":
             return endpoint.poll_s
         case "ieee2030_5":
             return endpoint.poll_s if endpoint.post_s is None else endpoint.post_s

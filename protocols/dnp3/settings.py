@@ -1,12 +1,35 @@
 """What the DNP3 adapter has to be told: one outstation, the values read from it and the DERs controlled through it."""
 
 from dataclasses import dataclass, field
+from re import fullmatch
 
 from protocols.dnp3.commands import AnalogForm
 from protocols.dnp3.layouts import Kind
 from protocols.dnp3.master_words import MasterSettings
 from protocols.points import Point
 from protocols.signals import Bounds
+
+LETTERS = {
+    "AI": Kind.ANALOG_INPUT,
+    "BI": Kind.BINARY_INPUT,
+    "DBI": Kind.DOUBLE_BIT_INPUT,
+    "CTR": Kind.COUNTER,
+    "AO": Kind.ANALOG_OUTPUT,
+    "BO": Kind.BINARY_OUTPUT,
+}
+"""Kinds of points as people write them."""
+
+
+def place_at(text: str) -> tuple[Kind, int]:
+    """Kind and index of `AI7`.
+
+    Raises:
+        ValueError: It is no such address.
+    """
+    found = fullmatch(r"([A-Z]+)([0-9]{1,5})", text)
+    if found is None or found[1] not in LETTERS or int(found[2]) > 0xFFFF:
+        raise ValueError(f"{text!r} is no DNP3 point; write {', '.join(LETTERS)} with an index, as AI7")
+    return LETTERS[found[1]], int(found[2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """What types cannot say: each check finds its fault in a zone that is otherwise good, and says what to do."""
 
 from pathlib import Path
+from re import fullmatch
 
 import pytest
 
 from config.checks.security import OPCUA_MODES, OPCUA_POLICIES
-from config.checks.stations import QUANTITIES
+from config.checks.stations import DNP3_POINT, QUANTITIES
 from config.loader import ConfigError, load
 from config.schema import zone_schema
 from config.type_faults import PATTERN_REMEDIES
+from protocols.dnp3.settings import LETTERS, place_at
 from protocols.opcua import settings as opcua
 from protocols.points import Quantity
 
@@ -27,7 +29,40 @@ PLANT = (
 )
 STATION = "endpoint: {protocol: mqtt, host: 127.0.0.1, topic: s}"
 
+OUTSTATION = "protocol: dnp3, host: 127.0.0.1, port: 20000"
+RTU = f"{{SCADA: {{endpoint: {{{OUTSTATION}}}, points: "
+
 CASES = {
+    "a DNP3 address without a kind": (
+        f"stations: {RTU}[{{point: L12.current_a, address: 7}}]}}}}",
+        "SCADA: `L12.current_a` has the address 7",
+        "write kind and index of a DNP3 point, as AI7, BI3, DBI2, CTR0, AO1 or BO1",
+    ),
+    "a DNP3 index beyond 16 bits": (
+        f"stations: {RTU}[{{point: L12.current_a, address: AI65536}}]}}}}",
+        "SCADA: `L12.current_a` has the address 'AI65536'",
+        "write kind and index of a DNP3 point, as AI7, BI3, DBI2, CTR0, AO1 or BO1",
+    ),
+    "two values at one DNP3 point": (
+        f"stations: {RTU}[{{point: L12.current_a, address: AI7}}, {{point: L11.current_a, address: AI7}}]}}}}",
+        "SCADA: `L11.current_a` and `L12.current_a` are both at AI7",
+        "move one of them",
+    ),
+    "two outstations on one address": (
+        f"devices: {{A: {{endpoint: {{{OUTSTATION}}}}}, B: {{endpoint: {{{OUTSTATION}, outstation: 2}}}}}}",
+        "device B is on port 20000 of this machine, as is device A with the same connection, which DNP3 does not share",
+        "give one of them another address",
+    ),
+    "DNP3 over TLS without a key": (
+        f"devices: {{A: {{endpoint: {{{OUTSTATION}, tls: true, ca_file: {BASE}, certificate_file: {BASE}}}}}}}",
+        "A has `tls` without all of `ca_file`, `certificate_file` and `key_file`",
+        "give all three: DNP3 over TLS is mutual",
+    ),
+    "DNP3 certificates without TLS": (
+        f"devices: {{A: {{endpoint: {{{OUTSTATION}, ca_file: {BASE}}}}}}}",
+        "A has `ca_file`, but `tls` is false",
+        "write tls: true",
+    ),
     "an unknown owner": (
         "devices: {A: {owner: AGENT_AA}}",
         "A is owned by `AGENT_AA`, who is not a party",
@@ -253,7 +288,7 @@ CASES = {
     "a station that would be a client": (
         f"stations: {{SCADA: {{endpoint: {{{CLIENT}, lfdi: {LFDI}}}}}}}",
         "station SCADA cannot be an IEEE 2030.5 client",
-        "use modbus, opcua or mqtt",
+        "use modbus, opcua, mqtt or dnp3",
     ),
     "a start beyond the nameplate": (
         "testbed: {initial_mw: {A: 3}}",
@@ -293,6 +328,12 @@ def test_units_on_one_wire_topics_on_one_broker_and_nodes_on_one_server_share_a_
 
 def test_the_words_of_opc_ua_security_are_those_of_the_adapter():
     assert (OPCUA_POLICIES, OPCUA_MODES) == (opcua.POLICIES, opcua.MODES)
+
+
+def test_the_addresses_of_dnp3_points_are_those_of_the_adapter():
+    assert {place_at(f"{letters}0")[0] for letters in LETTERS if fullmatch(DNP3_POINT, f"{letters}0")} == set(
+        LETTERS.values()
+    )
 
 
 def test_the_quantities_are_those_of_the_port():

@@ -1,10 +1,15 @@
 """S01 and S04 over real sockets on each protocol: nothing but an endpoint of the zone file differs."""
 
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway import clock
+from gateway.historian import TelemetryReader
+from gateway.translate.points import point_of
 from tests.scenarios.live import free_ports, live, until
 
 pytestmark = pytest.mark.sockets
@@ -21,10 +26,11 @@ def endpoint(protocol: str, device: str) -> dict[str, Any]:
         "opcua": {"protocol": "opcua", "url": f"opc.tcp://127.0.0.1:{port}", "node": f"ns=2;s={device}"},
         "mqtt": {"protocol": "mqtt", "host": "127.0.0.1", "port": port, "topic": f"r1/{device}"},
         "ieee2030_5": {"protocol": "ieee2030_5", "poll_s": 10},
+        "dnp3": {"protocol": "dnp3", "host": "127.0.0.1", "port": port},
     }[protocol]
 
 
-PROTOCOLS = ["modbus", "opcua", "mqtt", "ieee2030_5"]
+PROTOCOLS = ["modbus", "opcua", "mqtt", "ieee2030_5", "dnp3"]
 ALONE: dict[str, Any] = {"C": None, "D": None, "E": None}
 """The other devices of the zone stay away: the full zone is played by the demonstration."""
 
@@ -71,3 +77,26 @@ async def test_s04_over(protocol: str, tmp_path: Path) -> None:
             assert await field.point("B4.voltage_pu") == pytest.approx(1.05, abs=VOLTAGE_PU)
             await gateway.says("command.completed", resource="B", outcome="verified")
             assert await field.point("T1.tap_position") == -3
+
+
+async def test_s01_with_the_battery_and_the_scada_over_dnp3(tmp_path: Path) -> None:
+    zone = {"devices": {**ALONE, "B": {"endpoint": endpoint("modbus", "B")}}}
+    async with live(tmp_path, "r1_short_dnp3.yaml", **zone) as field, field.gateway() as gateway:
+        await gateway.says("snapshot.complete", 60)
+        await field.tell("dispatch", resource="A", power_mw=2.0)
+        limit = await gateway.says("limit.issue", resource="A")
+        assert limit["mw"] == pytest.approx(1.20, abs=LIMIT_MW)
+
+        async def arrived() -> bool:
+            return await field.power_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)
+
+        await until(arrived, 30)
+
+        async def measured(name: str) -> bool:
+            point, end_s = point_of(name), clock.wall()
+            with closing(TelemetryReader.open(tmp_path / "telemetry.sqlite")) as reader:
+                found = reader.query(point, end_s - 60, end_s)
+            return bool(found) and found[-1].value == pytest.approx(await field.point(name), rel=1e-3)
+
+        for name in ("L12.current_a", "B4.voltage_pu", "TD1.active_power_w", "SW12.switch_closed", "T1.tap_position"):
+            await until(partial(measured, name), 20)

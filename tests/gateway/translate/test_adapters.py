@@ -2,7 +2,10 @@
 
 import pytest
 
-from gateway.translate import ieee2030_5, modbus, mqtt, opcua
+from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua
+from protocols.dnp3.layouts import Kind
+from protocols.dnp3.master_words import TimeSync
+from protocols.dnp3.settings import MappedInput, Tls
 from protocols.modbus.settings import SunSpecDer
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds
@@ -65,3 +68,38 @@ def test_a_2030_5_client_is_known_by_its_lfdi_or_its_certificate():
 def test_a_missing_certificate_is_an_error_that_names_it(tmp_path):
     with pytest.raises(OSError, match=r"B\.pem"):
         ieee2030_5.settings(zone(ieee2030_5={"certificates": str(tmp_path)}))
+
+
+OUTSTATION = {"protocol": "dnp3", "host": "10.0.0.2", "port": 20000, "outstation": 21, "master": 3}
+
+
+def test_dnp3_has_one_connection_per_outstation():
+    station = {"SCADA": {"endpoint": {**OUTSTATION, "host": "10.0.0.3"}, "points": [
+        {"point": "L12.current_a", "address": "AI4", "scale": 0.1}, {"point": "SWT.switch_closed", "address": "DBI0"},
+    ]}}  # fmt: skip
+    device, rtu = dnp3.settings(zone({"A": {"endpoint": OUTSTATION}}, stations=station))
+    assert (device.host, device.port, device.master.outstation, device.master.local) == ("10.0.0.2", 20000, 21, 3)
+    assert ([der.resource for der in device.ders], device.resources) == (["A"], {"A"})
+    assert (device.fallback, device.master.event_poll_s) == (Bounds(None, 0.5e6), 1)
+    assert Quantity.STATE_OF_CHARGE_PU in {mapped.point.quantity for mapped in device.inputs}
+    assert rtu.ders == ()
+    assert rtu.inputs == (
+        MappedInput(Point("L12", Quantity.CURRENT_A), Kind.ANALOG_INPUT, 4, 0.1),
+        MappedInput(Point("SWT", Quantity.SWITCH_CLOSED), Kind.DOUBLE_BIT_INPUT, 0),
+    )
+
+
+def test_a_dnp3_device_differs_from_the_map_where_its_endpoint_says_so():
+    odd = {**OUTSTATION, "floor": False, "switch_status": "outputs", "fallback_output": 900, "time_sync": "non_lan"}
+    (settings,) = dnp3.settings(zone({"A": {"endpoint": {**odd, "select": False, "unsolicited": False}}}))
+    (der,) = settings.ders
+    assert der.floor is None
+    assert der.limit_enable.readback_kind is der.target_enable.readback_kind is Kind.BINARY_OUTPUT
+    assert (der.fallback_ceiling.output, der.fallback_ceiling.unit) == (900, 2500)
+    assert (settings.select, settings.master.unsolicited, settings.master.time_sync) == (False, False, TimeSync.NON_LAN)
+
+
+def test_dnp3_over_tls_is_mutual():
+    secured = {**OUTSTATION, "tls": True, "ca_file": "/c", "certificate_file": "/m", "key_file": "/k"}
+    (settings,) = dnp3.settings(zone({"A": {"endpoint": {**secured, "server_name": "rtu"}}}))
+    assert settings.tls == Tls("/m", "/k", "/c", server_name="rtu")
