@@ -1,4 +1,4 @@
-"""Who gets how much of what linear constraints leave: linear programmes in HiGHS, lexicographic by policy.
+"""Who gets how much of what linear constraints leave: linear programmes, lexicographic by policy.
 
 Each member moves along a share between 0 (gives way entirely) and 1 (as requested). Tiers are filled one
 after the other, the most protected first. Inside a tier all members rise together until a constraint
@@ -9,10 +9,10 @@ where a step of the common level is the same share of each, an equal cap where i
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
-from scipy.sparse import csc_array
+from scipy.sparse import csr_array
 
+from grid_engine.lp import Programme, maximise
 from grid_engine.model import FloatArray, IntArray
 
 _TIGHT = 1e-9
@@ -86,31 +86,6 @@ def _highest_level(
     cost = np.zeros(n_column)
     cost[0] = 1.0
     left = np.concatenate([room - effect[:, given] @ share[given], np.zeros(len(rising))])
-    solved = _maximise(cost, upper, matrix, left)
-    return None if solved is None else (float(solved[0][0]), solved[1][:n_row])
-
-
-def _maximise(
-    cost: FloatArray, upper: FloatArray, matrix: FloatArray, room: FloatArray
-) -> tuple[FloatArray, FloatArray] | None:
-    """Solution and row prices of max cost·x with 0 <= x <= upper and matrix·x <= room; None where infeasible."""
-    sparse = csc_array(matrix)
-    n_row, n_column = matrix.shape
-    problem = highspy.HighsLp()
-    problem.num_col_, problem.num_row_ = n_column, n_row
-    problem.sense_ = highspy.ObjSense.kMaximize
-    problem.col_cost_, problem.col_lower_, problem.col_upper_ = cost, np.zeros(n_column), upper
-    problem.row_lower_, problem.row_upper_ = np.full(n_row, -highspy.kHighsInf), room
-    problem.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    problem.a_matrix_.start_ = sparse.indptr
-    problem.a_matrix_.index_ = sparse.indices
-    problem.a_matrix_.value_ = sparse.data
-    solver = highspy.Highs()
-    solver.silent()
-    solver.setOptionValue("threads", 1)
-    solver.passModel(problem)
-    solver.run()
-    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    solution = solver.getSolution()
-    return np.array(solution.col_value), np.maximum(np.array(solution.row_dual), 0.0)
+    unbounded = np.full(len(left), -np.inf)
+    found = maximise(Programme(cost, np.zeros(n_column), upper, csr_array(matrix), unbounded, left))
+    return (float(found.x[0]), np.maximum(found.price[:n_row], 0.0)) if found.optimal else None
