@@ -9,10 +9,12 @@ element along its first axis. SI units; what is in per unit says of what. Nothin
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from grid_engine import results
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -39,16 +41,11 @@ class Terminal(IntEnum):
     """Second leg, opposite to the first."""
 
 
+Season = results.Season
+"""When a rating holds."""
+
 TERMINAL_NAMES = ("a", "b", "c", "n", "s1", "s2")
 """By `Terminal`, as people and studies write them."""
-
-
-class Season(StrEnum):
-    """When a rating holds."""
-
-    SUMMER = "summer"
-    WINTER = "winter"
-    SHOULDER = "shoulder"
 
 
 class NetworkError(Exception):
