@@ -1,0 +1,145 @@
+"""Loads and injections as branches between two nodes whose power follows a law of voltage.
+
+With m the voltage across a pair over its nominal one, held inside the band, what is injected is the
+pair's power times f(m) * (v/m)², as `model.Loads` says it; everything here works with f(m) / m², the
+factor of a constant admittance. Currents are those injected into the first node, drawn from the second.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from grid_engine.model import ABSENT, ComplexArray, FloatArray, IntArray, Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Branches between two nodes; all arrays have one entry per branch along their first axis."""
+
+    first: IntArray
+    """Shape (n,): node of the network, or `EARTH`."""
+    second: IntArray
+    nominal_v: FloatArray
+    """Across the branch."""
+    zip_p: FloatArray
+    """Shape (n, 3): parts of constant impedance, current and power."""
+    zip_q: FloatArray
+    exponent: FloatArray
+    """Shape (n, 2): of active and reactive power; not a number where the parts above hold."""
+    band_pu: FloatArray
+    """Shape (n, 2)."""
+    low_pu: FloatArray
+
+    @property
+    def size(self) -> int:
+        """Number of branches."""
+        return len(self.first)
+
+
+def load_pairs(network: Network) -> tuple[Pairs, IntArray]:
+    """Branches of the loads, one load after the other, and which load (n_pair,) each belongs to."""
+    loads = network.loads
+    there = np.all(loads.node != ABSENT, axis=2)
+    owner = np.repeat(np.arange(len(loads.ids)), 3)[there.ravel()]
+    pairs = Pairs(
+        first=loads.node[there][:, 0],
+        second=loads.node[there][:, 1],
+        nominal_v=loads.nominal_v[owner],
+        zip_p=loads.zip_p[owner],
+        zip_q=loads.zip_q[owner],
+        exponent=loads.exponent[owner],
+        band_pu=loads.band_pu[owner],
+        low_pu=loads.low_pu[owner],
+    )
+    return pairs, owner
+
+
+def load_power(network: Network) -> ComplexArray:
+    """Shape (n_pair,): volt-amperes that the branches of `load_pairs` inject at nominal voltage, so mostly negative."""
+    loads = network.loads
+    there = np.all(loads.node != ABSENT, axis=2)
+    return np.asarray(-np.where(loads.in_service[:, None], loads.power_va, 0)[there])
+
+
+def unit_pairs(network: Network) -> tuple[Pairs, IntArray]:
+    """Branches of the units, one unit after the other, and which unit (n_pair,) each belongs to."""
+    units = network.units
+    there = np.all(units.node != ABSENT, axis=2)
+    owner = np.repeat(np.arange(len(units.ids)), 3)[there.ravel()]
+    return constant_power(units.node[there][:, 0], units.node[there][:, 1]), owner
+
+
+def unit_power(network: Network) -> ComplexArray:
+    """Shape (n_pair,): volt-amperes that the branches of `unit_pairs` inject."""
+    units = network.units
+    there = np.all(units.node != ABSENT, axis=2)
+    share = np.where(units.in_service, units.power_va, 0) / np.maximum(there.sum(axis=1), 1)
+    return np.asarray(np.repeat(share, 3)[there.ravel()])
+
+
+def constant_power(first: IntArray, second: IntArray) -> Pairs:
+    """Branches whose power does not depend on voltage, such as those of inverters; `EARTH` may be an end."""
+    n = len(first)
+    return Pairs(
+        first=np.asarray(first, dtype=np.int64),
+        second=np.asarray(second, dtype=np.int64),
+        nominal_v=np.ones(n),
+        zip_p=np.tile([0.0, 0.0, 1.0], (n, 1)),
+        zip_q=np.tile([0.0, 0.0, 1.0], (n, 1)),
+        exponent=np.full((n, 2), np.nan),
+        band_pu=np.tile([0.0, np.inf], (n, 1)),
+        low_pu=np.zeros(n),
+    )
+
+
+def joined(*parts: Pairs) -> Pairs:
+    """All branches of `parts`, one part after the other."""
+    return Pairs(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Pairs)})
+
+
+def factors(pairs: Pairs, voltage: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Active and reactive f(m) / m² at voltages (n_pair, n_case) over nominal."""
+    return _factor(pairs, 0, voltage), _factor(pairs, 1, voltage)
+
+
+def slopes(pairs: Pairs, voltage: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """How `factors` change with the voltage over nominal."""
+    return _slope(pairs, 0, voltage), _slope(pairs, 1, voltage)
+
+
+def _factor(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
+    lowest, highest, low = pairs.band_pu[:, :1], pairs.band_pu[:, 1:], pairs.low_pu[:, None]
+    inside = _inside(pairs, part, np.clip(voltage, lowest, highest))
+    start, rise = _ramp(pairs, part)
+    below = np.where(voltage < low, 1.0, start / voltage + rise)
+    return np.where((voltage < lowest) & (low > 0), below, inside)
+
+
+def _slope(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
+    lowest, highest, low = pairs.band_pu[:, :1], pairs.band_pu[:, 1:], pairs.low_pu[:, None]
+    parts, exponent = _parts(pairs, part), pairs.exponent[:, part, None]
+    by_parts = -parts[1] / voltage**2 - 2 * parts[2] / voltage**3
+    inside = np.where(np.isnan(exponent), by_parts, (exponent - 2) * voltage ** (exponent - 3))
+    start, _ = _ramp(pairs, part)
+    below = np.where((voltage < low) | (low <= 0), 0.0, -start / voltage**2)
+    return np.where(voltage < lowest, below, np.where(voltage > highest, 0.0, inside))
+
+
+def _inside(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
+    parts, exponent = _parts(pairs, part), pairs.exponent[:, part, None]
+    by_parts = parts[0] + parts[1] / voltage + parts[2] / voltage**2
+    return np.where(np.isnan(exponent), by_parts, voltage ** (exponent - 2))
+
+
+def _ramp(pairs: Pairs, part: int) -> tuple[FloatArray, FloatArray]:
+    """Current over nominal between `low_pu` and the band is start + rise * voltage."""
+    lowest, low = pairs.band_pu[:, :1], pairs.low_pu[:, None]
+    used = (low > 0) & (lowest > low)
+    at_lowest = lowest * _inside(pairs, part, np.where(used, lowest, 1.0))
+    rise = np.where(used, at_lowest - low, 0.0) / np.where(used, lowest - low, 1.0)
+    return low * (1 - rise), rise
+
+
+def _parts(pairs: Pairs, part: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    table = (pairs.zip_p, pairs.zip_q)[part]
+    return table[:, :1], table[:, 1:2], table[:, 2:]
