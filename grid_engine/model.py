@@ -160,11 +160,14 @@ class Transformers:
     reactance_pu: FloatArray
     """Shape (n, w, w): leakage between two windings, symmetric, diagonal zero."""
     magnetising_pu: ComplexArray
-    """Shape (n,): admittance g - jb of the core, g, b >= 0; it sits across the last winding."""
+    """Shape (n,): admittance g - jb of the core, g, b >= 0; it sits across the coils of winding 1."""
     float_va: FloatArray
-    """Shape (n,): reactive power of the small shunts that pin coils nobody earths, at rated voltage, per coil end."""
+    """Shape (n, w, 2): reactive power that the small shunt at either end of each coil draws at rated voltage.
+
+    They pin coils that nobody earths.
+    """
     fixed_tap_pu: FloatArray
-    """Shape (n, w): ratio of windings without a tap changer to their `rated_v`."""
+    """Shape (n, w): turns of each winding over those of its `rated_v`, a tap changer being at neutral."""
     tap_winding: IntArray
     """Shape (n,): the winding that the tap changer is on, -1 where there is none."""
     tap: IntArray
@@ -172,7 +175,7 @@ class Transformers:
     tap_min: IntArray
     tap_max: IntArray
     tap_step_pct: FloatArray
-    """Of `rated_v`, per step: the tapped winding has rated_v * (1 + (tap - neutral) * step / 100)."""
+    """Of `rated_v`, per step: the tapped winding has rated_v * (fixed_tap_pu + (tap - neutral) * step / 100)."""
     in_service: BoolArray
     ratings: Ratings
 

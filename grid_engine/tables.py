@@ -64,6 +64,7 @@ _TRAILING: Mapping[tuple[type, str], tuple[int | str, ...]] = {
     (Transformers, "node"): _COIL,
     **dict.fromkeys([(Transformers, c) for c in ("rated_v", "resistance_pu", "fixed_tap_pu")], ("w",)),
     (Transformers, "reactance_pu"): ("w", "w"),
+    (Transformers, "float_va"): ("w", 2),
     **dict.fromkeys([(SequenceTransformers, "hv_node"), (SequenceTransformers, "lv_node")], (3,)),
     (Shunts, "node"): ("s",),
     (Shunts, "admittance_s"): ("s", "s"),
