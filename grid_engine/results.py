@@ -31,6 +31,19 @@ class Reason(StrEnum):
     PREEXISTING = "PREEXISTING"
 
 
+class Quality(StrEnum):
+    """How far a value may be trusted; the same words as those of the field."""
+
+    GOOD = "good"
+    STALE = "stale"
+    """Older than it may be; never used silently."""
+    ESTIMATED = "estimated"
+    """Not measured, but computed from what was."""
+    SUBSTITUTED = "substituted"
+    """Measured, found wrong, and replaced."""
+    BAD = "bad"
+
+
 class Policy(StrEnum):
     """Who gives way when several resources share a constraint."""
 
@@ -201,6 +214,12 @@ class Study:
     season: Season = Season.SUMMER
     estimated: tuple[str, ...] = ()
     """Buses whose loads or measurements are estimates: margins of what they influence are 10 points wider."""
+    forecast_id: str = ""
+    """Which issue of forecasts the powers above come from; empty where none was used."""
+    forecast_model: str = ""
+    """Kind and version of the model that made it."""
+    estimate_id: str = ""
+    """Which state estimate they come from; empty where none was used."""
 
 
 class Status(StrEnum):
@@ -315,3 +334,9 @@ class Answer:
     """AC solves spent."""
     duration_s: float = 0.0
     """Filled by the caller, who owns the clock."""
+    forecast_id: str = ""
+    """As in the study."""
+    forecast_model: str = ""
+    """As in the study."""
+    estimate_id: str = ""
+    """As in the study."""
