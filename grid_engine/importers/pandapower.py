@@ -222,12 +222,10 @@ def _lines(net: pandapowerNet, bus: dict[Any, int]) -> Lines:
     )
 
 
-def _from_sequences(zero: ComplexArray, positive: ComplexArray, negative: ComplexArray | None = None) -> ComplexArray:
-    """Phase matrices (n, 3, 3) of sequence values (n,) without coupling; the negative is as the positive by default."""
-    turn = np.exp(2j * np.pi / 3)
-    own = [zero, positive, positive if negative is None else negative]
-    entry = [sum(value * turn ** (s * k) for s, value in enumerate(own)) / 3 for k in range(3)]
-    return np.stack([np.stack([entry[(i - j) % 3 * 2 % 3] for j in range(3)], axis=-1) for i in range(3)], axis=-2)
+def _from_sequences(zero: ComplexArray, positive: ComplexArray) -> ComplexArray:
+    """Phase matrices (n, 3, 3) of sequence values (n,) without coupling; the negative is as the positive."""
+    mutual = (zero - positive) / 3
+    return np.asarray(positive[:, None, None] * np.eye(3) + mutual[:, None, None])
 
 
 def _transformers(net: pandapowerNet, bus: dict[Any, int]) -> SequenceTransformers:
@@ -358,8 +356,15 @@ def _sources(net: pandapowerNet, bus: dict[Any, int]) -> Sources:
         node=_nodes(at),
         voltage_pu=_column(frame, "vm_pu"),
         angle_deg=_column(frame, "va_degree", 0.0)[:, None] - 120.0 * _PHASES,
-        admittance_s=_from_sequences(np.where(known, zero, ideal), ideal, np.where(known, negative, ideal)),
+        admittance_s=_of_sequences(np.where(known, zero, ideal), ideal, np.where(known, negative, ideal)),
     )
+
+
+def _of_sequences(zero: ComplexArray, positive: ComplexArray, negative: ComplexArray) -> ComplexArray:
+    """Phase matrices (n, 3, 3) of three sequence values (n,); circulant, not symmetric."""
+    turn = np.exp(2j * np.pi / 3)
+    entry = [(zero + positive * turn**k + negative * turn ** (2 * k)) / 3 for k in range(3)]
+    return np.stack([np.stack([entry[(j - i) % 3] for j in range(3)], axis=-1) for i in range(3)], axis=-2)
 
 
 def _drawn_va(net: pandapowerNet) -> float:
