@@ -29,7 +29,7 @@ def winding_primitives(transformers: Transformers, tap: IntArray) -> Primitives:
     volts = rated_v * tap_ratios(transformers, tap)
     coil = _coil_admittance(transformers) / (volts[:, :, None] * volts[:, None, :])
     float_s = -1j * transformers.float_va / rated_v[:, :, None] ** 2
-    there = present(transformers.node).all(axis=3)
+    there = np.all(present(transformers.node), axis=3)
     built = np.zeros((n, w, 3, 2, w, 3, 2), dtype=np.complex128)
     ends = np.array([[1, -1], [-1, 1]])
     for phase in range(3):
@@ -53,7 +53,7 @@ def tap_ratios(transformers: Transformers, tap: IntArray) -> FloatArray:
 
 def _coil_admittance(transformers: Transformers) -> ComplexArray:
     """Shape (n, w, w): between the coils of one phase if each were rated for one volt."""
-    there = present(transformers.node).all(axis=3)
+    there = np.all(present(transformers.node), axis=3)
     phases = np.maximum(there[:, 0].sum(axis=1), 1)
     admittance = np.zeros_like(transformers.reactance_pu, dtype=np.complex128)
     windings = there.any(axis=2).sum(axis=1)
