@@ -231,9 +231,10 @@ class Shunts:
 class Loads:
     """Loads as up to three branches, each between two nodes (or a node and earth), with a law of voltage.
 
-    With v the voltage across the branch over `nominal_v`, held inside `band_pu` (m), a branch consumes
-    real(power_va) * (zip_p[0]*m² + zip_p[1]*m + zip_p[2]) * (v/m)², or real(power_va) * m**exponent_p * (v/m)²
-    where `exponent` is a number; reactive power likewise. So outside the band it is a constant impedance.
+    With v the voltage across the branch over `nominal_v`, inside `band_pu` a branch consumes
+    real(power_va) * (zip_p[0]*v² + zip_p[1]*v + zip_p[2]), or real(power_va) * v**exponent[0] where
+    `exponent` is a number; reactive power likewise. Outside the band it is a constant impedance: the one
+    that consumes at that end of the band what the law gives there, or `edge_pu` of its power.
     Below `low_pu` the impedance is that of the power at nominal voltage; between `low_pu` and the lower end
     of the band the current is interpolated on a straight line, as OpenDSS does; 0 leaves that out.
     """
@@ -252,6 +253,11 @@ class Loads:
     """Shape (n, 2): of active and reactive power; not a number where the parts above hold."""
     band_pu: FloatArray
     """Shape (n, 2): lowest and highest voltage at which that law holds."""
+    edge_pu: FloatArray
+    """Shape (n, 2, 2): active, then reactive power at the lowest, then the highest of them, over nominal.
+
+    Not a number where the law itself goes on, so that there is no jump. OpenDSS takes 1 for its models 3 and 4.
+    """
     low_pu: FloatArray
     in_service: BoolArray
 

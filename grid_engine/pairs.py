@@ -1,8 +1,11 @@
 """Loads and injections as branches between two nodes whose power follows a law of voltage.
 
-With m the voltage across a pair over its nominal one, held inside the band, what is injected is the
-pair's power times f(m) * (v/m)², as `model.Loads` says it; everything here works with f(m) / m², the
-factor of a constant admittance. Currents are those injected into the first node, drawn from the second.
+With v the voltage across a pair over its nominal one, what is injected is the pair's power times f(v), as
+`model.Loads` says it; everything here works with f(v) / v², the factor of a constant admittance. Inside the
+band f is the law; above it, f / v² stays at `edge_pu` / v² of the upper end, or goes on from the law where
+that is not a number; below it likewise with the lower end where `low_pu` is 0, else the current f / v runs
+straight from v at `low_pu` to that lower end, and f / v² is 1 below `low_pu`. Active and reactive power
+follow this apart. Currents are those injected into the first node, drawn from the second.
 """
 
 from dataclasses import dataclass, fields
@@ -28,6 +31,8 @@ class Pairs:
     """Shape (n, 2): of active and reactive power; not a number where the parts above hold."""
     band_pu: FloatArray
     """Shape (n, 2)."""
+    edge_pu: FloatArray
+    """Shape (n, 2, 2): active, then reactive power at the lower, then the upper end; not a number: the law's."""
     low_pu: FloatArray
 
     @property
@@ -49,6 +54,7 @@ def load_pairs(network: Network) -> tuple[Pairs, IntArray]:
         zip_q=loads.zip_q[owner],
         exponent=loads.exponent[owner],
         band_pu=loads.band_pu[owner],
+        edge_pu=loads.edge_pu[owner],
         low_pu=loads.low_pu[owner],
     )
     return pairs, owner
@@ -88,6 +94,7 @@ def constant_power(first: IntArray, second: IntArray) -> Pairs:
         zip_q=np.tile([0.0, 0.0, 1.0], (n, 1)),
         exponent=np.full((n, 2), np.nan),
         band_pu=np.tile([0.0, np.inf], (n, 1)),
+        edge_pu=np.full((n, 2, 2), np.nan),
         low_pu=np.zeros(n),
     )
 
@@ -111,8 +118,9 @@ def _factor(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
     lowest, highest, low = pairs.band_pu[:, :1], pairs.band_pu[:, 1:], pairs.low_pu[:, None]
     inside = _inside(pairs, part, np.clip(voltage, lowest, highest))
     start, rise = _ramp(pairs, part)
-    below = np.where(voltage < low, 1.0, start / voltage + rise)
-    return np.where((voltage < lowest) & (low > 0), below, inside)
+    ramp = np.where(voltage < low, 1.0, start / voltage + rise)
+    below = np.where(low > 0, ramp, _edge(pairs, part, 0))
+    return np.where(voltage < lowest, below, np.where(voltage > highest, _edge(pairs, part, 1), inside))
 
 
 def _slope(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
@@ -131,11 +139,19 @@ def _inside(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
     return np.where(np.isnan(exponent), by_parts, voltage ** (exponent - 2))
 
 
+def _edge(pairs: Pairs, part: int, end: int) -> FloatArray:
+    """The factor beyond the lower (0) or upper (1) end of the band; of no meaning where there is no such end."""
+    at, given = pairs.band_pu[:, end, None], pairs.edge_pu[:, part, end, None]
+    real = (at > 0) & np.isfinite(at)
+    safe = np.where(real, at, 1.0)
+    return np.where(np.isnan(given), _inside(pairs, part, safe), given / safe**2)
+
+
 def _ramp(pairs: Pairs, part: int) -> tuple[FloatArray, FloatArray]:
     """Current over nominal between `low_pu` and the band is start + rise * voltage."""
     lowest, low = pairs.band_pu[:, :1], pairs.low_pu[:, None]
     used = (low > 0) & (lowest > low)
-    at_lowest = lowest * _inside(pairs, part, np.where(used, lowest, 1.0))
+    at_lowest = lowest * _edge(pairs, part, 0)
     rise = np.where(used, at_lowest - low, 0.0) / np.where(used, lowest - low, 1.0)
     return low * (1 - rise), rise
 

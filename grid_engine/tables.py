@@ -71,6 +71,7 @@ _TRAILING: Mapping[tuple[type, str], tuple[int | str, ...]] = {
     **dict.fromkeys([(Loads, "node"), (Units, "node")], _BRANCH),
     **dict.fromkeys([(Loads, "power_va"), (Loads, "zip_p"), (Loads, "zip_q")], (3,)),
     **dict.fromkeys([(Loads, "exponent"), (Loads, "band_pu")], (2,)),
+    (Loads, "edge_pu"): (2, 2),
     **dict.fromkeys([(Regulators, "node"), (CapacitorControls, "node")], (2,)),
     **dict.fromkeys([(Sources, "node"), (Sources, "angle_deg")], (3,)),
     (Sources, "admittance_s"): (3, 3),

@@ -296,6 +296,7 @@ def _loads(net: pandapowerNet, bus: dict[Any, int]) -> Loads:
         zip_q=np.concatenate([_zip(frame, "q") for frame in frames]),
         exponent=np.full((n, 2), np.nan),
         band_pu=np.tile([0.0, np.inf], (n, 1)),
+        edge_pu=np.full((n, 2, 2), np.nan),
         low_pu=np.zeros(n),
         in_service=np.concatenate([_live(net, frame, "bus") for frame in frames]),
     )
