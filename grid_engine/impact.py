@@ -14,7 +14,7 @@ from grid_engine.limits import Monitor
 from grid_engine.members import SETTLED_W, Members, members, nothing_w
 from grid_engine.model import BoolArray, FloatArray
 from grid_engine.problem import Problem, Solved
-from grid_engine.results import Preexisting, Reason, Status
+from grid_engine.results import Preexisting, Status
 
 _HELD = 0.01
 """Excess, in tolerances, that the linear programme is polished to."""
@@ -88,7 +88,7 @@ def relieve(problem: Problem, interval: int) -> Relief:
         if eased is None:
             break
         monitor = eased
-    names = sorted({monitor.labels[n].asset_id for n in np.flatnonzero(_excess(monitor, start) > 1)})
+    names = sorted({monitor.label(n).asset_id for n in np.flatnonzero(_excess(monitor, start) > 1).tolist()})
     return _refusal(work, monitor, Status.INFEASIBLE, f"nothing cures {', '.join(names)}")
 
 
@@ -125,14 +125,11 @@ def _felt(problem: Problem, rows: list[int], case: Solved) -> FloatArray:
 
 
 def _worst_rows(monitor: Monitor, excess: FloatArray, above: float) -> list[int]:
-    """Of every asset, reason and case the row furthest beyond, if it is further than `above`; the worst first."""
-    worst: dict[tuple[str, Reason, str], int] = {}
-    for row in np.flatnonzero(excess > above).tolist():
-        label = monitor.labels[row]
-        key = (label.asset_id, label.reason, label.case)
-        if key not in worst or excess[row] > excess[worst[key]]:
-            worst[key] = row
-    return sorted(worst.values(), key=lambda row: -excess[row])
+    """Of every group of rows the one furthest beyond, if it is further than `above`; the worst first."""
+    beyond = np.flatnonzero(excess > above)
+    worst_first = beyond[np.argsort(-excess[beyond], kind="stable")]
+    _, first = np.unique(monitor.group[worst_first], return_index=True)
+    return [int(row) for row in worst_first[np.sort(first)]]
 
 
 def _fill(work: _Work, monitor: Monitor, giving: Members, start: Solved) -> _Filling | None:

@@ -121,6 +121,12 @@ def _build(
     )
 
 
+def branch_primitives(system: System) -> tuple[Primitives, Primitives, Primitives]:
+    """Lines, transformers, sequence transformers as they stand in the system's state."""
+    network, state = system.network, system.state
+    return _branches(network, state, in_state(network.switches.closed, network.switches.ids, state.switches_closed))
+
+
 def in_state(as_loaded: BoolArray, ids: Sequence[str], changed: Mapping[str, bool]) -> BoolArray:
     """Shape (n,): `as_loaded`, but for the ids that `changed` speaks of."""
     return np.array([changed.get(name, bool(was)) for name, was in zip(ids, as_loaded, strict=True)], dtype=np.bool_)
