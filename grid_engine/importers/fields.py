@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from grid_engine.document import EARTH_NAME, SIZE_LIMITS, SWITCHED, Field, Leaf
+from grid_engine.document import EARTH_NAME, SWITCHED, Field, Leaf
 from grid_engine.model import ABSENT, EARTH
 
 Parse: TypeAlias = Callable[[object], complex]
@@ -57,7 +57,7 @@ class Slot:
         if raw is None and self.spec.leaf is Leaf.NODE and len(dims) < len(self.spec.dims):
             return
         rows = listed(raw)
-        _fit_length(len(rows), dims[0], self.own)
+        _fit_length(len(rows), len(target), dims[0], self.own)
         if self.spec.is_matrix:
             _fill_matrix(target, rows, self.parse)
             return
@@ -86,15 +86,15 @@ def slot(spec: Field, own: Mapping[str, int], names: Names, entry: Mapping[str, 
     return Slot(spec, own, parse[spec.leaf])
 
 
-def _fit_length(found: int, dim: int | str, own: Mapping[str, int]) -> None:
+def _fit_length(found: int, room: int, dim: int | str, own: Mapping[str, int]) -> None:
     if isinstance(dim, int):
         if found != dim:
             raise MisfitError(f"needs {dim} values, there are {found}")
-    elif dim == "p":
-        if found > SIZE_LIMITS[dim]:
-            raise MisfitError(f"at most {SIZE_LIMITS[dim]} phases are possible, there are {found}")
-    elif found != own.get(dim, found):
-        raise MisfitError(f"needs {own[dim]} values, one per {_LETTER_NAMES[dim]}, there are {found}")
+    elif dim in own:
+        if found != own[dim]:
+            raise MisfitError(f"needs {own[dim]} values, one per {_LETTER_NAMES[dim]}, there are {found}")
+    elif found > room:
+        raise MisfitError(f"has room for {room} values, one per {_LETTER_NAMES[dim]}, there are {found}")
 
 
 def _fill_matrix(target: _Array, raw_rows: list[object], parse: Parse) -> None:

@@ -116,6 +116,8 @@ def _transformers() -> Transformers:
     reactance[[0, 1, 2], 0, 1] = reactance[[0, 1, 2], 1, 0] = 0.01
     reactance[4, 0, 1] = reactance[4, 1, 0] = 0.04
     rated_va = np.array([2e6, 2e6, 2e6, 25e3, 300e3])
+    float_va = np.zeros((n, w, 2))
+    float_va[4, 0] = 1e-3
     regulator = np.array([True, True, True, False, False])
     return Transformers(
         ids=("ra", "rb", "rc", "service", "delta"),
@@ -125,7 +127,7 @@ def _transformers() -> Transformers:
         resistance_pu=np.array([[5e-5, 5e-5, 0]] * 3 + [[0.006, 0.012, 0.012], [0.005, 0.005, 0]]),
         reactance_pu=reactance,
         magnetising_pu=np.array([0, 0, 0, 0.002 - 0.005j, 0]),
-        float_va=np.array([0.0, 0.0, 0.0, 0.0, 1e-3]),
+        float_va=float_va,
         fixed_tap_pu=np.array([[1.0, 1.0, 1.0]] * 4 + [[1.0, 1.025, 1.0]]),
         tap_winding=np.where(regulator, 1, -1),
         tap=np.array([4, 2, -1, 0, 0]),

@@ -109,6 +109,8 @@ def drop(*path: str | int) -> Callable[[Any], None]:
         (put([[[0.9]]], "lines", 1, "impedance_ohm"), "impedance_ohm: a complex number is [real, imaginary]"),
         (put([[[0.9, None]]], "lines", 1, "impedance_ohm"), "impedance_ohm: must be a number, not None"),
         (put([[[0.9, True]]], "lines", 1, "impedance_ohm"), "impedance_ohm: must be a number, not True"),
+        (put("mid.a", "lines", 0, "from_node"), "lines main: from_node: must be a list, not 'mid.a'"),
+        (put(7, "transformers", 3, "node"), "transformers service: rated_v: has room for 2 values, one per winding"),
         (put([], "lines", 1, "from_node"), "lines lateral: from_node: 1 to 24 of them are possible"),
         (put(7, "lines", 1, "ratings"), "lines lateral: ratings: must be an object"),
         (put(7, "lines", 1, "ratings", "normal_a"), "lines lateral ratings: unknown field 'normal_a', meant normal?"),
