@@ -164,6 +164,7 @@ _DEFAULTS: Mapping[type, Mapping[str, Default]] = {
         "zip_q": (0.0, 0.0, 1.0),
         "exponent": math.nan,
         "band_pu": (0.0, math.inf),
+        "edge_pu": math.nan,
         "low_pu": 0.0,
     },
     Units: {"energy_wh": 0.0},
@@ -186,7 +187,7 @@ _NULLS: Mapping[type, Mapping[str, float]] = {
         "reverse_power_w": math.inf,
         "withstand_a": math.inf,
     },
-    Loads: {"exponent": math.nan, "band_pu": math.inf},
+    Loads: {"exponent": math.nan, "band_pu": math.inf, "edge_pu": math.nan},
     CapacitorControls: {"voltage_min_v": -math.inf, "voltage_max_v": math.inf},
 }
 

@@ -145,6 +145,8 @@ def _loads() -> Loads:
     node[0, :2] = [[11, EARTH], [12, EARTH]]
     node[1] = [[6, 7], [7, 8], [8, 6]]
     node[2] = [[13, EARTH], [14, EARTH], [15, EARTH]]
+    edge = np.full((3, 2, 2), np.nan)
+    edge[2, 0] = 1.0
     return Loads(
         ids=("home", "mill", "till"),
         node=node,
@@ -154,6 +156,7 @@ def _loads() -> Loads:
         zip_q=np.array([[0, 0, 1], [0.4, 0.3, 0.3], [0, 0, 1]]),
         exponent=np.array([[np.nan, np.nan], [np.nan, np.nan], [0.8, 2.0]]),
         band_pu=np.array([[0.95, 1.05], [0.0, np.inf], [0.7, 1.2]]),
+        edge_pu=edge,
         low_pu=np.array([0.5, 0.0, 0.0]),
         in_service=np.array([True, True, False]),
     )
