@@ -53,10 +53,10 @@ class Monitor:
     """Per meter."""
     meters: tuple[Meter, ...]
     """Of limited rows only."""
-    reading: IntArray
-    """Shape (n_row,): which of the meters' rows, one meter after the other, is limited."""
     case: IntArray
-    """Shape (n_row,): whose meter that is."""
+    """Shape (n_row,): which meter reads the row; rows are ordered by it."""
+    reading: IntArray
+    """Shape (n_row,): which of that meter's rows it is."""
     sign: FloatArray
     """1 for an upper bound, -1 for a lower one."""
     limit: FloatArray
@@ -79,7 +79,7 @@ class Monitor:
         """What `row` is about."""
         case = int(self.case[row])
         own = self.meters[case]
-        at = int(self.reading[row]) - sum(part.size for part in self.meters[:case])
+        at = int(self.reading[row])
         quantity, asset = Quantity(int(own.quantity[at])), int(own.asset[at])
         name = self.network.buses.ids[asset] if own.is_bus[at] else self.network.branch_ids[asset]
         reason = _REASONS.get(quantity, Reason.VOLT_HI if self.sign[row] > 0 else Reason.VOLT_LO)
@@ -91,8 +91,11 @@ class Monitor:
 
     def values(self, voltages: Sequence[ComplexArray]) -> FloatArray:
         """Row values (n_row, n_case) at node voltages (n_node, n_case), one array per meter."""
-        read = [meter.values(part) for meter, part in zip(self.meters, voltages, strict=True)]
-        return np.asarray(np.concatenate(read)[self.reading])
+        read = [
+            meter.values(voltage)[self.reading[self.case == n]]
+            for n, (meter, voltage) in enumerate(zip(self.meters, voltages, strict=True))
+        ]
+        return np.concatenate(read)
 
     def excess(self, values: FloatArray) -> FloatArray:
         """How far (n_row, n_case) values are beyond their bounds, in tolerances; infinitely far where not a number."""
@@ -155,7 +158,6 @@ def monitor(study: Study, cases: Sequence[tuple[str, System]]) -> Monitor:
     network = cases[0][1].network
     able = [capability(network, study, emergency=emergency) for emergency in (False, True)[: len(cases)]]
     parts = [_bounds(study, system, able[min(n, 1)]) for n, (_, system) in enumerate(cases)]
-    start = np.cumsum([0, *(part.meter.size for part in parts)])
     sign, limit, width, margin = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("sign", "limit", "width", "margin_pct")
     )
@@ -169,8 +171,8 @@ def monitor(study: Study, cases: Sequence[tuple[str, System]]) -> Monitor:
         network=network,
         cases=tuple(name for name, _ in cases),
         meters=tuple(part.meter for part in parts),
-        reading=np.concatenate([part.reading + at for part, at in zip(parts, start, strict=False)]),
         case=case,
+        reading=np.concatenate([part.reading for part in parts]),
         sign=sign,
         limit=limit,
         bound=limit - sign * width * margin / 100,

@@ -48,6 +48,14 @@ class Solved:
         """Shape (n_case,): in every scene."""
         return np.asarray(np.all([flow.converged for flow in self.flows], axis=0))
 
+    def only(self, case: int) -> "Solved":
+        """One of the cases."""
+        flows = tuple(
+            Flow(flow.voltage[:, [case]], flow.converged[[case]], flow.worst_node[[case]], flow.iterations[[case]])
+            for flow in self.flows
+        )
+        return Solved(tuple(power[:, [case]] for power in self.power_va), flows)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
@@ -86,16 +94,13 @@ class Problem:
         """Shape (n_asked, n_participant): units of each of the monitor's `rows` per watt, at the first case."""
         asked = np.asarray(rows, dtype=np.int64)
         result = np.zeros((len(asked), len(self.held_w)))
-        start = 0
         for n, (scene, meter) in enumerate(zip(self.scenes, self.monitor.meters, strict=True)):
             mine = np.flatnonzero(self.monitor.case[asked] == n)
-            reading = self.monitor.reading[asked[mine]] - start
-            start += meter.size
             if not len(mine):
                 continue
             voltage = solved.flows[n].voltage[:, 0]
             linear = scene.solver.linearise(solved.power_va[n][:, 0], voltage)
-            per_watt, _ = sensitivities(linear, meter, reading, voltage)
+            per_watt, _ = sensitivities(linear, meter, self.monitor.reading[asked[mine]], voltage)
             result[mine] = (scene.shares.T @ per_watt.T).T
         return result
 

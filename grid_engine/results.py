@@ -303,6 +303,26 @@ class Island:
 
 
 @dataclass(frozen=True, slots=True)
+class Equivalent:
+    """What one resource alone would have to do."""
+
+    resource: str
+    increase_w: float
+    """Smallest increase of its power that suffices, rounded up to the study's step; AC-verified."""
+    capable: bool
+    """Whether its capability allows as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A violation, and what would cure it."""
+
+    violation: Violation
+    equivalents: tuple[Equivalent, ...]
+    """Of every resource whose increase cures it, the smallest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the engine says to one `Study`."""
 

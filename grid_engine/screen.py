@@ -17,14 +17,19 @@ _SAME = 1e-6
 
 def violations(monitor: Monitor, values: FloatArray) -> tuple[Violation, ...]:
     """Rows (n_row, n_interval) beyond their bounds, per asset and quantity the worst one."""
+    return tuple(violation for _, violation in worst_rows(monitor, values))
+
+
+def worst_rows(monitor: Monitor, values: FloatArray) -> list[tuple[int, Violation]]:
+    """The same with the row of each."""
     excess = monitor.excess(values)
     found: dict[tuple[int, int], int] = {}
     for row, interval in zip(*(axis.tolist() for axis in np.nonzero(excess > 1)), strict=True):
         key = (interval, int(monitor.group[row]))
         if key not in found or excess[found[key], interval] < excess[row, interval] - _SAME:
             found[key] = row
-    told = [_violation(monitor, row, interval, values[:, interval]) for (interval, _), row in found.items()]
-    return tuple(sorted(told, key=lambda v: (v.interval, v.asset_id, v.reason.value, v.case)))
+    told = [(row, _violation(monitor, row, interval, values[:, interval])) for (interval, _), row in found.items()]
+    return sorted(told, key=lambda one: (one[1].interval, one[1].asset_id, one[1].reason.value, one[1].case))
 
 
 def _violation(monitor: Monitor, row: int, interval: int, values: FloatArray) -> Violation:
