@@ -18,6 +18,8 @@ _SECURITY_WORDS = 2
 def with_absolute_names(root: Node) -> Node:
     """The document with every file name absolute; empty names stay empty, anything but text stays as it is."""
     root = _changed(root, ("network", "source"))
+    for feeder in _keys(root, "network", "feeders"):
+        root = _changed(root, ("network", "feeders", feeder))
     for section in ("devices", "stations"):
         for entry in _keys(root, section):
             for key in (*ENDPOINT_FILES, SECURITY):
@@ -30,8 +32,10 @@ def security_files(security: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in security.split(",")[_SECURITY_WORDS:])
 
 
-def _keys(root: Node, section: str) -> Iterator[str]:
-    entries = root.value.get(section) if isinstance(root.value, dict) else None
+def _keys(root: Node, *path: str) -> Iterator[str]:
+    entries: Node | None = root
+    for step in path:
+        entries = entries.value.get(step) if entries is not None and isinstance(entries.value, dict) else None
     yield from entries.value if entries is not None and isinstance(entries.value, dict) else ()
 
 

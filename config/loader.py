@@ -13,7 +13,7 @@ from config.document import Node
 from config.extends import read_extended
 from config.faults import ConfigError, Fault, Place
 from config.file_names import with_absolute_names
-from config.network_names import NetworkNames, NetworkSourceError, read_network_names
+from config.network_names import NetworkNames, NetworkSourceError, joined, read_network_names
 from config.settings import ZoneFile
 from config.shortening import shortened
 from config.type_faults import locate, type_faults
@@ -21,6 +21,7 @@ from config.type_faults import locate, type_faults
 __all__ = ["ConfigError", "Fault", "Place", "load", "load_as_written", "shortened"]
 
 _CHECKS: tuple[Check, ...] = (
+    network.one_source,
     network.buses_exist,
     network.assets_exist,
     network.contingencies_exist,
@@ -89,12 +90,16 @@ def _validated(document: object) -> ZoneFile:
 
 def _findings(zone: ZoneFile, root: Node) -> Iterator[Finding]:
     """What the checks have to say about a zone whose types are right."""
-    names: NetworkNames | None = None
-    try:
-        names = read_network_names(Path(zone.network.source))
-    except NetworkSourceError as error:
-        yield Finding(("network", "source"), str(error), "correct the path, relative to the file that names it")
-    declared = {section: _keys(root, section) for section in _ENTRIES}
+    read: dict[str, NetworkNames] = {}
+    for feeder, source in zone.network.sources.items():
+        try:
+            if source:
+                read[feeder] = read_network_names(Path(source))
+        except NetworkSourceError as error:
+            path = ("network", "feeders", feeder) if feeder else ("network", "source")
+            yield Finding(path, str(error), "correct the path, relative to the file that names it")
+    names = joined(read) if len(read) == len(zone.network.sources) else None
+    declared = {section: _keys(root, section) for section in (*_ENTRIES, "network")}
     subject = Subject(zone, declared, names)
     for check in _CHECKS:
         yield from check(subject)

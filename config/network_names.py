@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,19 @@ class NetworkNames:
     def elements(self) -> frozenset[str]:
         """Everything that a measured point may refer to."""
         return frozenset[str]().union(*self.by_kind.values())
+
+
+def joined(feeders: Mapping[str, NetworkNames]) -> NetworkNames:
+    """The names of a zone of several feeders: each `feeder:element`; as they are where the feeder has no name."""
+    kinds = {kind for names in feeders.values() for kind in names.by_kind}
+
+    def full(feeder: str, names: frozenset[str]) -> frozenset[str]:
+        return frozenset(f"{feeder}:{name}" for name in names) if feeder else names
+
+    return NetworkNames(
+        {k: frozenset[str]().union(*(full(f, n.by_kind[k]) for f, n in feeders.items())) for k in kinds},
+        frozenset[str]().union(*(full(f, n.repeated) for f, n in feeders.items())),
+    )
 
 
 def read_network_names(source: Path) -> NetworkNames:

@@ -41,8 +41,10 @@ class Zone(Section):
 class Network(Section):
     """Where the network model comes from."""
 
-    source: str
-    """Path relative to the zone file."""
+    source: str = ""
+    """Path relative to the zone file; or `feeders`."""
+    feeders: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], str] = Field(default_factory=dict)
+    """In place of `source`: one path per feeder. Every id of its elements is then `feeder:element`."""
     format: Literal["pandapower"] = "pandapower"
     version: Identifier
     """Cited by every decision."""
@@ -50,6 +52,22 @@ class Network(Section):
     """Lines and transformers whose loss the limits have to survive, at emergency ratings."""
     load_scale: Annotated[tuple[Annotated[float, Field(ge=0, le=10)], ...], Field(min_length=1)] = (1.0,)
     """Expected factor on the loads of the source per interval ahead; the last value holds on."""
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Path by feeder; the only one of a zone with one network has no name."""
+        return self.feeders or {"": self.source}
+
+
+class Engine(Section):
+    """Where the grid engine computes."""
+
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes on this machine; more than one only helps a zone of several feeders."""
+    cluster: Annotated[str, Field(pattern=r"^$|^(tcp|tls|ws|wss|ucx)://")] = ""
+    """Scheduler of a Dask cluster that computes instead, such as `tcp://10.0.0.5:8786`."""
+    deadline_s: Seconds | None = None
+    """Longest that one study may take; as long as `clocks.impact_check_s` where absent."""
 
 
 class Clocks(Section):
@@ -303,6 +321,7 @@ class ZoneFile(Section):
 
     zone: Zone
     network: Network
+    engine: Engine = Engine()
     clocks: Clocks = Clocks()
     limits: LimitPolicy = LimitPolicy()
     assets: dict[Identifier, Asset] = Field(default_factory=dict)

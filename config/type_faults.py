@@ -32,6 +32,8 @@ _REMEDIES = {
 }
 
 PATTERN_REMEDIES = {
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "use letters, digits and `_.-`, beginning with a letter or digit",
+    "^$|^(tcp|tls|ws|wss|ucx)://": "write the scheduler's address, such as `tcp://10.0.0.5:8786`",
     r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$": "begin with a letter or digit and use only letters, digits and _ . : -",
     r"^[0-9A-Fa-f]{40}$": "write the 40 hexadecimal digits of the LFDI",
     r"^opc\.tcp://": "begin with opc.tcp://",

@@ -21,7 +21,7 @@ from gateway.clock import Now
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
 from gateway.coordination.zone import ZoneFacts
-from gateway.engine import Engine, WorkerEngine
+from gateway.engine import Engine, ZoneEngine
 from gateway.historian import Historian, HistorianError
 from gateway.journal.store import Journal
 from gateway.ledger import Appends, Ledger
@@ -32,6 +32,7 @@ from gateway.snapshot import Image
 from gateway.supervise import supervised
 from gateway.translate import facts as translate
 from gateway.translate import ieee2030_5, modbus, mqtt, opcua
+from gateway.workers import ClusterWorkers, LocalWorkers, Workers, WorkersError
 from ieee2030_5.adapter import UtilityServer
 from protocols.modbus.adapter import ModbusAdapter
 from protocols.mqtt.adapter import MqttAdapter
@@ -96,7 +97,7 @@ async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
     facts = translate.zone_facts(zone, now())
     say = Narrator(facts)
     directory = Path(zone.storage.directory)
-    engine = WorkerEngine(Path(zone.network.source), zone.network.version, facts.clocks.impact_check_s)
+    engine = _engine(zone, facts)
     try:
         async with (
             _journal(directory / "journal.sqlite") as (journal, book),
@@ -115,6 +116,25 @@ async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
     finally:
         engine.close()
         structlog.get_logger().info("gateway.stopped")
+
+
+def _engine(zone: ZoneFile, facts: ZoneFacts) -> ZoneEngine:
+    """The zone's feeders on processes of this machine, or on a cluster.
+
+    Raises:
+        StartError: the cluster cannot be reached.
+    """
+    network, computing = zone.network, zone.engine
+    sources = {feeder: Path(path) for feeder, path in network.sources.items()}
+    try:
+        workers: Workers = (
+            ClusterWorkers(computing.cluster, sources, network.version)
+            if computing.cluster
+            else LocalWorkers(sources, network.version, computing.workers)
+        )
+    except WorkersError as error:
+        raise StartError(str(error)) from error
+    return ZoneEngine(workers, tuple(sources), network.version, computing.deadline_s or facts.clocks.impact_check_s)
 
 
 def _started(zone: ZoneFile, at_s: float) -> record.Started:

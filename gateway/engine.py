@@ -1,22 +1,24 @@
-"""The engine off the event loop: one worker process that keeps the network resident."""
+"""The engine off the event loop: every feeder's study in a worker, under one deadline."""
 
 import asyncio
-import multiprocessing
 import time
 import traceback
-from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gateway.supervise import contained
+from gateway.workers import Workers
 from grid_engine.cycle import answer as solve
-from grid_engine.importers import pandapower
+from grid_engine.equal_share import equal_shares
 from grid_engine.model import Network
-from grid_engine.results import Answer, Status, Study
+from grid_engine.partition import merge, split, strangers
+from grid_engine.results import Answer, Envelope, Status, Study
+
+_Result = TypeVar("_Result")
 
 
 class Engine(Protocol):
@@ -30,20 +32,6 @@ class Engine(Protocol):
 LOAD_DEADLINE_S = 120.0
 """Longest that a worker may take to load its network."""
 
-_resident: Network | None = None
-"""In the worker: the network that every study is put to."""
-
-
-def _load(source: Path, version: str) -> None:
-    global _resident  # noqa: PLW0603 - a worker process exists to hold this one value
-    _resident = pandapower.load(source, version)
-
-
-def _solve(study: Study) -> Answer:
-    if _resident is None:
-        raise RuntimeError("the worker was started without a network")
-    return timed(_resident, study)
-
 
 def timed(network: Network, study: Study) -> Answer:
     """The answer with the time that it took; a defect of the engine is a failed study, not the end of control."""
@@ -56,56 +44,95 @@ def timed(network: Network, study: Study) -> Answer:
     return replace(answer, duration_s=time.perf_counter() - began)
 
 
-class WorkerEngine:
-    """A worker process per zone; replaced when it dies or misses a deadline."""
+def spared(network: Network, study: Study) -> tuple[Envelope, ...]:
+    """Equal shares for when `study` failed, or nothing where even these cannot be had."""
+    shares = contained(partial(equal_shares, network, study))
+    return () if isinstance(shares, Exception) else shares
 
-    def __init__(self, source: Path, version: str, deadline_s: float) -> None:
-        """Start the worker; loading the network happens there.
+
+class ZoneEngine:
+    """All feeders of a zone at once. A feeder that fails or is late costs the others nothing."""
+
+    def __init__(self, workers: Workers, feeders: Sequence[str], version: str, deadline_s: float) -> None:
+        """An engine on `workers`.
 
         Args:
-            deadline_s: longest that one study may take once the network is loaded.
+            feeders: their names; one empty name where the zone has one network, whose ids then have no prefix.
+            deadline_s: longest that one study may take once its network is loaded.
         """
-        self._source, self._version, self._deadline_s = source, version, deadline_s
-        self._pool = self._start()
-        self._loaded = False
+        self._workers, self._feeders, self._version, self._deadline_s = workers, tuple(feeders), version, deadline_s
+        self._loaded: set[str] = set()
+        self._abandoned = 0
+        self._spares: dict[str, Future[tuple[Envelope, ...]]] = {}
 
     async def answer(self, study: Study) -> Answer:
-        """Put a study to the worker; a miss of the deadline or a dead worker is `NOT_CONVERGED`."""
-        loop = asyncio.get_running_loop()
-        deadline_s = LOAD_DEADLINE_S
-        try:
-            if not self._loaded:
-                async with asyncio.timeout(deadline_s):
-                    await loop.run_in_executor(self._pool, _loaded_version)
-                self._loaded = True
-            deadline_s = self._deadline_s
-            async with asyncio.timeout(deadline_s):
-                return await loop.run_in_executor(self._pool, _solve, study)
-        except TimeoutError:
-            self._replace()
-            return self._failed(study, f"no answer within {deadline_s:g} s; the worker was replaced")
-        except (BrokenProcessPool, OSError) as error:
-            self._replace()
-            return self._failed(study, f"the worker died ({error}) and was replaced")
+        """The engine's answer; a feeder that missed the deadline or lost its worker is `NOT_CONVERGED`."""
+        if self._feeders == ("",):
+            return await self._ask("", study)
+        unknown = strangers(study, self._feeders)
+        if unknown:
+            detail = f"in no feeder of the zone: {', '.join(unknown)}"
+            return Answer(study.study_id, Status.BAD_INPUT, self._version, detail=detail)
+        answers: dict[str, Answer] = {}
+
+        async def fill(feeder: str, part: Study) -> None:
+            answers[feeder] = await self._ask(feeder, part)
+
+        async with asyncio.TaskGroup() as tasks:
+            for feeder, part in split(study, self._feeders).items():
+                tasks.create_task(fill(feeder, part))
+        return merge(study, {feeder: answers[feeder] for feeder in self._feeders}, self._version)
 
     def close(self) -> None:
-        """End the worker, whatever it is doing."""
-        processes = list((self._pool._processes or {}).values())  # noqa: SLF001 - a hanging worker has no other end
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+        """End the workers, whatever they are doing."""
+        self._workers.close()
 
-    def _start(self) -> ProcessPoolExecutor:
-        # Spawned, not forked: the parent has threads and open sockets.
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, context, initializer=_load, initargs=(self._source, self._version))
+    async def _ask(self, feeder: str, study: Study) -> Answer:
+        deadline_s = LOAD_DEADLINE_S
+        try:
+            if feeder not in self._loaded:
+                async with asyncio.timeout(deadline_s):
+                    await self._result(feeder, _version_of, study)
+                self._loaded.add(feeder)
+            deadline_s = self._deadline_s
+            async with asyncio.timeout(deadline_s):
+                answer = await self._result(feeder, timed, study)
+        except TimeoutError:
+            return self._lost(feeder, study, f"no answer within {deadline_s:g} s; the worker was replaced")
+        except (BrokenExecutor, OSError) as error:
+            return self._lost(feeder, study, f"the worker died ({error}) and was replaced")
+        return answer if answer.status is not Status.NOT_CONVERGED else self._with_spare(feeder, study, answer)
 
-    def _replace(self) -> None:
-        self.close()
-        self._pool, self._loaded = self._start(), False
+    async def _result(self, feeder: str, work: Callable[[Network, Study], _Result], study: Study) -> _Result:
+        """What `work` gives; asked again where its process was ended for the sake of another of its feeders."""
+        while True:
+            ended, future = self._abandoned, self._workers.submit(feeder, work, study)
+            try:
+                return await asyncio.wrap_future(future)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+            except BrokenExecutor:
+                if ended == self._abandoned:
+                    raise
 
-    def _failed(self, study: Study, detail: str) -> Answer:
-        return Answer(study.study_id, Status.NOT_CONVERGED, self._version, detail=detail)
+    def _lost(self, feeder: str, study: Study, detail: str) -> Answer:
+        self._workers.abandon(feeder)
+        self._abandoned += 1
+        self._loaded.clear()  # its process may have held others too
+        answer = Answer(study.study_id, Status.NOT_CONVERGED, self._version, detail=detail)
+        return self._with_spare(feeder, study, answer)
+
+    def _with_spare(self, feeder: str, study: Study, answer: Answer) -> Answer:
+        """The failed answer with equal shares if some are ready; others are begun, and nobody waits for them."""
+        before = self._spares.get(feeder)
+        if before is not None and not before.done():
+            return answer
+        self._spares[feeder] = self._workers.submit(feeder, spared, study)
+        if before is None or before.cancelled() or before.exception() is not None:
+            return answer
+        return replace(answer, spare=before.result())
 
 
 class ExecutorEngine:
@@ -119,7 +146,6 @@ class ExecutorEngine:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._solve, self._network, study)
 
 
-def _loaded_version() -> str:
-    if _resident is None:
-        raise RuntimeError("the worker was started without a network")
-    return _resident.version
+def _version_of(network: Network, _: Study) -> str:
+    """What a worker says once it has its network."""
+    return network.version

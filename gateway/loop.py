@@ -246,15 +246,14 @@ class Loop:
         return [Sent(m, at.now_s, at.cycle_id) for m in messages if self._may_travel(m)]
 
     def _conclude(self, at: Situation, question: Study, answer: Answer) -> tuple[Decided, tuple[Message, ...]]:
-        if answer.status is Status.SOLVED:
-            verdict = decide.limits_now(at, answer)
-        else:
-            verdict = decide.Verdict(failure.limits_without_engine(at))
+        solved = decide.limits_now(at, answer)
+        verdict = replace(solved, messages=(*solved.messages, *failure.limits_without_engine(at, answer)))
         measured = {r: w for r in self.zone.resources if (w := at.snapshot.power_w(r)) is not None}
         clean = answer.status is Status.SOLVED and not any(v.interval == 0 for v in answer.violations)
         self._expected_w = {p.resource: p.requested_w[0] for p in question.participants}
         # What was first seen amid a violation stands too: only what comes on top of it is an increment.
-        settled = {r: w for r, w in measured.items() if clean or r not in self.book.settled_w}
+        blind = failure.unanswered(at, answer)
+        settled = {r: w for r, w in measured.items() if (clean and r not in blind) or r not in self.book.settled_w}
         decided = Decided(at.cycle_id, at.now_s, question, answer, measured, settled, verdict.headroom)
         return decided, verdict.messages
 

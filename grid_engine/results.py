@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+NORMAL = "N-0"
+"""The case without any contingency."""
+
 
 class Reason(StrEnum):
     """Why a limit exists (market vocabulary of a LIMIT message)."""
@@ -242,7 +245,7 @@ class Violation:
     unit: str
     """`A`, `VA`, `W`, `pu` or `%`."""
     phase: str = ""
-    case: str = "N-0"
+    case: str = NORMAL
     """`N-0` or the id of the contingency."""
 
     @property
@@ -258,7 +261,7 @@ class Binding:
     asset_id: str
     reason: Reason
     phase: str = ""
-    case: str = "N-0"
+    case: str = NORMAL
     value_before: float = 0.0
     """At the requested powers."""
     value_after: float = 0.0
@@ -341,6 +344,10 @@ class Answer:
     """Buses without a path to the source in this state, then loads and resources there, which were left out."""
     islands: tuple[Island, ...] = ()
     """Of the contingencies that cut something off."""
+    unanswered: tuple[str, ...] = ()
+    """Resources that this answer says nothing about although it is `SOLVED`: the study of their feeder failed."""
+    spare: tuple[Envelope, ...] = ()
+    """Where a study failed: AC-verified equal shares, found by a simpler method, for when the last limits run out."""
     detail: str = ""
     """For people: which bus did not converge, which input was wrong."""
     power_flows: int = 0

@@ -14,7 +14,7 @@ class Subject:
     zone: ZoneFile
     """Without the entries that are faulty in themselves."""
     declared: Mapping[str, frozenset[str]]
-    """Ids of devices, stations and parties in the file, faulty ones included."""
+    """Ids of devices, stations and parties in the file, faulty ones included, and the keys of `network`."""
     names: NetworkNames | None = None
     """`None` where the network source cannot be read, which is a finding of its own."""
 

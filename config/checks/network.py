@@ -8,6 +8,16 @@ from config.network_names import NetworkNames
 from config.settings import Asset
 
 
+def one_source(subject: Subject) -> Iterator[Finding]:
+    """A zone has one network, or one for each of its feeders."""
+    network = subject.zone.network
+    if network.source and network.feeders:
+        yield Finding(("network", "feeders"), "the network has both `source` and `feeders`", "remove one of them")
+    if not network.source and not network.feeders and subject.declared["network"]:
+        remedy = "name its file in `source`, or one file for each feeder in `feeders`"
+        yield Finding(("network",), "the network has no source", remedy)
+
+
 def buses_exist(subject: Subject) -> Iterator[Finding]:
     """Every device is connected to a bus of the network."""
     if subject.names is None:

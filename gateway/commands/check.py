@@ -67,7 +67,8 @@ def _summary(file: Path, zone: ZoneFile) -> Iterator[str | Table]:
     head, clocks = zone.zone, zone.clocks
     yield f"{head.name or head.id} ({file}) is good"
     yield f"  model    {head.dso_model.value}, {_MODELS[head.dso_model.value]}; policy {zone.limits.policy}"
-    yield f"  network  {zone.network.source}, version {zone.network.version}"
+    sources = ", ".join(f"{feeder}: {path}" if feeder else path for feeder, path in zone.network.sources.items())
+    yield f"  network  {sources}, version {zone.network.version}"
     pace = f", run {clocks.shorten_by:g} times as fast" if clocks.shorten_by != 1 else ""
     yield (
         f"  clock    interval {clocks.interval_s:g} s, tick {clocks.tick_s:g} s, limit by {clocks.limit_issue_s:g} s, "

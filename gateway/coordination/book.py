@@ -98,6 +98,8 @@ class Book:
     relaxed_s: dict[str, float] = field(default_factory=dict)
     """When the limit of each resource was last loosened or cleared."""
     last_solved_s: float | None = None
+    unanswered_since_s: dict[str, float] = field(default_factory=dict)
+    """When resources of failed feeders were last answered, while others go on being solved."""
     last_answer: Decided | None = None
     seen: dict[str, float] = field(default_factory=dict)
     """Message ids with the time of their arrival."""
@@ -123,6 +125,10 @@ class Book:
                 self.alarms.setdefault((event.code, event.subject), event.at_s)
             case _:
                 assert_never(event)
+
+    def answered_s(self, resource: str) -> float | None:
+        """When the engine last answered for a resource."""
+        return self.unanswered_since_s.get(resource, self.last_solved_s)
 
     def limit_at(self, resource: str, time_s: float) -> LimitRecord | None:
         """The limit in force at a time: the latest start, then the highest version, among those not expired."""
@@ -236,11 +242,15 @@ class Book:
             return  # it looks ahead: it says nothing of now
         self.last_answer = event
         if event.answer.status is Status.SOLVED:
+            blind, before_s = event.answer.unanswered, self.last_solved_s
+            known = self.unanswered_since_s
+            self.unanswered_since_s = {r: known.get(r, event.at_s if before_s is None else before_s) for r in blind}
             self.last_solved_s = event.at_s
-            self.tightest = {r: t for r, t in self.tightest.items() if self.limit_at(r, event.at_s) is not None}
+            kept = {r for r in self.tightest if r in blind or self.limit_at(r, event.at_s) is not None}
+            self.tightest = {r: t for r, t in self.tightest.items() if r in kept}
             self.settled_w.update(event.settled_w)
             since = self.headroom_since_s
-            self.headroom_since_s = {r: since.get(r, event.at_s) for r in event.headroom}
+            self.headroom_since_s = {r: since.get(r, event.at_s) for r in event.headroom if r not in blind}
 
     def _issued(self, event: Issued) -> None:
         instruction = event.instruction

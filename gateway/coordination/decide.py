@@ -27,13 +27,15 @@ class Verdict:
 
 
 def limits_now(at: Situation, answer: Answer) -> Verdict:
-    """Limits for the interval that runs now, from an `IMPACT` answer; nothing where it did not solve."""
+    """Limits for the interval that runs now, from an `IMPACT` answer, for the resources that it speaks of."""
     if answer.status is not Status.SOLVED:
         return Verdict()
     envelopes = {e.resource: e for e in answer.envelopes if e.interval == 0}
     messages: list[Message] = []
     headroom: list[str] = []
     for resource in at.zone.resources.values():
+        if resource.id in answer.unanswered:
+            continue
         record = at.book.limit_at(resource.id, at.now_s) or at.book.lapsed(resource.id, at.now_s)
         envelope = envelopes.get(resource.id)
         if record is None:

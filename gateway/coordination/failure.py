@@ -1,29 +1,41 @@
-"""What holds while the engine gives no answer: the last envelopes, a little tighter, then the static limits.
+"""What holds while the engine gives no answer: the last envelopes tightened, equal shares, then static limits.
 
-Nothing is loosened on this ladder, and the first good answer leaves it.
+Equal shares come from the engine where it could at least find these. Nothing is loosened on this ladder,
+and the first good answer leaves it.
 """
 
 from gateway.coordination.book import LimitRecord
 from gateway.coordination.messages import LimitIssue, Message, Supporting
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Controllable, Resource
-from grid_engine.results import Reason
+from grid_engine.results import Answer, Reason, Status
 from protocols.signals import Bounds
 
 SHRUNK = "ENGINE_FAILURE_SHRUNK"
+EQUAL = "ENGINE_FAILURE_EQUAL_SHARE"
 STATIC = "ENGINE_FAILURE_STATIC"
 """Constraint ids of limits that come from this ladder."""
 
+_LAST = (EQUAL, STATIC)
+"""What stands until the engine answers again, renewed before it runs out."""
 
-def limits_without_engine(at: Situation) -> tuple[Message, ...]:
-    """The limits to issue in a cycle whose study failed."""
+
+def unanswered(at: Situation, answer: Answer) -> frozenset[str]:
+    """Resources that `answer` says nothing about: those of failed feeders, or all where no study was solved."""
+    return frozenset(answer.unanswered if answer.status is Status.SOLVED else at.zone.resources)
+
+
+def limits_without_engine(at: Situation, answer: Answer) -> tuple[Message, ...]:
+    """The limits to issue for the resources that a study failed for."""
+    spare = {e.resource: Bounds(e.floor_w, e.ceiling_w) for e in answer.spare if e.interval == 0}
     found = []
-    for resource in at.zone.resources.values():
+    for name in sorted(unanswered(at, answer)):
+        resource = at.zone.resources[name]
         if resource.controllable is Controllable.NONE:
             continue
-        held = at.book.limit_at(resource.id, at.now_s)
-        if held is None or held.limit.constraint_id == STATIC:
-            message = None if held is not None and not _ending(at, held) else _static(at, resource)
+        held = at.book.limit_at(name, at.now_s)
+        if held is None or held.limit.constraint_id in _LAST:
+            message = None if held is not None and not _ending(at, held) else _last(at, resource, spare.get(name))
         else:
             message = _shrunk(at, held)
         if message is not None:
@@ -48,20 +60,22 @@ def _shrunk(at: Situation, held: LimitRecord) -> Message | None:
     return _issue(at, limit.resource, Bounds(floor_w, ceiling_w), SHRUNK, limit.expires_s)
 
 
-def _static(at: Situation, resource: Resource) -> Message | None:
+def _last(at: Situation, resource: Resource, spare: Bounds | None) -> Message | None:
     """The envelope of last resort, once the limit has run out or would have done so."""
-    since_s, lapsed = at.book.last_solved_s, at.book.lapsed(resource.id, at.now_s)
+    since_s, lapsed = at.book.answered_s(resource.id), at.book.lapsed(resource.id, at.now_s)
     late = since_s is not None and at.now_s >= since_s + at.zone.clocks.limit_expiry_s
-    if resource.static.is_open or not (late or lapsed is not None):
+    own = resource.static if spare is None else spare
+    if own.is_open or not (late or lapsed is not None):
         return None
-    floor_w = resource.floor_w if resource.static.floor_w is None else resource.static.floor_w
-    ceiling_w = resource.ceiling_w if resource.static.ceiling_w is None else resource.static.ceiling_w
+    floor_w = resource.floor_w if own.floor_w is None else own.floor_w
+    ceiling_w = resource.ceiling_w if own.ceiling_w is None else own.ceiling_w
     tightest = at.book.tightest.get(resource.id)
     if tightest is not None:
         ceiling_w = min(ceiling_w, resource.ceiling_w if tightest.ceiling_w is None else tightest.ceiling_w)
         floor_w = max(floor_w, resource.floor_w if tightest.floor_w is None else tightest.floor_w)
     expires_s = at.now_s + at.zone.clocks.limit_expiry_s
-    return _issue(at, resource.id, Bounds(min(floor_w, ceiling_w), ceiling_w), STATIC, expires_s)
+    rung = STATIC if spare is None else EQUAL
+    return _issue(at, resource.id, Bounds(min(floor_w, ceiling_w), ceiling_w), rung, expires_s)
 
 
 def _issue(at: Situation, resource_id: str, bounds: Bounds, constraint_id: str, expires_s: float) -> Message:

@@ -17,9 +17,10 @@ from config.loader import load
 from gateway import app, clock
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
-from gateway.engine import WorkerEngine
+from gateway.engine import ZoneEngine
 from gateway.journal.store import Journal
 from gateway.translate import facts as translate
+from gateway.workers import LocalWorkers
 from grid_engine.results import Answer, Study
 from protocols.points import Quantity
 from protocols.port import Adapter, Emit
@@ -122,7 +123,7 @@ class Watched:
 class WatchedEngine:
     """The engine's worker, with its time taken from outside: the way to the worker and back counts."""
 
-    engine: WorkerEngine
+    engine: ZoneEngine
     watch: Watch
 
     async def answer(self, study: Study) -> Answer:
@@ -141,7 +142,9 @@ async def _measure(directory: Path) -> Sequence[Row]:
     watch = Watch()
     async with live(directory, "r1.yaml", **_zone()) as field_, asyncio.TaskGroup() as tasks:
         zone = load(field_.path)
-        engine = WorkerEngine(Path(zone.network.source), zone.network.version, 30.0)
+        engine = ZoneEngine(
+            LocalWorkers({"": Path(zone.network.source)}, zone.network.version), ("",), zone.network.version, 30.0
+        )
         journal = Journal.open(directory / "journal.sqlite")
         facts = translate.zone_facts(zone, clock.wall())
         adapters: list[Adapter] = [Watched(a, watch) for a in app.build_adapters(zone, clock.wall, journal)]

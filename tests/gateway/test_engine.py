@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.engine import ExecutorEngine, WorkerEngine, timed
+from gateway.engine import ExecutorEngine, ZoneEngine, timed
+from gateway.workers import LocalWorkers
 from grid_engine.results import Answer, Participant, Purpose, Status, Study
 
 R1 = Path(__file__).parents[2] / "config" / "zones" / "networks" / "r1.json"
@@ -19,8 +20,8 @@ STUDY = Study("s1", Purpose.IMPACT, 1, (Participant("A", "B3", (0.0,), (1e6,), -
 def worker():
     made = []
 
-    def make(source: Path = R1, deadline_s: float = 60.0) -> WorkerEngine:
-        made.append(WorkerEngine(source, "r1-1", deadline_s))
+    def make(source: Path = R1, deadline_s: float = 60.0) -> ZoneEngine:
+        made.append(ZoneEngine(LocalWorkers({"": source}, "r1-1"), ("",), "r1-1", deadline_s))
         return made[-1]
 
     yield make
@@ -28,8 +29,8 @@ def worker():
         one.close()
 
 
-def processes(one: WorkerEngine) -> list[int]:
-    return list(one._pool._processes or {})
+def processes(one: ZoneEngine) -> list[int]:
+    return [pid for pool in one._workers._pools for pid in pool._processes or {}]
 
 
 async def test_a_worker_answers_and_is_replaced_when_it_dies(worker):

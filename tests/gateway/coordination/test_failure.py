@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
-from gateway.coordination.failure import SHRUNK, STATIC, limits_without_engine
-from grid_engine.results import Status
+from gateway.coordination.failure import EQUAL, SHRUNK, STATIC, limits_without_engine
+from grid_engine.results import Answer, Envelope, Status
 from protocols.signals import Bounds
 from tests.gateway.coordination.build import MW, A, T, decided, folded, limit, sent, situation, zone
 
+FAILED = Answer("s", Status.NOT_CONVERGED, "v")
 
-def ladder(book, now_s, resource=A):
+
+def ladder(book, now_s, resource=A, answer=FAILED):
     at = situation(book, now_s, facts=zone(resource))
-    return [m.body for m in limits_without_engine(at) if m.body.resource == "A"]
+    return [m.body for m in limits_without_engine(at, answer) if m.body.resource == "A"]
 
 
 def test_a_limit_in_force_shrinks_with_its_old_expiry():
@@ -65,3 +67,38 @@ def test_a_static_limit_is_renewed_before_it_runs_out():
 
 def test_without_a_static_envelope_there_is_nothing_to_fall_back_to():
     assert ladder(folded(decided(T)), T + 5000, replace(A, static=Bounds())) == []
+
+
+def spared(floor_mw, ceiling_mw):
+    return replace(FAILED, spare=(Envelope("A", 0, floor_mw * MW, ceiling_mw * MW),))
+
+
+def test_when_the_shrunk_limit_has_run_out_a_verified_equal_share_goes_before_the_static_limit():
+    book = folded(decided(T), sent(limit(1.2 * MW, floor_w=-2 * MW), T))
+    (shrunk,) = ladder(book, T + 10, answer=spared(-1.5, 0.9))
+    assert (shrunk.ceiling_w, shrunk.constraint_id) == (1.08 * MW, SHRUNK)
+    book.fold(sent(shrunk, T + 10))
+    (one,) = ladder(book, T + 900, answer=spared(-1.5, 0.9))
+    assert (one.ceiling_w, one.floor_w, one.constraint_id) == (0.9 * MW, -1.5 * MW, EQUAL)
+
+
+def test_an_equal_share_is_no_looser_than_the_last_limit_either():
+    book = folded(decided(T), sent(limit(0.2 * MW, floor_w=-1 * MW), T))
+    (one,) = ladder(book, T + 1000, answer=spared(-2.0, 0.9))
+    assert (one.ceiling_w, one.floor_w, one.constraint_id) == (0.2 * MW, -1 * MW, EQUAL)
+
+
+def test_where_one_feeder_failed_only_its_resources_climb_down():
+    book = folded(decided(T), sent(limit(1.2 * MW), T))
+    solved = Answer("s", Status.SOLVED, "v")
+    assert ladder(book, T + 10, answer=solved) == []
+    (one,) = ladder(book, T + 10, answer=replace(solved, unanswered=("A",)))
+    assert one.constraint_id == SHRUNK
+
+
+def test_a_feeder_that_fails_while_others_go_on_runs_out_by_its_own_time():
+    solved = Answer("s", Status.SOLVED, "v", unanswered=("A",))
+    book = folded(decided(T), *(replace(decided(T + k), answer=solved) for k in (10, 600)))
+    assert ladder(book, T + 899, answer=solved) == []
+    (one,) = ladder(book, T + 900, answer=solved)
+    assert (one.ceiling_w, one.constraint_id) == (0.5 * MW, STATIC)

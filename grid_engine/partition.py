@@ -1,0 +1,113 @@
+"""A zone of several feeders, each with a network of its own: one study apart, and the answers together again.
+
+In such a zone every id of the network is `feeder:element`. Feeders share nothing but the system above,
+which the sources of each model; so their studies are independent and may run anywhere.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from grid_engine.results import NORMAL, Answer, Envelope, NetworkState, Status, Study, Violation
+
+SEPARATOR = ":"
+
+_Value = TypeVar("_Value")
+
+
+def strangers(study: Study, feeders: Iterable[str]) -> tuple[str, ...]:
+    """Ids in `study` that name none of `feeders`, for people."""
+    known = set(feeders)
+    return tuple(sorted(name for name in _ids(study) if SEPARATOR not in name or _feeder(name) not in known))
+
+
+def split(study: Study, feeders: Iterable[str]) -> dict[str, Study]:
+    """The part of `study` that concerns each feeder, in that feeder's own ids; feeders without participants too."""
+    return {feeder: _part(study, feeder) for feeder in feeders}
+
+
+def merge(study: Study, answers: Mapping[str, Answer], version: str) -> Answer:
+    """The answers of all feeders as one answer to `study`.
+
+    It has the first status that is not `SOLVED` only where no feeder was solved. Otherwise it is solved,
+    and `unanswered` names the resources of the feeders that were not, with the reasons in `detail`.
+    """
+    solved = {feeder: answer for feeder, answer in answers.items() if answer.status is Status.SOLVED}
+    failed = {feeder: answer for feeder, answer in answers.items() if feeder not in solved}
+    status = Status.SOLVED if solved or not failed else next(iter(failed.values())).status
+    lost = tuple(p.resource for p in study.participants if _feeder(p.bus) in failed)
+    return Answer(
+        study_id=study.study_id,
+        status=status,
+        model_version=version,
+        violations=tuple(_told(f, v) for f, answer in solved.items() for v in answer.violations),
+        envelopes=tuple(_bound(f, e) for f, answer in solved.items() for e in answer.envelopes),
+        flows=tuple(replace(x, asset_id=_full(f, x.asset_id)) for f, a in solved.items() for x in a.flows),
+        unsupplied=tuple(_unsupplied(study, f, name) for f, a in solved.items() for name in a.unsupplied),
+        unanswered=lost if solved else (),
+        spare=tuple(_bound(f, e) for f, answer in failed.items() for e in answer.spare),
+        detail="; ".join(f"{feeder}: {answer.detail}" for feeder, answer in answers.items() if answer.detail),
+        power_flows=sum(answer.power_flows for answer in answers.values()),
+        duration_s=max((answer.duration_s for answer in answers.values()), default=0.0),
+    )
+
+
+def _full(feeder: str, name: str) -> str:
+    return f"{feeder}{SEPARATOR}{name}"
+
+
+def _case(feeder: str, case: str) -> str:
+    return case if case == NORMAL else _full(feeder, case)
+
+
+def _told(feeder: str, violation: Violation) -> Violation:
+    return replace(violation, asset_id=_full(feeder, violation.asset_id), case=_case(feeder, violation.case))
+
+
+def _bound(feeder: str, envelope: Envelope) -> Envelope:
+    why = envelope.binding
+    if why is None:
+        return envelope
+    full = replace(why, asset_id=_full(feeder, why.asset_id), case=_case(feeder, why.case))
+    return replace(envelope, binding=full)
+
+
+def _unsupplied(study: Study, feeder: str, name: str) -> str:
+    """Resources are named zone-wide already; everything else belongs to its feeder."""
+    return name if any(p.resource == name for p in study.participants) else _full(feeder, name)
+
+
+def _feeder(name: str) -> str:
+    return name.partition(SEPARATOR)[0]
+
+
+def _ids(study: Study) -> set[str]:
+    state = study.state
+    tables: tuple[Iterable[str], ...] = (
+        *(study.load_w, study.ratings, study.contingencies),
+        *(state.taps, state.switches_closed, state.in_service),
+        (participant.bus for participant in study.participants),
+    )
+    return {name for table in tables for name in table}
+
+
+def _part(study: Study, feeder: str) -> Study:
+    def own(table: Mapping[str, _Value]) -> dict[str, _Value]:
+        return {name.partition(SEPARATOR)[2]: value for name, value in table.items() if _feeder(name) == feeder}
+
+    state = study.state
+    return replace(
+        study,
+        participants=tuple(
+            replace(p, bus=p.bus.partition(SEPARATOR)[2]) for p in study.participants if _feeder(p.bus) == feeder
+        ),
+        load_w=own(study.load_w),
+        ratings=own(study.ratings),
+        contingencies=tuple(own(dict.fromkeys(study.contingencies))),
+        state=NetworkState(
+            source_voltage_pu=state.source_voltage_pu,
+            taps=own(state.taps),
+            switches_closed=own(state.switches_closed),
+            in_service=own(state.in_service),
+        ),
+    )
