@@ -1,0 +1,1 @@
+"""Networks that come with the project: public test feeders, and a demonstration zone of its own."""
