@@ -50,7 +50,7 @@ def allocate(
             solved = _highest_level(effect, room, share, rising, step)
             if solved is None:
                 return None
-            level, price = solved
+            level, price, least = solved
             tight = np.flatnonzero(price > _TIGHT)
             stopped = [j for j in rising if (effect[tight, j] > 0).any()]
             full = [j for j in rising if step[j] * level >= 1 - _TIGHT]
@@ -61,15 +61,18 @@ def allocate(
                 gain_w[j] = price[row[j]] * total_w
             done = {*stopped, *full} or set(rising)
             for j in done:
-                share[j] = min(max(step[j] * level, 0.0), 1.0)
+                # Where a member is stopped above the level, those below need what it relieves.
+                share[j] = min(max(least[j] if j in stopped else step[j] * level, 0.0), 1.0)
             rising = [j for j in rising if j not in done]
     return Allocation(share, row, gain_w)
 
 
 def _highest_level(
     effect: FloatArray, room: FloatArray, share: FloatArray, rising: Sequence[int], step: FloatArray
-) -> tuple[float, FloatArray] | None:
-    """The highest common level of `rising`, and level gained per unit of room; members with a share keep it.
+) -> tuple[float, FloatArray, dict[int, float]] | None:
+    """The highest common level of `rising`, level gained per unit of room, and their shares there.
+
+    Members with a share keep it.
 
     Columns are the level, then every member without a share. Who rises may be above the level, as far as
     the rows let it: somebody whose power relieves a row is not held back by who loads it.
@@ -88,4 +91,6 @@ def _highest_level(
     left = np.concatenate([room - effect[:, given] @ share[given], np.zeros(len(rising))])
     unbounded = np.full(len(left), -np.inf)
     found = maximise(Programme(cost, np.zeros(n_column), upper, csr_array(matrix), unbounded, left))
-    return (float(found.x[0]), np.maximum(found.price[:n_row], 0.0)) if found.optimal else None
+    if not found.optimal:
+        return None
+    return float(found.x[0]), np.maximum(found.price[:n_row], 0.0), {j: float(found.x[column[j]]) for j in rising}

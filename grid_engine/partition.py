@@ -84,7 +84,7 @@ def _feeder(name: str) -> str:
 def _ids(study: Study) -> set[str]:
     state = study.state
     tables: tuple[Iterable[str], ...] = (
-        *(study.load_w, study.ratings, study.contingencies),
+        *(study.load_w, study.unit_w, study.ratings, study.contingencies),
         *(state.taps, state.switches_closed, state.in_service),
         (participant.bus for participant in study.participants),
     )
@@ -102,6 +102,7 @@ def _part(study: Study, feeder: str) -> Study:
             replace(p, bus=p.bus.partition(SEPARATOR)[2]) for p in study.participants if _feeder(p.bus) == feeder
         ),
         load_w=own(study.load_w),
+        unit_w=own(study.unit_w),
         ratings=own(study.ratings),
         contingencies=tuple(own(dict.fromkeys(study.contingencies))),
         state=NetworkState(

@@ -142,7 +142,7 @@ class _Field:
         self._pairs: Pairs = joined(loads, units, constant_power(nodes[:, 0], nodes[:, 1]))
         self._owner: IntArray = np.concatenate([of_load, n_load + of_unit, n_load + n_unit + of_participant])
         taken = np.isin(network.units.ids, [p.unit for p in study.participants if p.unit])[of_unit]
-        of_units = np.where(taken, 0, unit_power(network))[:, None].repeat(study.intervals, axis=1)
+        of_units = np.where(taken[:, None], 0, _unit_power(network, study, of_unit))
         given = load_power(network)[:, None] * _load_factors(network, study)[of_load]
         nothing = np.zeros((len(of_participant), study.intervals))
         self._given_va: ComplexArray = np.concatenate([given, of_units, nothing])
@@ -186,6 +186,17 @@ class _Field:
         resources = (p.resource for p in self._study.participants)
         ids = (*network.buses.ids, *network.loads.ids, *network.units.ids, *resources)
         return tuple(name for name, hit in zip(ids, which.tolist(), strict=True) if hit)
+
+
+def _unit_power(network: Network, study: Study, of_unit: IntArray) -> ComplexArray:
+    """Shape (n_pair, n_interval): injection of units, each shared equally by its branches."""
+    power = unit_power(network)[:, None].repeat(study.intervals, axis=1)
+    index = {name: n for n, name in enumerate(network.units.ids)} if study.unit_w else {}
+    branches = np.bincount(of_unit, minlength=len(network.units.ids))
+    for name, known in study.unit_w.items():
+        mine = of_unit == index[name]
+        power[mine] = np.asarray(known) / branches[index[name]] + 1j * power[mine].imag
+    return power
 
 
 def _load_factors(network: Network, study: Study) -> FloatArray:

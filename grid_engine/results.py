@@ -188,6 +188,8 @@ class Study:
     """Factor on every load of the network per interval; empty means 1."""
     load_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Consumption per load id and interval where known, watts, positive; power factor as in the source."""
+    unit_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Injection per id of a unit of the network and interval where known, watts; reactive power as in the source."""
     state: NetworkState = field(default_factory=NetworkState)
     ratings: Mapping[str, Rating] = field(default_factory=dict)
     policy: Policy = Policy.INCREMENTAL

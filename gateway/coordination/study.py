@@ -151,6 +151,7 @@ def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:
         participants=tuple(members),
         load_scale=study.load_scale[:1],
         load_w={load: w[:1] for load, w in study.load_w.items()},
+        unit_w={unit: w[:1] for unit, w in study.unit_w.items()},
         margin_pct=0.0,
     )
 

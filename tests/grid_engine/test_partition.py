@@ -22,6 +22,7 @@ def test_each_feeder_gets_its_own_participants_and_ids_and_nothing_else():
         ZONE,
         ratings={"F1:L12": Rating(ampacity_a=120.0)},
         load_w={"F2:LD_B2": (1e6,)},
+        unit_w={"F1:ROOF": (2e3,)},
         contingencies=("F1:T2",),
         state=NetworkState(1.01, {"F1:T1": -3}, {"F2:SWT": True}, {"F1:C1": True}),
     )
@@ -30,6 +31,7 @@ def test_each_feeder_gets_its_own_participants_and_ids_and_nothing_else():
     assert (parts["F1"].ratings, parts["F2"].ratings) == ({"L12": Rating(ampacity_a=120.0)}, {})
     assert (parts["F1"].contingencies, parts["F2"].contingencies) == (("T2",), ())
     assert parts["F2"].load_w == {"LD_B2": (1e6,)}
+    assert (parts["F1"].unit_w, parts["F2"].unit_w) == ({"ROOF": (2e3,)}, {})
     assert parts["F1"].state == NetworkState(1.01, {"T1": -3}, {}, {"C1": True})
     assert parts["F3"].participants == ()
 
