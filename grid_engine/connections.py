@@ -27,6 +27,12 @@ def ends(network: Network, participants: Sequence[Participant]) -> tuple[IntArra
     return np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array(owner, dtype=np.int64)
 
 
+def branches_of(node: IntArray) -> tuple[IntArray, IntArray]:
+    """Both nodes (n_pair, 2) of what a table with nodes (n, 3, 2) connects, and which entry (n_pair,) it is of."""
+    there = np.all(node != ABSENT, axis=2)
+    return node[there], np.nonzero(there)[0]
+
+
 def faults(network: Network, participants: Sequence[Participant]) -> Iterator[str]:
     """What is wrong with the connections of participants at known buses."""
     table = node_table(network)
