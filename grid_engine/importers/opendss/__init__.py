@@ -1,0 +1,119 @@
+"""Reads a network from OpenDSS files through dss-python: what OpenDSS compiles and solves is what the network says.
+
+Taps, capacitor steps and powers of generation are those of its snapshot solution. Every element is compared
+with the admittances and currents of OpenDSS; what differs, or has no words in the model, is a named fault.
+Elements that are disabled are out of service, or left out where nothing in service stands at their bus.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from grid_engine.importers.opendss.controls import (
+    capacitor_controls,
+    control_faults,
+    regulators,
+    switches,
+    tap_changers,
+)
+from grid_engine.importers.opendss.ids import repeated, unique_ids
+from grid_engine.importers.opendss.layout import Layout, laid_out
+from grid_engine.importers.opendss.lines import line_faults, lines
+from grid_engine.importers.opendss.loads import load_faults, loads
+from grid_engine.importers.opendss.process import read
+from grid_engine.importers.opendss.proof import Claims, differences
+from grid_engine.importers.opendss.record import Circuit
+from grid_engine.importers.opendss.shunts import shunt_faults, shunts
+from grid_engine.importers.opendss.sources import source_faults, sources
+from grid_engine.importers.opendss.transformers import transformer_faults, transformers
+from grid_engine.importers.opendss.units import unit_faults, units
+from grid_engine.model import ComplexArray, Network, NetworkError
+from grid_engine.tables import empty_network
+
+__all__ = ["Solved", "load", "load_solved"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """A network and what OpenDSS itself finds for it."""
+
+    network: Network
+    voltage_pu: ComplexArray
+    """Shape (n_node,): to earth, of each node's own nominal voltage."""
+
+
+def load(path: Path | str, version: str = "", *, solve: bool = True) -> Network:
+    """The network of the master file `path`.
+
+    Args:
+        path: What OpenDSS would compile.
+        version: Defaults to a digest of that file.
+        solve: Let OpenDSS's controllers act until they are content; otherwise taps and capacitor steps are those
+            that the files leave.
+
+    Raises:
+        NetworkError: dss-python is not installed, or with every fault found.
+    """
+    return load_solved(path, version, solve=solve).network
+
+
+def load_solved(path: Path | str, version: str = "", *, solve: bool = True) -> Solved:
+    """The same, with the voltages of OpenDSS's solution."""
+    source = Path(path)
+    if not source.is_file():
+        raise NetworkError(source.name, (f"no file {source}",))
+    circuit = read(source, solve=solve)
+    found = [fault for look in _LOOKS for fault in look(circuit)]
+    if found:
+        raise NetworkError(source.name, tuple(found))
+    layout = laid_out(circuit)
+    network, claims = _network(circuit, layout, version or hashlib.sha256(source.read_bytes()).hexdigest()[:12])
+    found = differences(circuit, layout, network, claims)
+    if found:
+        raise NetworkError(source.name, tuple(found))
+    volts = np.zeros(len(network.nodes.bus), dtype=np.complex128)
+    for place, node in layout.node.items():
+        volts[node] = circuit.voltage.get(place, 0j)
+    return Solved(network, volts / network.buses.phase_v[network.nodes.bus])
+
+
+_LOOKS = (
+    repeated,
+    source_faults,
+    line_faults,
+    shunt_faults,
+    transformer_faults,
+    load_faults,
+    unit_faults,
+    control_faults,
+)
+
+
+def _network(circuit: Circuit, layout: Layout, version: str) -> tuple[Network, Claims]:
+    """The network, and which record every row of its tables comes from."""
+    ids = unique_ids(circuit)
+    changers = tap_changers(circuit)
+    line_table, line_records = lines(circuit, layout, ids)
+    transformer_table, transformer_records = transformers(circuit, layout, ids, changers)
+    shunt_table, shunt_records = shunts(circuit, layout, ids)
+    load_table, load_records = loads(circuit, layout, ids)
+    unit_table, unit_records = units(circuit, layout, ids)
+    source_table, source_records = sources(circuit, layout, ids)
+    network = replace(
+        empty_network(version, circuit.frequency_hz),
+        buses=layout.buses,
+        nodes=layout.nodes,
+        lines=line_table,
+        transformers=transformer_table,
+        shunts=shunt_table,
+        loads=load_table,
+        units=unit_table,
+        sources=source_table,
+        regulators=regulators(circuit, layout, transformer_records),
+        capacitor_controls=capacitor_controls(circuit, layout, shunt_records, line_records),
+        switches=switches(circuit, layout, line_records, transformer_records, ids),
+    )
+    claims = Claims(line_records, transformer_records, shunt_records, load_records, unit_records, source_records)
+    return network, claims
