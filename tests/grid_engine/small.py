@@ -146,7 +146,7 @@ def _loads() -> Loads:
     node[1] = [[6, 7], [7, 8], [8, 6]]
     node[2] = [[13, EARTH], [14, EARTH], [15, EARTH]]
     edge = np.full((3, 2, 2), np.nan)
-    edge[2, 0] = 1.0
+    edge[2] = 1.0
     return Loads(
         ids=("home", "mill", "till"),
         node=node,
