@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from grid_engine.kernel import law
 from grid_engine.model import ABSENT, ComplexArray, FloatArray, IntArray, Network
 
 
@@ -105,32 +106,21 @@ def joined(*parts: Pairs) -> Pairs:
 
 
 def factors(pairs: Pairs, voltage: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Active and reactive f(m) / m² at voltages (n_pair, n_case) over nominal."""
-    return _factor(pairs, 0, voltage), _factor(pairs, 1, voltage)
+    """Active and reactive f(v) / v² at voltages (n_pair, n_case) over nominal."""
+    return law.factors(law_table(pairs), voltage)
 
 
 def slopes(pairs: Pairs, voltage: FloatArray) -> tuple[FloatArray, FloatArray]:
     """How `factors` change with the voltage over nominal."""
-    return _slope(pairs, 0, voltage), _slope(pairs, 1, voltage)
+    return law.slopes(law_table(pairs), voltage)
 
 
-def _factor(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
-    lowest, highest, low = pairs.band_pu[:, :1], pairs.band_pu[:, 1:], pairs.low_pu[:, None]
-    inside = _inside(pairs, part, np.clip(voltage, lowest, highest))
-    start, rise = _ramp(pairs, part)
-    ramp = np.where(voltage < low, 1.0, start / voltage + rise)
-    below = np.where(low > 0, ramp, _edge(pairs, part, 0))
-    return np.where(voltage < lowest, below, np.where(voltage > highest, _edge(pairs, part, 1), inside))
-
-
-def _slope(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
-    lowest, highest, low = pairs.band_pu[:, :1], pairs.band_pu[:, 1:], pairs.low_pu[:, None]
-    parts, exponent = _parts(pairs, part), pairs.exponent[:, part, None]
-    by_parts = -parts[1] / voltage**2 - 2 * parts[2] / voltage**3
-    inside = np.where(np.isnan(exponent), by_parts, (exponent - 2) * voltage ** (exponent - 3))
-    start, _ = _ramp(pairs, part)
-    below = np.where((voltage < low) | (low <= 0), 0.0, -start / voltage**2)
-    return np.where(voltage < lowest, below, np.where(voltage > highest, 0.0, inside))
+def law_table(pairs: Pairs) -> FloatArray:
+    """Shape (n_pair, LAW): the laws in the order of `kernel.law`."""
+    above = [_edge(pairs, part, 1) for part in range(2)]
+    below = [_ramp(pairs, part) for part in range(2)]
+    parts = [pairs.zip_p, pairs.zip_q, pairs.exponent, pairs.band_pu, pairs.low_pu[:, None]]
+    return np.concatenate([*parts, *above, *(start for start, _ in below), *(rise for _, rise in below)], axis=1)
 
 
 def _inside(pairs: Pairs, part: int, voltage: FloatArray) -> FloatArray:
@@ -148,12 +138,12 @@ def _edge(pairs: Pairs, part: int, end: int) -> FloatArray:
 
 
 def _ramp(pairs: Pairs, part: int) -> tuple[FloatArray, FloatArray]:
-    """Current over nominal between `low_pu` and the band is start + rise * voltage."""
+    """Current over nominal below the band is start + rise * voltage; below `low_pu` it is just the voltage."""
     lowest, low = pairs.band_pu[:, :1], pairs.low_pu[:, None]
+    edge = _edge(pairs, part, 0)
     used = (low > 0) & (lowest > low)
-    at_lowest = lowest * _edge(pairs, part, 0)
-    rise = np.where(used, at_lowest - low, 0.0) / np.where(used, lowest - low, 1.0)
-    return low * (1 - rise), rise
+    rise = (lowest * edge - low) / np.where(used, lowest - low, 1.0)
+    return np.where(used, low * (1 - rise), 0.0), np.where(used, rise, edge)
 
 
 def _parts(pairs: Pairs, part: int) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -1,26 +1,34 @@
 """AC power flow of one system for many cases at once, and its exact linearisation at a solved point.
 
-The voltages are the fixed point of v = Z·i(v) + v0, which needs one factorisation and converges for any
-case that is not close to collapse; what has not converged after `_SWEEPS` sweeps is tried again by
-Newton's method on the same equations.
+Buses where nothing happens are eliminated; the others are solved by Newton's method with the Jacobian of
+one base case held fast, which needs one factorisation for all cases (the chord method). What does not
+converge so is solved by Newton's method proper. All of it is exact: only the way there differs.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array, csr_array
-from scipy.sparse.linalg import SuperLU, splu
+from scipy.sparse import csc_array, issparse
 
+from grid_engine.assembly import Assembly, assembled, chord, parts, triangles
 from grid_engine.elements.primitive import BASE_VA
+from grid_engine.kernel.kernels import Kernel, choose, in_threads
+from grid_engine.kernel.lanes import LANES
+from grid_engine.kernel.network import Cases, Chord, IndexArray, Output, Triangles
+from grid_engine.kernel.newton import jacobian, newton
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
 from grid_engine.nodal import System
-from grid_engine.pairs import Pairs, factors, slopes
+from grid_engine.pairs import Pairs, factors
+from grid_engine.variants import Variants, no_variants
 
-_SWEEPS = 40
-_STEPS = 15
-_TOLERANCE_PU = 1e-10
-_CASES_AT_ONCE = 64
-"""As many as stay in the processor's cache together with the factors."""
+_TOLERANCE_PU = 1e-9
+_ITERATIONS = 60
+_FAR = 12
+"""Iterations from which the base case is too far away for a batch of at least `_MANY` cases."""
+_MANY = 64
+_COLUMNS_AT_ONCE = 512
+_SHARES = (1.0, 0.5, 0.25, 0.0)
+"""Of the base powers, until there is a solution."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,36 +40,62 @@ class Flow:
     converged: BoolArray
     """Shape (n_case,)."""
     worst_node: IntArray
-    """Shape (n_case,): the node that moved most in the last step; where not converged, the one to look at."""
+    """Shape (n_case,): where not converged, the node that the last step would have moved most; else -1."""
     iterations: IntArray
     """Shape (n_case,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Magnitudes:
+    """The same without angles."""
+
+    voltage_pu: FloatArray
+    """Shape (n_node, n_case)."""
+    converged: BoolArray
+    worst_node: IntArray
+    iterations: IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Linear:
     """How node voltages answer to small changes of the pairs' powers at one solved point."""
 
-    system: System
     pairs: Pairs
-    factor: SuperLU
-    incidence: csr_array
-    """Shape (n_pair, n_unknown)."""
-    per_var: ComplexArray
-    """Shape (2, n_pair): current over the incidence, per unit, for one watt and one var of each pair."""
+    assembly: Assembly
+    kernel: Kernel
+    factors: Triangles
+    per_unit: ComplexArray
+    """Shape (2, n_pair): per-unit current across each pair for one watt, and for one var."""
 
     def forward(self, pair_va: ComplexArray) -> ComplexArray:
         """Voltage changes (n_node, k), per unit, for changes (n_pair, k) of the pairs' powers."""
-        current = self.per_var[0][:, None] * pair_va.real + self.per_var[1][:, None] * pair_va.imag
-        return self.system.voltages(_complex(self.factor.solve(_interleaved(self.incidence.T @ current))))
+        current = self.per_unit[0][:, None] * pair_va.real + self.per_unit[1][:, None] * pair_va.imag
+        columns = np.ascontiguousarray(self.assembly.incidence.T @ current)
+        self.kernel.solve_columns(self.factors, (0, columns.shape[1]), columns)
+        return np.asarray(self.assembly.nodes @ columns)
 
-    def adjoint(self, gradient: ComplexArray) -> tuple[FloatArray, FloatArray]:
-        """Slopes (n_pair, k) per watt and per var of rows whose change is Re(gradient · dv), gradient (n_node, k)."""
-        system = self.system
-        by_unknown = np.zeros((system.matrix.shape[0] + 1, gradient.shape[1]), dtype=np.complex128)
-        np.add.at(by_unknown, system.unknown, gradient)
-        answer = self.incidence @ _complex(self.factor.solve(_interleaved(by_unknown[:-1].conj()), trans="T"))
-        per_watt, per_var = (np.real(answer.conj() * part[:, None]) for part in self.per_var)
+    def adjoint(self, gradient: ComplexArray | csc_array) -> tuple[FloatArray, FloatArray]:
+        """Slopes (n_pair, k) per watt and per var of rows whose change is Re(gradient · dv).
+
+        `gradient` has shape (n_node, k); sparse where most of it is nothing.
+        """
+        n_row = gradient.shape[1]
+        per_watt, per_var = (np.empty((self.per_unit.shape[1], n_row)) for _ in range(2))
+        for first in range(0, n_row, _COLUMNS_AT_ONCE):
+            part = np.s_[:, first : first + _COLUMNS_AT_ONCE]
+            per_watt[part], per_var[part] = self._adjoint(gradient[part])
         return per_watt, per_var
+
+    def _adjoint(self, gradient: ComplexArray | csc_array) -> tuple[FloatArray, FloatArray]:
+        drawn = self.assembly.nodes.T @ gradient
+        columns = np.conj(drawn.toarray() if issparse(drawn) else np.asarray(drawn), order="C")
+        self.kernel.solve_adjoint(self.factors, (0, columns.shape[1]), columns)
+        answer = self.assembly.incidence @ columns
+        watt, var = self.per_unit[:, :, None]
+        return (
+            answer.real * watt.real + answer.imag * watt.imag,
+            answer.real * var.real + answer.imag * var.imag,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,150 +104,140 @@ class Solver:
 
     system: System
     pairs: Pairs
-    incidence: csr_array
-    """Shape (n_pair, n_unknown): voltages across the pairs over nominal, of unknowns in per unit; 0 without supply."""
-    live: BoolArray
-    """Shape (n_pair,): both ends have supply; the others are left out."""
-    factor: SuperLU
-    unloaded: ComplexArray
-    """Shape (n_unknown,): the solution without any power."""
+    variants: Variants
+    kernel: Kernel
+    threads: int
+    assembly: Assembly
+    chord: Chord
+    """At the base case."""
 
-    def solve(self, power_va: ComplexArray) -> Flow:
-        """Power flow at injections (n_pair, n_case) of the pairs at nominal voltage."""
-        power = np.where(self.live[:, None], power_va, 0) / BASE_VA
-        n_case = power.shape[1]
-        unknowns = np.zeros((len(self.unloaded), n_case), dtype=np.complex128)
-        moved = np.zeros(unknowns.shape)
-        iterations = np.zeros(n_case, dtype=np.int64)
-        for at in range(0, n_case, _CASES_AT_ONCE):
-            part = np.s_[at : at + _CASES_AT_ONCE]
-            unknowns[:, part], moved[:, part], iterations[part] = self._sweep(power[:, part])
-        for case in np.flatnonzero(~_settled(moved)):
-            unknowns[:, case], moved[:, case], steps = self._newton(power[:, case])
-            iterations[case] += steps
-        converged = _settled(moved)
-        unknowns[:, ~converged] = np.nan
-        node = np.zeros(len(self.unloaded), dtype=np.int64)
-        supplied = self.system.node_of[self.system.supplied]
-        node[self.system.unknown[supplied]] = supplied
-        worst = node[np.argmax(np.where(np.isnan(moved), np.inf, moved), axis=0)]
-        return Flow(self.system.voltages(unknowns), converged, worst, iterations)
+    def solve(
+        self, power_va: ComplexArray, states: IntArray | None = None, tolerance_pu: float = _TOLERANCE_PU
+    ) -> Flow:
+        """Power flow of every case.
 
-    def linearise(self, power_va: ComplexArray, voltage: ComplexArray) -> Linear:
-        """At powers (n_pair,) and the node voltages (n_node,) that solve them."""
-        power = np.where(self.live, power_va, 0) / BASE_VA
-        unknowns = np.zeros(len(self.unloaded), dtype=np.complex128)
-        unknowns[self.system.unknown[self.system.supplied]] = voltage[self.system.supplied]
-        across = np.where(self.live, self.incidence @ unknowns, 1.0)
+        Args:
+            power_va: Shape (n_pair, n_case): injections of the pairs at nominal voltage.
+            states: Shape (n_variant, n_case), such as tap positions; as the system was built where not given.
+            tolerance_pu: Largest error of a voltage.
+        """
+        voltage = np.empty((len(self.system.unknown), power_va.shape[1]), dtype=np.complex128)
+        cases = self._cases(power_va, states, tolerance_pu)
+        worst, converged, iterations = self._run(cases, voltage, np.empty((0, 0)))
+        return Flow(voltage, converged, worst, iterations)
+
+    def magnitudes(
+        self, power_va: ComplexArray, states: IntArray | None = None, tolerance_pu: float = _TOLERANCE_PU
+    ) -> Magnitudes:
+        """The same for those who need no angles; quicker on large networks."""
+        magnitude = np.empty((len(self.system.unknown), power_va.shape[1]))
+        cases = self._cases(power_va, states, tolerance_pu)
+        worst, converged, iterations = self._run(cases, np.empty((0, 0), dtype=np.complex128), magnitude)
+        return Magnitudes(magnitude, converged, worst, iterations)
+
+    def linearise(self, power_va: ComplexArray, voltage: ComplexArray, states: IntArray | None = None) -> Linear:
+        """Exact derivatives at powers (n_pair,), the voltages (n_node,) that solve them, and states (n_variant,)."""
+        assembly = self.assembly
+        whole = np.zeros(self.system.matrix.shape[0], dtype=np.complex128)
+        whole[self.system.unknown[self.system.supplied]] = voltage[self.system.supplied]
+        at = whole[assembly.kept]
+        choice = self._choice(None if states is None else states[:, None], 1)[:, 0]
+        block = jacobian(assembly.net, self._per_unit(power_va), choice, parts(at))
+        across = np.where(assembly.live, np.asarray(assembly.incidence @ at), 1.0)
         active, reactive = factors(self.pairs, np.abs(across)[:, None])
-        per_watt = self.live * active[:, 0] * across / BASE_VA
-        per_var = self.live * reactive[:, 0] * across * -1j / BASE_VA
-        factor = _factorised(self._jacobian(power, unknowns))
-        return Linear(self.system, self.pairs, factor, self.incidence, np.stack([per_watt, per_var]))
+        unit = assembly.live * across / BASE_VA
+        per_unit = np.stack([unit * active[:, 0], -1j * unit * reactive[:, 0]])
+        return Linear(self.pairs, assembly, self.kernel, triangles(assembly.net, block), per_unit)
 
-    def _current(self, power: ComplexArray, across: ComplexArray) -> ComplexArray:
-        active, reactive = factors(self.pairs, np.abs(across))
-        current = (power.real * active - 1j * power.imag * reactive) * across
-        return np.where(power == 0, 0, current)
+    def _run(self, cases: Cases, voltage: ComplexArray, magnitude: FloatArray) -> tuple[IntArray, BoolArray, IntArray]:
+        """Fill the outputs; worst nodes, which cases converged, iterations."""
+        n_case = cases.power.shape[1]
+        output = Output(voltage, magnitude, np.zeros(n_case, dtype=np.int32), np.zeros(n_case, dtype=np.bool_))
+        base, done = self.chord, 0
+        if n_case >= _MANY:
+            self.kernel.batch(base, cases, (0, LANES), output)
+            done = LANES
+            if output.iterations[:LANES].max() > _FAR:
+                base, done = self._rebased(cases), 0
+        in_threads(lambda span: self.kernel.batch(base, cases, span, output), (done, n_case), self.threads)
+        worst = np.full(n_case, -1)
+        for case in np.flatnonzero(~output.converged).tolist():
+            worst[case] = self._alone(cases, case, output)
+        return worst, output.converged, output.iterations.astype(np.int64)
 
-    def _sweep(self, power: ComplexArray) -> tuple[ComplexArray, FloatArray, int]:
-        """Unknowns, how far they moved last, and sweeps."""
-        start = self.unloaded[:, None]
-        unknowns = np.repeat(start, power.shape[1], axis=1)
-        moved = np.full(unknowns.shape, np.inf)
-        sweep = 0
-        with np.errstate(all="ignore"):
-            for sweep in range(1, _SWEEPS + 1):  # noqa: B007
-                injected = self.incidence.T @ self._current(power, self.incidence @ unknowns)
-                before, unknowns = unknowns, start + self.factor.solve(np.asfortranarray(injected))
-                moved = np.abs(unknowns - before)
-                if _settled(moved).all():
-                    break
-        return unknowns, moved, sweep
+    def _alone(self, cases: Cases, case: int, output: Output) -> int:
+        """One case by Newton's method; the worst node where that does not converge, else -1."""
+        power = self._per_unit(cases.power[:, case])
+        v, steps, worst = self._newton(power, np.ascontiguousarray(cases.choice[:, case]), cases.tolerance)
+        output.converged[case] = worst < 0
+        output.iterations[case] += steps
+        whole = np.asarray(self.assembly.nodes @ v) if worst < 0 else np.full(len(self.system.unknown), np.nan)
+        if len(output.voltage):
+            output.voltage[:, case] = whole
+        else:
+            output.magnitude[:, case] = np.abs(whole)
+        return worst
 
-    def _newton(self, power: ComplexArray) -> tuple[ComplexArray, FloatArray, int]:
-        """The same for one case near collapse."""
-        unknowns = self.unloaded.copy()
-        moved = np.full(len(unknowns), np.inf)
-        step = 0
-        with np.errstate(all="ignore"):
-            for step in range(1, _STEPS + 1):
-                drawn = self.system.matrix @ (unknowns - self.unloaded)
-                across = (self.incidence @ unknowns)[:, None]
-                residual = drawn - self.incidence.T @ self._current(power[:, None], across)[:, 0]
-                if not np.isfinite(residual).all():
-                    return unknowns, np.full(len(unknowns), np.nan), step
-                try:
-                    change = _complex(_factorised(self._jacobian(power, unknowns)).solve(_interleaved(residual)))
-                except RuntimeError:  # SuperLU: exactly singular
-                    return unknowns, np.full(len(unknowns), np.nan), step
-                unknowns = unknowns - change
-                moved = np.abs(change)
-                if _settled(moved):
-                    break
-        return unknowns, moved, step
+    def _newton(self, power: FloatArray, choice: IndexArray, tolerance_pu: float) -> tuple[ComplexArray, int, int]:
+        """Voltages of the kept rows, steps, and the worst node where it did not converge, else -1."""
+        v = self.chord.base.copy()
+        steps, moved = newton(self.assembly.net, power, choice, v, tolerance_pu)
+        voltage = v[:, 0] + 1j * v[:, 1]
+        if steps > 0:
+            return voltage, steps, -1
+        unknown = self.assembly.kept[np.argmax(np.where(np.isnan(moved), np.inf, moved))]
+        return voltage, -steps, int(np.flatnonzero(self.system.unknown == unknown)[0])
 
-    def _jacobian(self, power: ComplexArray, unknowns: ComplexArray) -> csc_array:
-        """Derivative of the current mismatch, (2n, 2n), real and imaginary part of every unknown in turn."""
-        across = np.where(self.live, self.incidence @ unknowns, 1.0)
-        size = np.abs(across)[:, None]
-        flat, steep = factors(self.pairs, size), slopes(self.pairs, size)
-        same = power.real * flat[0][:, 0] - 1j * power.imag * flat[1][:, 0]
-        turn = (power.real * steep[0][:, 0] - 1j * power.imag * steep[1][:, 0]) * across / size[:, 0]
-        zero = power == 0
-        same, by_real, by_imaginary = (
-            np.where(zero, 0, part) for part in (same, turn * across.real, turn * across.imag)
-        )
-        blocks = np.stack([same + by_real, 1j * same + by_imaginary], axis=-1)
-        slope = _real_form(np.arange(len(power)), np.arange(len(power)), blocks, len(power))
-        matrix = self.system.matrix.tocoo()
-        own = _real_form(*matrix.coords, np.stack([matrix.data, 1j * matrix.data], axis=-1), len(unknowns))
-        pairs = self.incidence.tocoo()
-        spread = coo_array(
-            (
-                np.repeat(pairs.data, 2),
-                tuple((2 * place[:, None] + np.arange(2)).ravel() for place in pairs.coords),
-            ),
-            shape=(2 * len(power), 2 * len(unknowns)),
-        ).tocsr()
-        return csc_array(own - spread.T @ slope @ spread)
+    def _rebased(self, cases: Cases) -> Chord:
+        """The chord in the middle of a batch, or as it was if there is no solution there."""
+        power = self._per_unit(cases.power.mean(axis=1))
+        middle = np.median(cases.choice, axis=1).astype(np.int32)
+        v, _, worst = self._newton(power, middle, _TOLERANCE_PU)
+        return self.chord if worst >= 0 else chord(self.assembly, power, middle, parts(v))
+
+    def _cases(self, power_va: ComplexArray, states: IntArray | None, tolerance_pu: float) -> Cases:
+        power = np.ascontiguousarray(power_va, dtype=np.complex128)
+        return Cases(power, self._choice(states, power.shape[1]), tolerance_pu, _ITERATIONS)
+
+    def _choice(self, states: IntArray | None, n_case: int) -> IndexArray:
+        chosen = np.repeat(self.variants.state[:, None], n_case, axis=1) if states is None else states
+        return np.ascontiguousarray(chosen - self.variants.lowest[:, None], dtype=np.int32)
+
+    def _per_unit(self, power_va: ComplexArray) -> FloatArray:
+        live = np.where(self.assembly.live, power_va, 0)
+        return parts(np.asarray(live / BASE_VA, dtype=np.complex128))
 
 
-def prepare(system: System, pairs: Pairs, base_va: ComplexArray) -> Solver:  # noqa: ARG001
-    """A solver for powers around `base_va` (n_pair,)."""
-    n = system.matrix.shape[0]
-    ends = np.stack([pairs.first, pairs.second])
-    unknown = np.append(system.unknown, [n, n])[ends]  # the last two for ABSENT and EARTH
-    live = np.all(unknown >= 0, axis=0)
-    weight = np.append(system.base_v, [0.0, 0.0])[ends] / pairs.nominal_v * np.array([[1.0], [-1.0]])
-    there = live & (ends >= 0)
-    row = np.broadcast_to(np.arange(pairs.size), ends.shape)
-    incidence = coo_array((weight[there], (row[there], unknown[there])), shape=(pairs.size, n)).tocsr()
-    factor = splu(system.matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})
-    return Solver(system, pairs, incidence, live, factor, factor.solve(system.source_current))
+def prepare(
+    system: System,
+    pairs: Pairs,
+    base_va: ComplexArray,
+    variants: Variants | None = None,
+    *,
+    kernel: str = "",
+    threads: int = 1,
+) -> Solver:
+    """A solver that is quickest near `base_va`.
 
-
-def _factorised(matrix: csc_array) -> SuperLU:
-    return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})
-
-
-def _settled(moved: FloatArray) -> BoolArray:
-    return np.asarray(moved.max(axis=0) < _TOLERANCE_PU)  # false for NaN as well
-
-
-def _real_form(row: IntArray, column: IntArray, blocks: ComplexArray, n: int) -> csc_array:
-    """Shape (2n, 2n): `blocks` (n_entry, 2) are the answers to a real and to an imaginary unit."""
-    values = np.stack([blocks.real, blocks.imag], axis=1)
-    rows = np.broadcast_to(2 * row[:, None, None] + np.arange(2)[:, None], values.shape)
-    columns = np.broadcast_to(2 * column[:, None, None] + np.arange(2), values.shape)
-    return csc_array(coo_array((values.ravel(), (rows.ravel(), columns.ravel())), shape=(2 * n, 2 * n)))
-
-
-def _interleaved(values: ComplexArray) -> FloatArray:
-    """Real and imaginary part of every row in turn, for SuperLU."""
-    parts = np.stack([values.real, values.imag], axis=1)
-    return np.asfortranarray(parts.reshape(2 * len(values), *values.shape[1:]))
-
-
-def _complex(values: FloatArray) -> ComplexArray:
-    return values[::2] + 1j * values[1::2]
+    Args:
+        system: State of the network.
+        pairs: Where powers act.
+        base_va: Shape (n_pair,): a typical case; less is taken where that has no solution.
+        variants: Elements whose state may differ from case to case.
+        kernel: `c` or `numba`; the quicker one of those that there are where not given.
+        threads: How many of them share a batch.
+    """
+    chosen = no_variants() if variants is None else variants
+    assembly = assembled(system, pairs, chosen)
+    power = parts(np.asarray(np.where(assembly.live, base_va, 0) / BASE_VA, dtype=np.complex128))
+    choice = np.asarray(chosen.state - chosen.lowest, dtype=np.int32)
+    unloaded = np.zeros((len(assembly.kept), 2))
+    newton(assembly.net, 0 * power, choice, unloaded, _TOLERANCE_PU)
+    base = unloaded
+    for share in _SHARES:
+        base = unloaded.copy()
+        steps, _ = newton(assembly.net, share * power, choice, base, _TOLERANCE_PU)
+        if steps > 0:
+            break
+    made = chord(assembly, share * power, choice, base)
+    return Solver(system, pairs, chosen, choose(kernel), threads, assembly, made)
