@@ -55,6 +55,9 @@ _ZERO_SEQUENCE = {
 _SWITCH_KIND = {"l": SwitchKind.LINE, "t": SwitchKind.SEQUENCE_TRANSFORMER, "b": SwitchKind.BUS}
 _SWITCHED = {"l": "line", "t": "trafo", "b": "bus"}
 _VECTOR_GROUPS = ("ynyn", "dyn")
+_TAP_CHANGERS = ("", "Ratio", "Symmetrical")
+_TRAFO_EXTRAS = ("tap_step_degree", "tap_dependency_table", "tap2_pos", "tap_at_star_point", "xn_ohm", "rn_ohm")
+"""Columns that must be zero or empty."""
 _SOURCE_VOLTAGE_FACTOR = 1.1
 """What pandapower assumes when it turns short-circuit power into an impedance."""
 _STIFFNESS = 2e9
@@ -119,7 +122,7 @@ def _refusals(net: pandapowerNet) -> tuple[str, ...]:
     if "vector_group" in net.trafo:
         odd = [str(g) for g in net.trafo.vector_group if str(g).lower() not in _VECTOR_GROUPS]
         found += [f"trafo: vector group {group} not modelled" for group in odd]
-    return (*found, *_load_refusals(net), *_switch_refusals(net))
+    return (*found, *_load_refusals(net), *_switch_refusals(net), *_tap_refusals(net))
 
 
 def _load_refusals(net: pandapowerNet) -> list[str]:
@@ -132,6 +135,24 @@ def _load_refusals(net: pandapowerNet) -> list[str]:
         for name, share in zip(_ids(frame), frame[column], strict=True)
         if share
     ]
+
+
+def _tap_refusals(net: pandapowerNet) -> list[str]:
+    """Tap changers that turn the phase or follow a table, second ones, and star points behind an impedance."""
+    frame = net.trafo
+    odd = [f"tap changer {kind}" if kind not in _TAP_CHANGERS else "" for kind in _kinds(frame)]
+    found = [f"trafo {name}: {what} not modelled" for name, what in zip(_ids(frame), odd, strict=True) if what]
+    for column in _TRAFO_EXTRAS:
+        rows = zip(_ids(frame), _column(frame, column, 0.0), strict=True)
+        found += [f"trafo {name}: {column} {value:g} not modelled" for name, value in rows if value]
+    return found
+
+
+def _kinds(frame: DataFrame) -> list[str]:
+    """Kind of tap changer per transformer; empty where there is none and a position has no effect."""
+    if "tap_changer_type" not in frame:
+        return ["Ratio"] * len(frame)
+    return [kind if isinstance(kind, str) else "" for kind in frame["tap_changer_type"]]
 
 
 def _switch_refusals(net: pandapowerNet) -> list[str]:
@@ -237,6 +258,8 @@ def _transformers(net: pandapowerNet, bus: dict[Any, int]) -> SequenceTransforme
     magnetising_zero = _column(frame, "vk0_percent") / 100 * _column(frame, "mag0_percent") / 100
     slope = _column(frame, "mag0_rx")
     tap_side = frame["tap_side"] if "tap_side" in frame else np.array(["hv"] * len(frame))
+    changes = np.array([bool(kind) for kind in _kinds(frame)], dtype=np.bool_)
+    neutral = _whole(frame, "tap_neutral")
     rated_va = rated_mva * 1e6 * _column(frame, "parallel", 1.0)
     return SequenceTransformers(
         ids=_ids(frame),
@@ -253,10 +276,10 @@ def _transformers(net: pandapowerNet, bus: dict[Any, int]) -> SequenceTransforme
         magnetising_zero_pu=np.asarray(magnetising_zero * (slope + 1j) / np.sqrt(slope**2 + 1), dtype=np.complex128),
         zero_hv_share=_column(frame, "si0_hv_partial"),
         tap_on_hv=np.array([side != "lv" for side in tap_side], dtype=np.bool_),
-        tap_neutral=_whole(frame, "tap_neutral"),
-        tap_min=_whole(frame, "tap_min"),
-        tap_max=_whole(frame, "tap_max"),
-        tap=_whole(frame, "tap_pos"),
+        tap_neutral=neutral,
+        tap_min=np.where(changes, _whole(frame, "tap_min"), neutral),
+        tap_max=np.where(changes, _whole(frame, "tap_max"), neutral),
+        tap=np.where(changes & ~np.isnan(_column(frame, "tap_pos")), _whole(frame, "tap_pos"), neutral),
         tap_step_pct=_column(frame, "tap_step_percent", 0.0),
         in_service=_live(net, frame, "hv_bus", "lv_bus"),
         ratings=rated(rated_va * _column(frame, "df", 1.0)),
