@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grid_engine.instruments import meter
+from grid_engine.kernel.metering import Bounds
+from grid_engine.kernel.metering import worst as highest
 from grid_engine.meters import PHASE_NAMES, UNITS, Meter, Quantity
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray, Network, Terminal
 from grid_engine.nodal import System
@@ -92,8 +94,8 @@ class Monitor:
     def values(self, voltages: Sequence[ComplexArray]) -> FloatArray:
         """Row values (n_row, n_case) at node voltages (n_node, n_case), one array per meter."""
         read = [
-            meter.values(voltage)[self.reading[self.case == n]]
-            for n, (meter, voltage) in enumerate(zip(self.meters, voltages, strict=True))
+            own.values(voltage)[self.reading[self.case == n]]
+            for n, (own, voltage) in enumerate(zip(self.meters, voltages, strict=True))
         ]
         return np.concatenate(read)
 
@@ -107,12 +109,15 @@ class Monitor:
         """Largest excess (n_case,) of every case, and the row that has it, in little memory."""
         n_case = voltages[0].shape[1]
         largest, row = np.full(n_case, -np.inf), np.zeros(n_case, dtype=np.int64)
-        if not self.size:
-            return largest, row
-        for at in range(0, n_case, _CASES_AT_ONCE):
-            part = slice(at, at + _CASES_AT_ONCE)
-            beyond = self.excess(self.values([voltage[:, part] for voltage in voltages]))
-            largest[part], row[part] = beyond.max(axis=0), beyond.argmax(axis=0)
+        weight = self.sign / self.tolerance
+        for n, (own, voltage) in enumerate(zip(self.meters, voltages, strict=True)):
+            mine = np.flatnonzero(self.case == n)
+            bounds = Bounds(self.reading[mine], weight[mine], self.bound[mine])
+            found = np.full(n_case, -1)
+            for at in range(0, n_case, _CASES_AT_ONCE):
+                part = slice(at, at + _CASES_AT_ONCE)
+                highest(own.values(voltage[:, part]), bounds, largest[part], found[part])
+            row[found >= 0] = mine[found[found >= 0]]
         return largest, row
 
     def relaxed(self, values: FloatArray) -> "Monitor":

@@ -11,11 +11,11 @@ from enum import IntEnum
 import numpy as np
 from scipy.sparse import csc_array, csr_array, diags_array, vstack
 
+from grid_engine.kernel.metering import magnitudes
 from grid_engine.model import TERMINAL_NAMES, BoolArray, ComplexArray, FloatArray, IntArray
 
 _NO_CURRENT = 1e-12
 """Below this a current has no direction, and its magnitude no slope."""
-_CASES_AT_ONCE = 64
 
 
 class Quantity(IntEnum):
@@ -80,26 +80,31 @@ class Meter:
 
     def values(self, voltage: ComplexArray) -> FloatArray:
         """Row values (n_row, n_case) at node voltages (n_node, n_case)."""
+        first, second = self._starts
         result = np.empty((self.size, voltage.shape[1]))
-        for at in range(0, voltage.shape[1], _CASES_AT_ONCE):
-            part = slice(at, at + _CASES_AT_ONCE)
-            self._read(np.ascontiguousarray(voltage[:, part]), result[:, part])
+        case = np.ascontiguousarray(voltage)
+        _absolute(self.magnitude, case, result[:first])
+        if second > first:
+            below = np.empty((second - first, voltage.shape[1]))
+            _absolute(self.above, case, result[first:second])
+            _absolute(self.below, case, below)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                result[first:second] *= 100 / below
+        if self.size > second:
+            power = _product(self.volts, case) * _product(self.amperes, case).conj()
+            result[second:] = np.asarray(self.outward @ power.real)
         return result
 
-    def _read(self, voltage: ComplexArray, result: FloatArray) -> None:
-        first, second = self.magnitude.shape[0], self.magnitude.shape[0] + self.above.shape[0]
-        result[:first] = _size(_product(self.magnitude, voltage))
-        if second > first:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                result[first:second] = 100 * _size(_product(self.above, voltage)) / _size(_product(self.below, voltage))
-        if self.size > second:
-            power = _product(self.volts, voltage) * _product(self.amperes, voltage).conj()
-            result[second:] = np.asarray(self.outward @ power.real)
+    @property
+    def _starts(self) -> tuple[int, int]:
+        """First row of the ratios, and of the powers."""
+        first = int(self.magnitude.shape[0])
+        return first, first + int(self.above.shape[0])
 
     def gradients(self, rows: Sequence[int] | IntArray, voltage: ComplexArray) -> csc_array:
         """Complex g (n_node, n_asked) with d(value) = Re(g · dv), at one case's node voltages (n_node,)."""
         asked = np.asarray(rows, dtype=np.int64)
-        first, second = self.magnitude.shape[0], self.magnitude.shape[0] + self.above.shape[0]
+        first, second = self._starts
         group = np.digitize(asked, [first, second])
         order = np.argsort(group, kind="stable")
         parts = (
@@ -130,7 +135,7 @@ class Meter:
 
     def only(self, rows: IntArray) -> "Meter":
         """The same without all but `rows`, which ascend."""
-        first, second = self.magnitude.shape[0], self.magnitude.shape[0] + self.above.shape[0]
+        first, second = self._starts
         ratio = rows[(rows >= first) & (rows < second)] - first
         return Meter(
             quantity=self.quantity[rows],
@@ -149,8 +154,9 @@ def _product(matrix: csr_array, voltage: ComplexArray) -> ComplexArray:
     return np.asarray(matrix @ voltage)
 
 
-def _size(values: ComplexArray) -> FloatArray:
-    return np.sqrt(values.real**2 + values.imag**2)
+def _absolute(matrix: csr_array, voltage: ComplexArray, out: FloatArray) -> None:
+    places = (matrix.indptr.astype(np.int64, copy=False), matrix.indices.astype(np.int64, copy=False))
+    magnitudes(*places, matrix.data, voltage, out)
 
 
 def _towards(values: ComplexArray) -> ComplexArray:

@@ -123,7 +123,7 @@ def test_reverse_power_is_metered_towards_the_source(network: Network, solved) -
 
 
 def test_gradients_are_the_slopes_of_every_row(network: Network, solved) -> None:
-    system, voltage = solved
+    system, _ = solved
     own = meter(system, neutral=(1,), reverse=(0, 2, 5))
     pairs, _ = load_pairs(network)
     power = load_power(network)[:, None] * np.array([0.999, 1.0, 1.001])
