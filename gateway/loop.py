@@ -158,8 +158,8 @@ class Loop:
         self._wake.set()
 
     def _unknown_resource(self, message: Message) -> str | None:
-        resource = message.body.resource
-        if resource in self.zone.resources:
+        resource = message.resource
+        if not resource or resource in self.zone.resources:
             return None
         return f"UNKNOWN_RESOURCE: {resource} is not a resource of zone {self.zone.id}"
 
@@ -228,7 +228,7 @@ class Loop:
         question = study.impact(at)
         answer = await self.engine.answer(question)
         decided, messages = self._conclude(at, question, answer)
-        owed = deadlines.overdue(at, frozenset(m.body.resource for m in messages))
+        owed = deadlines.overdue(at, frozenset(m.resource for m in messages))
         sent = self._outgoing(at, (*messages, *owed.reminders))
         changed = bool(sent or owed.alarms) or (answer.status is not Status.SOLVED) != self._failing
         events: list[Event] = [decided, *sent, *owed.alarms]

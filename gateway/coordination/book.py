@@ -6,16 +6,12 @@ from typing import assert_never
 
 from gateway.coordination.events import Alarmed, Answered, Decided, Event, Issued, Kept, Received, Sent
 from gateway.coordination.messages import (
-    AckCommit,
-    AckReceipt,
     CapabilityNotice,
-    Dispatch,
     DispatchCopy,
     LimitAck,
     LimitClear,
     LimitIssue,
     Message,
-    OutageAck,
     OutageNotice,
 )
 from grid_engine.results import Purpose, Status
@@ -184,10 +180,8 @@ class Book:
                     record.notice = body
             case OutageNotice() as body:
                 self.outages[body.resource] = body
-            case Dispatch() | AckReceipt() | AckCommit() | LimitIssue() | LimitClear() | OutageAck():
-                pass
-            case body:
-                assert_never(body)
+            case _:
+                pass  # nothing that the book keeps
 
     def _dispatched(self, body: DispatchCopy, at_s: float) -> None:
         held = self.dispatches.get(body.resource, ())

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from gateway.coordination.market_messages import MarketBody
+from gateway.coordination.operation_messages import OperationBody
+from gateway.coordination.settlement_messages import SettlementBody
 from grid_engine.results import Reason
 
 
@@ -141,6 +144,23 @@ class LimitClear:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitInfo:
+    """The system operator is told of a limit, with its reason (market facilitator)."""
+
+    code: ClassVar[str] = "LIMIT.Info"
+    limit_id: str
+    version: int
+    resource: str
+    start_s: float
+    end_s: float
+    ceiling_w: float
+    floor_w: float
+    reason: Reason
+    constraint_id: str
+    supporting: Supporting
+
+
+@dataclass(frozen=True, slots=True)
 class CapabilityNotice:
     """A DER/A tells the system operator what it can do (dual participation), with a copy to the DSO."""
 
@@ -185,10 +205,15 @@ Body = (
     | LimitIssue
     | LimitAck
     | LimitClear
+    | LimitInfo
     | CapabilityNotice
     | OutageNotice
     | OutageAck
+    | MarketBody
+    | OperationBody
+    | SettlementBody
 )
+"""Everything that can be said: the message catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +227,8 @@ class Message:
     def code(self) -> str:
         """Code of the message catalogue, for example `LIMIT.Issue`."""
         return self.body.code
+
+    @property
+    def resource(self) -> str:
+        """The resource that it is about; empty where it is about something else."""
+        return str(getattr(self.body, "resource", ""))

@@ -5,19 +5,75 @@ from gateway.coordination.zone import DsoModel, Role, ZoneFacts
 
 _DP, _T, _MF = DsoModel.DUAL_PARTICIPATION, DsoModel.TOTAL_DSO, DsoModel.MARKET_FACILITATOR
 _ALL = frozenset({_DP, _T, _MF})
-_ISO, _DERA, _DSO = Role.SYSTEM_OPERATOR, Role.DERA, Role.DSO
+_ONLY_DP, _ONLY_T, _ONLY_MF, _BETWEEN = frozenset({_DP}), frozenset({_T}), frozenset({_MF}), frozenset({_T, _MF})
+"""`_BETWEEN`: the models in which the DSO stands between the system operator and the DER/As."""
+_ISO, _DERA, _DSO, _HOST = Role.SYSTEM_OPERATOR, Role.DERA, Role.DSO, Role.HOST
 
-MATRIX: dict[str, dict[tuple[Role, Role], frozenset[DsoModel]]] = {
-    "DISPATCH.RT": {(_ISO, _DERA): frozenset({_DP}), (_ISO, _DSO): frozenset({_T, _MF})},
-    "DISPATCH.Copy": {(_ISO, _DSO): frozenset({_DP})},
-    "ACK.Receipt": {(_DERA, _ISO): frozenset({_DP}), (_DERA, _DSO): _ALL, (_DSO, _ISO): frozenset({_T, _MF})},
-    "ACK.Commit": {(_DERA, _ISO): frozenset({_DP}), (_DERA, _DSO): _ALL, (_DSO, _ISO): frozenset({_T, _MF})},
-    "LIMIT.Issue": {(_DSO, _DERA): _ALL},
-    "LIMIT.Clear": {(_DSO, _DERA): _ALL},
-    "LIMIT.Ack": {(_DERA, _DSO): _ALL},
-    "CAP.Notice": {(_DERA, _ISO): frozenset({_DP}), (_DERA, _DSO): frozenset({_DP})},
-    "OUTAGE.Notice": {(_DERA, _ISO): frozenset({_DP}), (_DERA, _DSO): _ALL, (_DSO, _ISO): frozenset({_MF})},
-    "OUTAGE.Ack": {(_DSO, _DERA): _ALL},
+Routes = dict[tuple[Role, Role], frozenset[DsoModel]]
+
+_DOWN: Routes = {(_DSO, _DERA): _ALL}
+_UP: Routes = {(_DERA, _DSO): _ALL}
+_ANSWERS: Routes = {(_DERA, _ISO): _ONLY_DP, (_DERA, _DSO): _ALL, (_DSO, _ISO): _BETWEEN}
+_SCHEDULES: Routes = {(_ISO, _DERA): _ONLY_DP, (_ISO, _DSO): _ALL}
+_UTILITIES: Routes = {(_HOST, _DSO): _ALL, (_DSO, _HOST): _ALL}
+_EMERGENCY: Routes = {(_DSO, _DERA): _ALL, (_DSO, _HOST): _ALL, (_DSO, _ISO): _BETWEEN}
+
+MATRIX: dict[str, Routes] = {
+    "DISPATCH.RT": {(_ISO, _DERA): _ONLY_DP, (_ISO, _DSO): _BETWEEN},
+    "DISPATCH.Copy": {(_ISO, _DSO): _ONLY_DP},
+    "DISPATCH.Relay": {(_DSO, _DERA): _ONLY_MF},
+    "INSTR.Issue": _DOWN,
+    "ACK.Receipt": _ANSWERS,
+    "ACK.Commit": _ANSWERS,
+    "LIMIT.Issue": _DOWN,
+    "LIMIT.Clear": _DOWN,
+    "LIMIT.Ack": _UP,
+    "LIMIT.Info": {(_DSO, _ISO): _ONLY_MF, (_DSO, _DERA): _ONLY_MF},
+    "CAP.Notice": {(_DERA, _ISO): _ONLY_DP, (_DERA, _DSO): _ONLY_DP, (_DERA, _HOST): _ONLY_DP},
+    "SHORTFALL.Notice": {(_DSO, _ISO): _ONLY_T},
+    "OUTAGE.Notice": {(_DERA, _ISO): _ONLY_DP, (_DERA, _DSO): _ALL, (_DSO, _ISO): _ONLY_MF},
+    "OUTAGE.Ack": _DOWN,
+    "REG.Register": _UP,
+    "REG.Accept": _DOWN,
+    "REG.Reject": _DOWN,
+    "NEED.Post": _DOWN,
+    "NEED.Withdraw": _DOWN,
+    "OFFER.Submit": {(_DERA, _ISO): _ONLY_DP, (_DERA, _DSO): _ALL},
+    "OFFER.Revoke": {(_DERA, _ISO): _ONLY_DP, (_DERA, _DSO): _ALL},
+    "OFFER.Accept": _DOWN,
+    "OFFER.Reject": _DOWN,
+    "BID.Forward": {(_DSO, _ISO): _ONLY_MF},
+    "BID.Aggregate": {(_DSO, _ISO): _ONLY_T},
+    "SCHED.DA": _SCHEDULES,
+    "SCHED.PD": _SCHEDULES,
+    "SCHED.Relay": {(_DSO, _DERA): _ONLY_MF},
+    "ORDER.Issue": _DOWN,
+    "ORDER.Revoke": _DOWN,
+    "ORDER.Receipt": _UP,
+    "ORDER.Commit": _UP,
+    "ORDER.Decline": _UP,
+    "HOST.Limit": _UTILITIES,
+    "HOST.Tele": _UTILITIES,
+    "HOST.Include": _UTILITIES,
+    "HOST.NoObjection": _UTILITIES,
+    "HOST.Object": _UTILITIES,
+    "EMERG.Declare": _EMERGENCY,
+    "EMERG.Control": _DOWN,
+    "EMERG.Clear": _EMERGENCY,
+    "HB.Out": {(_ISO, _DERA): _ONLY_DP, (_ISO, _DSO): _BETWEEN},
+    "HB.In": {(_DERA, _ISO): _ONLY_DP, (_DSO, _ISO): _BETWEEN},
+    "METER.Report": _UP,
+    "BASELINE.Nominate": _UP,
+    "MV.Report": {(_DSO, _DERA): _ALL, (_DERA, _ISO): _ONLY_DP, (_DSO, _ISO): _BETWEEN},
+    "SETTLE.Report": {
+        **_DOWN,
+        (_ISO, _DERA): frozenset({_DP, _MF}),
+        (_ISO, _DSO): _ONLY_T,
+        (_DSO, _ISO): _ONLY_MF,
+    },
+    "DISPUTE.Open": {(_DERA, _DSO): _ALL, (_DSO, _ISO): _ONLY_T},
+    "DISPUTE.Respond": {(_DSO, _DERA): _ALL, (_ISO, _DSO): _ONLY_T},
+    "DISPUTE.Resolve": {(_DSO, _DERA): _ALL, (_ISO, _DSO): _ONLY_T},
 }
 """Message code to (sender's role, recipient's role) to the models in which that is allowed."""
 
@@ -39,7 +95,7 @@ def refusal(zone: ZoneFacts, message: Message) -> str | None:
 
 def _not_theirs(zone: ZoneFacts, message: Message) -> str | None:
     """Why a DER/A may not say this: it speaks for its own resources alone."""
-    resource = zone.resources.get(message.body.resource)
+    resource = zone.resources.get(message.resource)
     if resource is None or resource.owner == message.header.sender:
         return None
     return f"ROUTE_FORBIDDEN: {message.header.sender} does not speak for {resource.id}, which {resource.owner} does"

@@ -21,6 +21,8 @@ from gateway.coordination.messages import Body, Header, Message
 MAX_BYTES: Final = 65_536
 """Larger messages are refused unread."""
 MAX_TEXT: Final = 256
+MAX_RAW: Final = 32_768
+"""Characters of a field that carries a whole document of somebody's, verbatim (`…_raw`)."""
 MAX_ITEMS: Final = 1_000
 MAX_MW: Final = 10_000.0
 MAX_NUMBER: Final = 1e12
@@ -85,7 +87,7 @@ def from_json(document: object) -> Message:
 
 
 @cache
-def _shape(kind: type) -> tuple[tuple[str, str, object, bool], ...]:
+def shape(kind: type) -> tuple[tuple[str, str, object, bool], ...]:
     """Per field of a record: name inside, name on the wire, type, and whether it must be sent."""
     hints = get_type_hints(kind)
     return tuple(
@@ -107,7 +109,7 @@ def _wire_name(name: str) -> str:
 
 def _write_record(record: object) -> dict[str, object]:
     kind: type = type(record)
-    return {wire: _write(name, getattr(record, name)) for name, wire, _, _ in _shape(kind)}
+    return {wire: _write(name, getattr(record, name)) for name, wire, _, _ in shape(kind)}
 
 
 def _write(name: str, value: object) -> object:
@@ -128,13 +130,13 @@ def _read_record(kind: type, document: object, path: str) -> Any:  # noqa: ANN40
     if not isinstance(document, dict):
         raise WireError(path or ".", f"is {_called(document)}", "send a JSON object")
     prefix = f"{path}." if path else ""
-    shape = _shape(kind)
-    known = [wire for _, wire, _, _ in shape]
+    fields_of = shape(kind)
+    known = [wire for _, wire, _, _ in fields_of]
     for name in document:
         if name not in known:
             raise WireError(f"{prefix}{name[:MAX_TEXT]}", "is not a field here", f"send only {', '.join(known)}")
     values: dict[str, object] = {}
-    for name, wire, hint, required in shape:
+    for name, wire, hint, required in fields_of:
         if wire in document:
             values[name] = _read(hint, name, document[wire], prefix + wire)
         elif required:
@@ -158,7 +160,7 @@ def _read(hint: Any, name: str, value: object, path: str) -> object:  # noqa: AN
     if hint is float:
         reader = _read_megawatts if name.endswith("_w") else _read_time if name.endswith("_s") else _read_number
         return reader(value, path)
-    return _PLAIN[hint](value, path)
+    return _read_raw(value, path) if name.endswith("_raw") else _PLAIN[hint](value, path)
 
 
 def _read_tuple(inner: object, name: str, value: object, path: str) -> tuple[object, ...]:
@@ -183,6 +185,14 @@ def _read_text(value: object, path: str) -> str:
         raise WireError(path, f"is {_called(value)}", "send a string")
     if len(value) > MAX_TEXT or not value.isprintable():
         raise WireError(path, "is too long or holds control characters", f"send up to {MAX_TEXT} printable characters")
+    return value
+
+
+def _read_raw(value: object, path: str) -> str:
+    if not isinstance(value, str):
+        raise WireError(path, f"is {_called(value)}", "send a string")
+    if len(value) > MAX_RAW:
+        raise WireError(path, f"has {len(value)} characters", f"send at most {MAX_RAW}")
     return value
 
 
