@@ -19,6 +19,7 @@ from grid_engine.importers.opendss.controls import (
     tap_changers,
 )
 from grid_engine.importers.opendss.ids import repeated, unique_ids
+from grid_engine.importers.opendss.inverters import functions, inverter_faults
 from grid_engine.importers.opendss.layout import Layout, laid_out
 from grid_engine.importers.opendss.lines import line_faults, lines
 from grid_engine.importers.opendss.loads import load_faults, loads
@@ -41,10 +42,10 @@ class Solved:
 
     network: Network
     voltage_pu: ComplexArray
-    """Shape (n_node,): to earth, of each node's own nominal voltage."""
+    """Shape (n_node,): to earth, of each node's own nominal voltage; not a number at the free ends of open phases."""
 
 
-def load(path: Path | str, version: str = "", *, solve: bool = True) -> Network:
+def load(path: Path | str, version: str = "", *, solve: bool = True, hold: bool = False) -> Network:
     """The network of the master file `path`.
 
     Args:
@@ -52,20 +53,23 @@ def load(path: Path | str, version: str = "", *, solve: bool = True) -> Network:
         version: Defaults to a digest of that file.
         solve: Let OpenDSS's controllers act until they are content; otherwise taps and capacitor steps are those
             that the files leave.
+        hold: Accept controllers that the model has no words for: they are out of service in the network, what they
+            control stays as solved.
 
     Raises:
         NetworkError: dss-python is not installed, or with every fault found.
     """
-    return load_solved(path, version, solve=solve).network
+    return load_solved(path, version, solve=solve, hold=hold).network
 
 
-def load_solved(path: Path | str, version: str = "", *, solve: bool = True) -> Solved:
+def load_solved(path: Path | str, version: str = "", *, solve: bool = True, hold: bool = False) -> Solved:
     """The same, with the voltages of OpenDSS's solution."""
     source = Path(path)
     if not source.is_file():
         raise NetworkError(source.name, (f"no file {source}",))
     circuit = read(source, solve=solve)
-    found = [fault for look in _LOOKS for fault in look(circuit)]
+    looks = _LOOKS if hold else _LOOKS + _CONTROL_LOOKS
+    found = [fault for look in looks for fault in look(circuit)]
     if found:
         raise NetworkError(source.name, tuple(found))
     layout = laid_out(circuit)
@@ -73,9 +77,9 @@ def load_solved(path: Path | str, version: str = "", *, solve: bool = True) -> S
     found = differences(circuit, layout, network, claims)
     if found:
         raise NetworkError(source.name, tuple(found))
-    volts = np.zeros(len(network.nodes.bus), dtype=np.complex128)
+    volts = np.full(len(network.nodes.bus), np.nan, dtype=np.complex128)
     for place, node in layout.node.items():
-        volts[node] = circuit.voltage.get(place, 0j)
+        volts[node] = circuit.voltage.get(place, np.nan)
     return Solved(network, volts / network.buses.phase_v[network.nodes.bus])
 
 
@@ -87,8 +91,8 @@ _LOOKS = (
     transformer_faults,
     load_faults,
     unit_faults,
-    control_faults,
 )
+_CONTROL_LOOKS = (control_faults, inverter_faults)
 
 
 def _network(circuit: Circuit, layout: Layout, version: str) -> tuple[Network, Claims]:
@@ -110,6 +114,7 @@ def _network(circuit: Circuit, layout: Layout, version: str) -> tuple[Network, C
         shunts=shunt_table,
         loads=load_table,
         units=unit_table,
+        curves=functions(circuit).curves,
         sources=source_table,
         regulators=regulators(circuit, layout, transformer_records),
         capacitor_controls=capacitor_controls(circuit, layout, shunt_records, line_records),

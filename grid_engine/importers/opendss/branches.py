@@ -3,17 +3,23 @@
 import numpy as np
 
 from grid_engine.importers.opendss.layout import Layout
-from grid_engine.importers.opendss.record import Record
+from grid_engine.importers.opendss.record import Circuit, Place, Record
 from grid_engine.model import ABSENT, IntArray
 
 
-def branch_nodes(record: Record, layout: Layout) -> IntArray:
-    """Shape (3, 2): from each phase to the neutral, or of a delta, from each phase to the next."""
+def branch_ends(record: Record) -> list[tuple[Place, Place]]:
+    """From each phase to the neutral, or of a delta, from each phase to the next."""
     places = record.places[0]
+    if record.text("conn") == "delta":
+        return [(places[phase], places[(phase + 1) % len(places)]) for phase in range(record.phases)]
+    return [(places[phase], places[record.phases]) for phase in range(record.phases)]
+
+
+def branch_nodes(record: Record, layout: Layout) -> IntArray:
+    """Shape (3, 2): those ends as nodes."""
     node = np.full((3, 2), ABSENT, dtype=np.int64)
-    for phase in range(record.phases):
-        after = (phase + 1) % len(places) if record.text("conn") == "delta" else record.phases
-        node[phase] = layout.of((places[phase], places[after]))
+    for phase, ends in enumerate(branch_ends(record)):
+        node[phase] = layout.of(ends)
     return node
 
 
@@ -32,3 +38,20 @@ def branch_faults(record: Record) -> list[str]:
     if record.text("conn") != "delta" and neutral[1] and record.values.get("rneut", -1) >= 0:
         found.append(f"{record.title}: its neutral is earthed through rneut, xneut; use a reactor")
     return found
+
+
+def floating(circuit: Circuit, *kinds: str) -> list[str]:
+    """Faults: elements of these classes that stand with one end where only such elements stand, and float there."""
+    held = {
+        place
+        for record in circuit.of("vsource", "line", "transformer", "reactor", "capacitor")
+        if record.enabled
+        for place in record.conductors
+    }
+    return [
+        f"{record.title}: nothing but loads stands at {'.'.join(map(str, loose))}, so nothing holds its voltage"
+        for record in circuit.of(*kinds)
+        if record.enabled
+        for loose in {end for ends in branch_ends(record) if held & set(ends) for end in ends if end not in held}
+        if loose[1]
+    ]

@@ -1,6 +1,5 @@
 """Regulators, capacitor controllers and switches of OpenDSS."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -30,20 +29,19 @@ _KINDS = {
 def tap_changers(circuit: Circuit) -> Mapping[str, TapChanger]:
     """By transformer, what its regulator works on."""
     return {
-        record.text("transformer"): TapChanger(int(record.number("tapwinding")) - 1, int(record.text("ptphase")) - 1)
+        record.text("transformer"): TapChanger(int(record.number("tapwinding")) - 1, _phase(record, "ptphase"))
         for record in _live(circuit, "regcontrol")
     }
 
 
 def control_faults(circuit: Circuit) -> list[str]:
     """Controllers that the model has no words for."""
-    found = [f"{record.title}: {why}" for record in _live(circuit, "regcontrol") for why in _odd_regulator(record)]
-    steps = {record.name: len(record.numbers("states")) for record in circuit.of("capacitor")}
-    for record in _live(circuit, "capcontrol"):
-        found += [f"{record.title}: {why}" for why in _odd_capacitor_control(record, steps)]
-    found += [f"{record.title}: functions of inverters are not read" for record in _live(circuit, "invcontrol")]
-    used = Counter(record.text("transformer") for record in _live(circuit, "regcontrol"))
-    return found + [f"transformer {name}: {n} regulators work on it" for name, n in used.items() if n > 1]
+    found = [
+        f"{record.title}: {why}"
+        for record in _live(circuit, "regcontrol", "capcontrol")
+        for why in _ODD[record.kind](record, circuit)
+    ]
+    return [f"{fault}; read it with hold to keep its tap or state as solved" for fault in found]
 
 
 def regulators(circuit: Circuit, layout: Layout, transformers: Sequence[Record]) -> Regulators:
@@ -63,7 +61,7 @@ def regulators(circuit: Circuit, layout: Layout, transformers: Sequence[Record])
         ct_primary_a=_column(records, "ctprim"),
         drop_v=_column(records, "r") + 1j * _column(records, "x"),
         delay_s=_column(records, "delay"),
-        in_service=np.ones(len(records), dtype=np.bool_),
+        in_service=columns.flags([not _ODD[record.kind](record, circuit) for record in records]),
     )
 
 
@@ -81,7 +79,7 @@ def capacitor_controls(
     return CapacitorControls(
         ids=tuple(record.name for record in records),
         shunt=np.array([bank[record.text("capacitor")] for record in records], dtype=np.int64),
-        kind=np.array([_KINDS[record.text("type")] for record in records], dtype=np.int64),
+        kind=np.array([_KINDS.get(record.text("type"), 0) for record in records], dtype=np.int64),
         node=np.array([layout.of(ends) for ends in places], dtype=np.int64).reshape(-1, 2),
         line=np.array([line.get(name, -1) for name in elements], dtype=np.int64),
         on_at=_column(records, "onsetting"),
@@ -91,7 +89,7 @@ def capacitor_controls(
         voltage_min_v=np.where(override, _column(records, "vmin"), -np.inf),
         voltage_max_v=np.where(override, _column(records, "vmax"), np.inf),
         delay_s=_column(records, "delay"),
-        in_service=np.ones(len(records), dtype=np.bool_),
+        in_service=columns.flags([not _ODD[record.kind](record, circuit) for record in records]),
     )
 
 
@@ -131,16 +129,23 @@ def _column(records: Sequence[Record], key: str) -> FloatArray:
     return np.array([record.number(key) for record in records], dtype=np.float64)
 
 
-def _odd_regulator(record: Record) -> list[str]:
+def _phase(record: Record, key: str) -> int:
+    """Counted from 0; the first where it looks at several."""
+    return int(record.text(key)) - 1 if record.text(key).isdigit() else 0
+
+
+def _odd_regulator(record: Record, circuit: Circuit) -> list[str]:
     """What of a regulator's settings the model has no words for."""
     odd = [f"{key} is set" for key in ("reversible", "cogen", "inversetime") if record.flag(key)]
     odd += [f"{key} is set" for key in ("ldc_z", "vlimit") if record.number(key)]
     if not record.text("ptphase").isdigit():
         odd.append(f"it looks at the {record.text('ptphase')} of the phases")
+    if sum(other.text("transformer") == record.text("transformer") for other in _live(circuit, "regcontrol")) > 1:
+        odd.append("it is not the only one of its transformer")
     return odd
 
 
-def _odd_capacitor_control(record: Record, steps: Mapping[str, int]) -> list[str]:
+def _odd_capacitor_control(record: Record, circuit: Circuit) -> list[str]:
     kind, odd = record.text("type"), []
     if kind not in _KINDS:
         return [f"control by {kind}"]
@@ -150,9 +155,13 @@ def _odd_capacitor_control(record: Record, steps: Mapping[str, int]) -> list[str
         odd.append(f"it measures at terminal {record.number('terminal'):.0f} of {record.text('element')}")
     if record.text("vbus"):
         odd.append("vbus is set")
-    if steps.get(record.text("capacitor"), 1) > 1:
+    banks = [bank for bank in circuit.of("capacitor") if bank.name == record.text("capacitor")]
+    if any(len(bank.numbers("states")) > 1 for bank in banks):
         odd.append("its capacitor has several steps")
     return odd
+
+
+_ODD = {"regcontrol": _odd_regulator, "capcontrol": _odd_capacitor_control}
 
 
 def _is_branch(title: str) -> bool:
@@ -161,7 +170,7 @@ def _is_branch(title: str) -> bool:
 
 def _regulated(record: Record, transformer: Record) -> tuple[Place, Place]:
     """Where a regulator measures: across the coil of its phase, or between a phase of a remote bus and earth."""
-    phase = int(record.text("ptphase")) - 1
+    phase = _phase(record, "ptphase")
     if not record.text("bus"):
         return coils(transformer)[int(record.number("winding")) - 1][phase]
     bus, *numbers = record.text("bus").split(".")
@@ -172,7 +181,7 @@ def _regulated(record: Record, transformer: Record) -> tuple[Place, Place]:
 
 def _measured(record: Record, element: Record) -> tuple[Place, Place]:
     """Where a capacitor's controller measures voltage: between a phase of the monitored terminal and earth."""
-    place = element.places[int(record.number("terminal")) - 1][int(record.text("ptphase")) - 1]
+    place = element.places[int(record.number("terminal")) - 1][_phase(record, "ptphase")]
     return place, (place[0], 0)
 
 

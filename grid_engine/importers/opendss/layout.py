@@ -8,12 +8,15 @@ stands at a further bus, named bus.node: OpenDSS numbers nodes freely, and singl
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
 from grid_engine.importers.opendss.record import Bus, Circuit, Place, Record
 from grid_engine.model import EARTH, Buses, IntArray, Nodes, Terminal
 
+_PHASES = (1, 2, 3)
+_DEAD_PU = 0.5
 _USUAL = {1: Terminal.A, 2: Terminal.B, 3: Terminal.C, 4: Terminal.N}
 
 
@@ -34,16 +37,17 @@ class Layout:
 
     def knows(self, record: Record) -> bool:
         """Whether every place of the record exists, which may fail for what is out of service."""
-        return all(not place[1] or place in self.node for terminal in record.places for place in terminal)
+        return all(not place[1] or place in self.node for place in record.conductors)
 
 
 def laid_out(circuit: Circuit) -> Layout:
     """The layout of everything in service."""
     known = {bus.name: bus for bus in circuit.buses}
+    base_v = _bases(circuit)
     at = defaultdict(set)
     for kind in circuit.records.values():
         for record in kind:
-            for bus, number in (place for terminal in record.places for place in terminal if record.enabled):
+            for bus, number in record.conductors if record.enabled else ():
                 if number:
                     at[bus].add(number)
     legs = _legs(circuit)
@@ -53,11 +57,47 @@ def laid_out(circuit: Circuit) -> Layout:
     for name in (*known, *sorted(at.keys() - known.keys())):
         origin = known[name.split(".")[0]]
         for owner, members in _terminals(name, at[name], legs).items():
-            buses.append(Bus(owner, origin.base_v, origin.position))
+            buses.append(Bus(owner, base_v[origin.name], origin.position))
             for terminal, number in sorted(members):
                 found[name, number] = len(nodes)
                 nodes.append((len(buses) - 1, terminal))
     return Layout(_buses(buses), _nodes(nodes), {bus.name: n for n, bus in enumerate(buses)}, found)
+
+
+def _bases(circuit: Circuit) -> dict[str, float]:
+    """Nominal volts by bus.
+
+    OpenDSS tells them by voltage; buses without any, or with neutrals only, take those of their neighbours.
+    """
+    base_v = {bus.name: bus.base_v for bus in circuit.buses}
+    highest = dict.fromkeys(base_v, 0.0)
+    for (bus, number), voltage in circuit.voltage.items():
+        if number in _PHASES:
+            highest[bus] = max(highest[bus], abs(voltage))
+    dead = {bus for bus, voltage in highest.items() if voltage < _DEAD_PU * base_v[bus]}
+    beside: dict[str, set[tuple[str, float]]] = defaultdict(set)
+    for record in circuit.of("line", "reactor", "transformer"):
+        if record.enabled:
+            for one, other in permutations(record.places, 2):
+                beside[one[0][0]].add((other[0][0], _ratio(record, one, other)))
+    waiting = [bus for bus in base_v if bus not in dead]
+    while waiting:
+        live = waiting.pop()
+        for bus, ratio in beside[live]:
+            if bus in dead:
+                dead.remove(bus)
+                base_v[bus] = base_v[live] * ratio
+                waiting.append(bus)
+    return base_v
+
+
+def _ratio(record: Record, one: tuple[Place, ...], other: tuple[Place, ...]) -> float:
+    """Nominal volts at one terminal over those at the other."""
+    if record.kind != "transformer":
+        return 1.0
+    to_earth = (np.array(record.texts("conns")) == "wye") & (record.phases == 1)
+    volts = record.numbers("kvs") / np.where(to_earth, 1, np.sqrt(3))
+    return float(volts[record.places.index(other)] / volts[record.places.index(one)])
 
 
 def _terminals(bus: str, numbers: set[int], legs: Mapping[Place, Terminal]) -> dict[str, list[tuple[Terminal, int]]]:

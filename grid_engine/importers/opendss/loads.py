@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from grid_engine.importers.opendss import columns
-from grid_engine.importers.opendss.branches import branch_faults, branch_nodes, branch_v
+from grid_engine.importers.opendss.branches import branch_faults, branch_nodes, branch_v, floating
 from grid_engine.importers.opendss.ids import Ids
 from grid_engine.importers.opendss.layout import Layout
 from grid_engine.importers.opendss.record import Circuit, Record
@@ -18,6 +18,8 @@ _POWER: _Parts = (0.0, 0.0, 1.0)
 _CURRENT: _Parts = (0.0, 1.0, 0.0)
 _IMPEDANCE: _Parts = (1.0, 0.0, 0.0)
 _CVR, _ZIP = 4, 8
+_FIXED_REACTIVE = (6, 7)
+"""Models whose reactive power the load multiplier leaves alone."""
 _LAW, _NOMINAL, _NOMINAL_IMPEDANCE = None, 0, 2
 """Power outside the band: as the law goes on, or voltage to this power at the end of the band."""
 
@@ -83,7 +85,7 @@ def loads(circuit: Circuit, layout: Layout, ids: Ids) -> tuple[Loads, tuple[Reco
 
 def load_faults(circuit: Circuit) -> list[str]:
     """Loads that the model has no words for."""
-    found = []
+    found = floating(circuit, "load")
     for record in circuit.of("load"):
         found += branch_faults(record)
         model = int(record.number("model"))
@@ -99,7 +101,9 @@ def load_faults(circuit: Circuit) -> list[str]:
 def _power(record: Record, circuit: Circuit) -> list[complex]:
     """Shape (3,): per branch."""
     multiplier = circuit.load_multiplier if record.text("status") == "variable" else 1.0
-    each = complex(record.number("kw"), record.number("kvar")) * 1e3 * multiplier / record.phases
+    fixed_reactive = int(record.number("model")) in _FIXED_REACTIVE
+    active, reactive = record.number("kw") * multiplier, record.number("kvar") * (1 if fixed_reactive else multiplier)
+    each = complex(active, reactive) * 1e3 / record.phases
     return [each] * record.phases + [0j] * (3 - record.phases)
 
 

@@ -2,13 +2,15 @@
 
 import json
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grid_engine.importers.opendss.record import Bus, Circuit, Place, Record
+from grid_engine.importers.opendss.record import Bus, Circuit, Place, Record, holds_voltage
 from grid_engine.model import BoolArray, ComplexArray, IntArray, NetworkError
 
 if TYPE_CHECKING:
@@ -16,7 +18,17 @@ if TYPE_CHECKING:
     from dss.IDSS import IDSS
 
 ELEMENTS = ("vsource", "line", "reactor", "capacitor", "transformer", "load", "generator", "pvsystem", "storage")
-CONTROLLERS = ("regcontrol", "capcontrol", "swtcontrol", "fuse", "recloser", "relay", "invcontrol")
+CONTROLLERS = (
+    "regcontrol",
+    "capcontrol",
+    "swtcontrol",
+    "fuse",
+    "recloser",
+    "relay",
+    "invcontrol",
+    "expcontrol",
+    "espvlcontrol",
+)
 LIBRARY = ("xycurve",)
 WITHOUT_EFFECT = ("monitor", "energymeter", "sensor", "gendispatcher", "storagecontroller")
 """Meters, and dispatchers whose orders the powers of the solution contain."""
@@ -95,6 +107,7 @@ def _circuit(engine: "IDSS", source: str) -> Circuit:
     if faults:
         raise NetworkError(source, tuple(faults))
     records = {kind: tuple(_element(engine, plain) for plain in _records(engine, kind)) for kind in ELEMENTS}
+    records["generator"] = _balanced(records)
     records |= {kind: _records(engine, kind) for kind in CONTROLLERS + LIBRARY}
     volts = np.asarray(active.YNodeVarray).view(np.complex128)
     return Circuit(
@@ -153,6 +166,25 @@ def _element(engine: "IDSS", plain: Record) -> Record:
         opened=np.all(opened, axis=1),
         admittance=entries.reshape(numbers.size, numbers.size, order="F"),
         current=np.array(element.Currents, dtype=np.float64).view(np.complex128),
+    )
+
+
+def _balanced(records: Mapping[str, tuple[Record, ...]]) -> tuple[Record, ...]:
+    """Generators; those that hold voltage get the currents that balance their nodes.
+
+    What OpenDSS reports of them is the next step of a search; what it solved with follows from all other currents.
+    """
+    rest: dict[Place, complex] = defaultdict(complex)
+    for kind in records.values():
+        for record in kind:
+            if record.enabled:
+                for place, current in zip(record.conductors, record.current, strict=True):
+                    rest[place] += current
+    return tuple(
+        replace(record, current=record.current - np.array([rest[place] for place in record.conductors]))
+        if record.enabled and holds_voltage(record)
+        else record
+        for record in records["generator"]
     )
 
 

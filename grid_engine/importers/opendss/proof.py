@@ -13,14 +13,21 @@ from grid_engine.elements.shunts import shunt_primitives
 from grid_engine.elements.sources import source_currents, source_primitives
 from grid_engine.elements.windings import winding_primitives
 from grid_engine.importers.opendss.layout import Layout
-from grid_engine.importers.opendss.record import Circuit, Record
-from grid_engine.model import EARTH, ComplexArray, FloatArray, IntArray, Network
+from grid_engine.importers.opendss.record import Circuit, Record, hangs_free, holds_voltage
+from grid_engine.importers.opendss.units import UNITS
+from grid_engine.model import EARTH, BoolArray, ComplexArray, FloatArray, IntArray, Network
 from grid_engine.pairs import Pairs, factors, load_pairs, load_power, unit_pairs, unit_power
 
 _CLOSE = 1e-8
 """Of admittances, over the geometric mean of the two nodes' own."""
+_AT_OPEN_ENDS_S = 2e-12
+"""More than what OpenDSS adds to elements with open ends."""
 _CURRENT_CLOSE = 1e-6
 """Of currents, over the largest of the element, of a source over what it feeds into a short circuit."""
+_SEARCHED_CLOSE = 1e-3
+"""Likewise of generators that hold voltage, whose reactive power OpenDSS searches for phase by phase."""
+_UNREAD = "it has a property that is not read"
+_WHY = dict.fromkeys(UNITS, "its phases do not share constant power equally")
 _LEAST_A = 1e-3
 _NO_VOLTAGE = 1e-9
 """Per unit; keeps laws of voltage away from dividing by 0."""
@@ -41,25 +48,28 @@ class Claims:
 def differences(circuit: Circuit, layout: Layout, network: Network, claims: Claims) -> list[str]:
     """Faults: elements whose admittance or current is not that of OpenDSS."""
     found = [
-        f"{record.title}: its admittance differs from OpenDSS's by {off:.1e}, so it has a property that is not read"
+        f"{record.title}: its admittance differs from OpenDSS's by {off:.1e}, so {_UNREAD}"
         for record, off in admittance_differences(layout, network, claims)
         if not off < _CLOSE
     ]
     found += [
-        f"{record.title}: its current differs from OpenDSS's by {off:.1e}, so it has a property that is not read"
+        f"{record.title}: its current differs from OpenDSS's by {off:.1e}, so " + _WHY.get(record.kind, _UNREAD)
         for record, off in _current_differences(circuit, layout, network, claims)
-        if not off < _CURRENT_CLOSE
+        if not off < (_SEARCHED_CLOSE if holds_voltage(record) else _CURRENT_CLOSE)
     ]
     return found
 
 
 def admittance_differences(layout: Layout, network: Network, claims: Claims) -> Iterator[tuple[Record, float]]:
     """Every record in service that has an admittance, and the largest difference between any two of its nodes."""
-    lines, transformers, shunts = network.lines, network.transformers, shunt_primitives(network.shunts)
+    shunts = shunt_primitives(network.shunts)
     closed = np.where(network.shunts.in_service[:, None, None], shunts.admittance_s, 0)
     tables = (
-        (claims.lines, _opened(line_primitives(lines), claims.lines, lines.from_node.shape[1])),
-        (claims.transformers, _opened(winding_primitives(transformers, transformers.tap), claims.transformers, 6)),
+        (claims.lines, _opened(line_primitives(network.lines), claims.lines, layout)),
+        (
+            claims.transformers,
+            _opened(winding_primitives(network.transformers, network.transformers.tap), claims.transformers, layout),
+        ),
         (claims.shunts, Primitives(shunts.node, closed)),
         (claims.sources, source_primitives(network.sources)),
     )
@@ -81,28 +91,36 @@ class _Part:
     admittance_s: ComplexArray
 
 
-def _opened(made: Primitives, records: Sequence[Record], width: int) -> Primitives:
-    """Terminals that are open as a whole float; each has `width` ends, one after the other."""
+def _opened(made: Primitives, records: Sequence[Record], layout: Layout) -> Primitives:
+    """Conductors that are open float; those of one terminal stand at nodes where no other terminal stands."""
     opened = np.zeros(made.node.shape, dtype=np.bool_)
     for n, record in enumerate(records):
-        for terminal in np.flatnonzero(record.opened):
-            opened[n, terminal * width : (terminal + 1) * width] = True
+        for terminal, closed in zip(record.places, _closed(record), strict=True):
+            opened[n] |= np.isin(made.node[n], layout.of(terminal)[~closed])
     return open_ends(made, opened) if opened.any() else made
 
 
+def _closed(record: Record) -> tuple[BoolArray, ...]:
+    """Per terminal, which conductors are not open, as a whole or alone."""
+    return tuple(
+        np.array([not off and not hangs_free(place) for place in terminal], dtype=np.bool_)
+        for terminal, off in zip(record.places, record.opened, strict=True)
+    )
+
+
 def _difference(layout: Layout, parts: Sequence[_Part]) -> float:
-    """Between what the parts of one record add up to and its own matrix, which has small values at open ends."""
+    """Between what the parts of one record add up to and its own matrix."""
     record = parts[0].record
-    there = [layout.of(terminal) for terminal in record.places]
-    ends = np.concatenate(there)
-    live = np.concatenate([np.full(len(nodes), not off) for nodes, off in zip(there, record.opened, strict=True)])
+    ends = layout.of(record.conductors)
+    live = np.concatenate(_closed(record))
     nodes = np.unique(np.concatenate([ends, *(part.node for part in parts)]))
     nodes = nodes[nodes >= 0]
     theirs = _summed(nodes, ends, record.admittance * live[:, None] * live)
     ours = sum(_summed(nodes, part.node, part.admittance_s) for part in parts)
     size = np.sqrt(np.abs(np.diag(theirs)))
     size = np.where(size > 0, size, 1.0)
-    return float(np.abs((ours - theirs) / size[:, None] / size).max(initial=0.0))
+    off = np.maximum(np.abs(ours - theirs) - (0.0 if live.all() else _AT_OPEN_ENDS_S), 0.0)
+    return float((off / size[:, None] / size).max(initial=0.0))
 
 
 def _summed(nodes: IntArray, ends: IntArray, admittance: ComplexArray) -> ComplexArray:
@@ -155,7 +173,7 @@ def _beside(
     live = [n for n, record in enumerate(records) if record.enabled and not record.opened.any()]
     if not live:
         return
-    there = [layout.of(place for terminal in records[n].places for place in terminal) for n in live]
+    there = [layout.of(records[n].conductors) for n in live]
     owner = np.repeat(live, [len(nodes) for nodes in there])
     theirs = (owner, np.concatenate(there), np.concatenate([records[n].current for n in live]))
     shape = (len(records), len(layout.nodes.bus))

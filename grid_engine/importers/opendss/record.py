@@ -11,6 +11,14 @@ from grid_engine.model import BoolArray, ComplexArray, FloatArray
 Place = tuple[str, int]
 """Bus and node number, as OpenDSS writes bus.node; number 0 is the earth."""
 
+_HOLDS_VOLTAGE = 3
+"""Model of generators."""
+
+
+def hangs_free(place: Place) -> bool:
+    """Whether it is the end of a single open phase: these have buses of their own, named bus.element."""
+    return "." in place[0]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
@@ -60,9 +68,19 @@ class Record:
         return bool(self.values[key])
 
     @property
+    def conductors(self) -> tuple[Place, ...]:
+        """Places of the first terminal, then of the next."""
+        return tuple(place for terminal in self.places for place in terminal)
+
+    @property
     def title(self) -> str:
         """For people."""
         return f"{self.kind} {self.name}"
+
+
+def holds_voltage(record: Record) -> bool:
+    """Whether it is a generator that looks for the reactive power with which its voltage is as told."""
+    return record.kind == "generator" and record.number("model") == _HOLDS_VOLTAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ _BANKS = {"capacitor": _capacitor, "reactor": _reactor, "transformer": _neutrals
 
 def _bank(record: Record, name: str, admittance: ComplexArray, *, in_service: bool) -> _Bank:
     """Conductors at one place, or at earth, are brought together."""
-    conductors = [place for terminal in record.places for place in terminal]
+    conductors = record.conductors
     places = tuple(dict.fromkeys(place for place in conductors if place[1]))
     to_place = np.array([[place == own for place in places] for own in conductors], dtype=np.float64)
     return _Bank(name, record, places, to_place.T @ admittance @ to_place, in_service)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from grid_engine.importers.opendss import columns
-from grid_engine.importers.opendss.branches import branch_faults, branch_nodes
+from grid_engine.importers.opendss.branches import branch_faults, branch_nodes, floating
 from grid_engine.importers.opendss.ids import Ids
+from grid_engine.importers.opendss.inverters import functions
 from grid_engine.importers.opendss.layout import Layout
 from grid_engine.importers.opendss.record import Circuit, Record
 from grid_engine.model import Units
@@ -15,7 +16,8 @@ UNITS = ("generator", "pvsystem", "storage")
 def units(circuit: Circuit, layout: Layout, ids: Ids) -> tuple[Units, tuple[Record, ...]]:
     """All units, and the record that each comes from; none may be among `unit_faults`."""
     records = tuple(record for record in circuit.of(*UNITS) if layout.knows(record))
-    none = np.full(len(records), -1, dtype=np.int64)
+    follows = functions(circuit)
+    keys = [(record.kind, record.name) for record in records]
     table = Units(
         ids=tuple(ids[record.kind, record.name] for record in records),
         node=np.array([branch_nodes(record, layout) for record in records], dtype=np.int64).reshape(-1, 3, 2),
@@ -25,8 +27,8 @@ def units(circuit: Circuit, layout: Layout, ids: Ids) -> tuple[Units, tuple[Reco
             [record.number("kwhrated") * 1e3 if record.kind == "storage" else 0.0 for record in records]
         ),
         fault_current_pu=np.array([_fault_current(record) for record in records]),
-        volt_var=none,
-        volt_watt=none,
+        volt_var=np.array([follows.volt_var.get(key, -1) for key in keys], dtype=np.int64),
+        volt_watt=np.array([follows.volt_watt.get(key, -1) for key in keys], dtype=np.int64),
         in_service=columns.flags([record.enabled and not record.opened.any() for record in records]),
     )
     return table, records
@@ -34,14 +36,14 @@ def units(circuit: Circuit, layout: Layout, ids: Ids) -> tuple[Units, tuple[Reco
 
 def unit_faults(circuit: Circuit) -> list[str]:
     """Units that the model has no words for."""
-    return [fault for record in circuit.of(*UNITS) for fault in branch_faults(record)]
+    return floating(circuit, *UNITS) + [fault for record in circuit.of(*UNITS) for fault in branch_faults(record)]
 
 
 def _power(record: Record, circuit: Circuit) -> complex:
     """Injected in the solution; nothing where out of service."""
     if not record.enabled:
         return 0j
-    volts = np.array([circuit.voltage.get(place, 0j) for terminal in record.places for place in terminal])
+    volts = np.array([circuit.voltage.get(place, 0j) for place in record.conductors])
     return complex(-volts @ record.current.conj())
 
 
