@@ -202,7 +202,7 @@ def _capacitor_controls() -> CapacitorControls:
         node=np.array([[6, EARTH]]),
         line=np.array([0]),
         on_at=np.array([2e5]),
-        off_at=np.array([-1e5]),
+        off_at=np.array([-4e5]),
         pt_ratio=np.array([132.8]),
         ct_ratio=np.array([80.0]),
         voltage_min_v=np.array([-np.inf]),

@@ -29,6 +29,7 @@ CONTROLLERS = (
     "expcontrol",
     "espvlcontrol",
 )
+CONSUMERS = ("load", "generator", "pvsystem", "storage")
 LIBRARY = ("xycurve",)
 WITHOUT_EFFECT = ("monitor", "energymeter", "sensor", "gendispatcher", "storagecontroller")
 """Meters, and dispatchers whose orders the powers of the solution contain."""
@@ -51,21 +52,61 @@ def read(path: Path, *, solve: bool) -> Circuit:
     Raises:
         NetworkError: dss-python is not installed, OpenDSS refuses the file, or it finds no solution.
     """
+    engine, failure = _engine(path.name)
+    try:
+        _compile(engine, path, controllers=solve)
+        return _circuit(engine, path.name)
+    except failure as error:
+        raise NetworkError(path.name, (f"OpenDSS: {error}",)) from error
+
+
+def short_circuits(path: Path, count: int) -> tuple[tuple[tuple[Place, ...], ComplexArray], ...]:
+    """Short-circuit impedances in ohms at `count` buses spread over the circuit, each a matrix over the bus's places.
+
+    Loads and generation are off; taps and capacitors stand where the snapshot solution leaves them.
+
+    Raises:
+        NetworkError: as for `read`.
+    """
+    engine, failure = _engine(path.name)
+    try:
+        _compile(engine, path, controllers=True)
+        engine.Text.Commands("".join(f"batchedit {kind}..* enabled=no\n" for kind in CONSUMERS) + "solve")
+        active = engine.ActiveCircuit
+        order = {_place(name): n for n, name in enumerate(active.YNodeOrder)}
+        names = active.AllBusNames
+        return tuple(_short_circuit(engine, name, order) for name in names[:: max(1, len(names) // count)][:count])
+    except failure as error:
+        raise NetworkError(path.name, (f"OpenDSS: {error}",)) from error
+
+
+def _short_circuit(engine: "IDSS", name: str, order: Mapping[Place, int]) -> tuple[tuple[Place, ...], ComplexArray]:
+    """OpenDSS has its matrix in the order in which it met the nodes, but names them sorted."""
+    engine.ActiveCircuit.SetActiveBus(name)
+    bus = engine.ActiveCircuit.ActiveBus
+    bus.ZscRefresh()
+    places = sorted(((name.lower(), int(number)) for number in bus.Nodes), key=order.__getitem__)
+    entries: ComplexArray = np.array(bus.ZscMatrix, dtype=np.float64).view(np.complex128)
+    return tuple(places), entries.reshape(len(places), len(places), order="F")
+
+
+def _engine(source: str) -> "tuple[IDSS, type[Exception]]":
+    """An OpenDSS of our own, and what it raises."""
     try:
         from dss import DSS, DSSException  # noqa: PLC0415 - an extra, and ninety megabytes
     except ImportError as error:
         reason = "reading OpenDSS files needs dss-python, the extra 'opendss' of this project"
-        raise NetworkError(path.name, (reason,)) from error
+        raise NetworkError(source, (reason,)) from error
     engine = DSS.NewContext()
     engine.AllowForms = False
     engine.AllowEditor = False
     engine.AllowChangeDir = False
-    try:
-        engine.Text.Command = f'compile "{path.resolve()}"'
-        _solve(engine, path.name, controllers=solve)
-        return _circuit(engine, path.name)
-    except DSSException as error:
-        raise NetworkError(path.name, (f"OpenDSS: {error}",)) from error
+    return engine, DSSException
+
+
+def _compile(engine: "IDSS", path: Path, *, controllers: bool) -> None:
+    engine.Text.Command = f'compile "{path.resolve()}"'
+    _solve(engine, path.name, controllers=controllers)
 
 
 def _solve(engine: "IDSS", source: str, *, controllers: bool) -> None:
