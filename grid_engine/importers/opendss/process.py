@@ -3,9 +3,11 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,79 +39,75 @@ WITHOUT_EFFECT = ("monitor", "energymeter", "sensor", "gendispatcher", "storagec
 _STATED, _FULL = 0, 1
 """Flags of its JSON: properties that the files state, and all of them."""
 _NOT_A_NUMBER = re.compile(r"(?<=[:,\[])\s*[+-]?(?:nan|inf)\b", re.IGNORECASE)
+_UNSETTLED = (485,)
+"""Errors of a solve whose controllers want more rounds than the files allow."""
 _TOLERANCES = (1e-10, 1e-8, 1e-6, 1e-4)
 """Of voltages, per unit; where parts of a circuit float, rounding stands in the way of the finer ones."""
 _MOST_CONTROL_ROUNDS = 200
 
 
 def read(path: Path, *, solve: bool) -> Circuit:
-    """The circuit of a master file, solved as a snapshot.
+    """The circuit of a master file, solved as `solved` does it."""
+    with solved(path, controllers=solve) as engine:
+        return _circuit(engine, path.name)
+
+
+@contextmanager
+def solved(path: Path, *, controllers: bool) -> "Iterator[IDSS]":
+    """An OpenDSS of our own with the circuit of a master file in it, solved as a snapshot.
 
     Args:
-        path: The file; what it redirects to is found relative to it, the working directory stays.
-        solve: Let controllers act until they are content; otherwise taps and capacitors stay as the files leave them.
+        path: The file; what it redirects to is found relative to it, the working directory stays. Reports that it
+            writes are thrown away.
+        controllers: Let them act until they are content; otherwise taps and capacitors stay as the files leave them.
 
     Raises:
-        NetworkError: dss-python is not installed, OpenDSS refuses the file, or it finds no solution.
+        NetworkError: dss-python is not installed, OpenDSS refuses the file or what is asked of it, or it finds no
+            solution.
     """
-    engine, failure = _engine(path.name)
-    try:
-        _compile(engine, path, controllers=solve)
-        return _circuit(engine, path.name)
-    except failure as error:
-        raise NetworkError(path.name, (f"OpenDSS: {error}",)) from error
-
-
-def short_circuits(path: Path, count: int) -> tuple[tuple[tuple[Place, ...], ComplexArray], ...]:
-    """Short-circuit impedances in ohms at `count` buses spread over the circuit, each a matrix over the bus's places.
-
-    Loads and generation are off; taps and capacitors stand where the snapshot solution leaves them.
-
-    Raises:
-        NetworkError: as for `read`.
-    """
-    engine, failure = _engine(path.name)
-    try:
-        _compile(engine, path, controllers=True)
-        engine.Text.Commands("".join(f"batchedit {kind}..* enabled=no\n" for kind in CONSUMERS) + "solve")
-        active = engine.ActiveCircuit
-        order = {_place(name): n for n, name in enumerate(active.YNodeOrder)}
-        names = active.AllBusNames
-        return tuple(_short_circuit(engine, name, order) for name in names[:: max(1, len(names) // count)][:count])
-    except failure as error:
-        raise NetworkError(path.name, (f"OpenDSS: {error}",)) from error
-
-
-def _short_circuit(engine: "IDSS", name: str, order: Mapping[Place, int]) -> tuple[tuple[Place, ...], ComplexArray]:
-    """OpenDSS has its matrix in the order in which it met the nodes, but names them sorted."""
-    engine.ActiveCircuit.SetActiveBus(name)
-    bus = engine.ActiveCircuit.ActiveBus
-    bus.ZscRefresh()
-    places = sorted(((name.lower(), int(number)) for number in bus.Nodes), key=order.__getitem__)
-    entries: ComplexArray = np.array(bus.ZscMatrix, dtype=np.float64).view(np.complex128)
-    return tuple(places), entries.reshape(len(places), len(places), order="F")
-
-
-def _engine(source: str) -> "tuple[IDSS, type[Exception]]":
-    """An OpenDSS of our own, and what it raises."""
     try:
         from dss import DSS, DSSException  # noqa: PLC0415 - an extra, and ninety megabytes
     except ImportError as error:
         reason = "reading OpenDSS files needs dss-python, the extra 'opendss' of this project"
-        raise NetworkError(source, (reason,)) from error
+        raise NetworkError(path.name, (reason,)) from error
     engine = DSS.NewContext()
     engine.AllowForms = False
     engine.AllowEditor = False
     engine.AllowChangeDir = False
-    return engine, DSSException
+    try:
+        with TemporaryDirectory() as reports:
+            _compile(engine, path, reports)
+            _solve(engine, path.name, controllers=controllers)
+            yield engine
+    except DSSException as error:
+        raise NetworkError(path.name, (f"OpenDSS: {error}",)) from error
 
 
-def _compile(engine: "IDSS", path: Path, *, controllers: bool) -> None:
-    engine.Text.Command = f'compile "{path.resolve()}"'
-    _solve(engine, path.name, controllers=controllers)
+def place(name: str) -> Place:
+    """Of bus.node."""
+    bus, number = name.lower().rsplit(".", 1)
+    return bus, int(number)
+
+
+def _compile(engine: "IDSS", path: Path, reports: str) -> None:
+    """What the files write goes to `reports`. A solve that they ask for may fail; the one that counts comes later."""
+    from dss import DSSException  # noqa: PLC0415 - as above
+
+    for stop_at_first_error in (True, False):
+        engine.Error.EarlyAbort = stop_at_first_error
+        engine.Text.Commands(f'clearall\nset datapath="{reports}"')
+        try:
+            engine.Text.Command = f'redirect "{path.resolve()}"'
+            break
+        except DSSException as error:
+            if error.args[0] not in _UNSETTLED:
+                raise
+    engine.Error.EarlyAbort = True
 
 
 def _solve(engine: "IDSS", source: str, *, controllers: bool) -> None:
+    from dss import DSSException  # noqa: PLC0415 - as above
+
     if not engine.NumCircuits:
         raise NetworkError(source, ("no circuit in it",))
     if any(not bus.kVBase for bus in engine.ActiveCircuit.ActiveBus):
@@ -120,7 +118,13 @@ def _solve(engine: "IDSS", source: str, *, controllers: bool) -> None:
         f"set mode=snapshot\nset maxiterations=200\nset maxcontroliter={_MOST_CONTROL_ROUNDS}\n"
         f"set controlmode={'static' if controllers else 'off'}"
     )
-    engine.Text.Command = "solve"
+    try:
+        engine.Text.Command = "solve"
+    except DSSException as error:
+        if error.args[0] not in _UNSETTLED:
+            raise
+        reason = f"its controllers do not settle in {_MOST_CONTROL_ROUNDS} rounds; read it without solve"
+        raise NetworkError(source, (reason,)) from error
     engine.Text.Command = "set controlmode=off"
     for tolerance in _TOLERANCES:
         engine.Text.Command = f"set tolerance={tolerance}"
@@ -157,7 +161,7 @@ def _circuit(engine: "IDSS", source: str) -> Circuit:
         load_multiplier=float(active.Solution.LoadMult),
         buses=tuple(_bus(bus) for bus in active.ActiveBus),
         records=records,
-        voltage={_place(name): complex(v) for name, v in zip(active.YNodeOrder, volts, strict=True)},
+        voltage={place(name): complex(v) for name, v in zip(active.YNodeOrder, volts, strict=True)},
     )
 
 
@@ -245,11 +249,6 @@ def _stated(text: str, phases: int, n_conductor: int) -> tuple[Place, ...]:
     usual = [*range(1, phases + 1), *[0] * n_conductor]
     said = [int(number) for number in numbers]
     return tuple((bus, number) for number in (said + usual[len(said) :])[:n_conductor])
-
-
-def _place(name: str) -> Place:
-    bus, number = name.lower().rsplit(".", 1)
-    return bus, int(number)
 
 
 def _bus(bus: "IBus") -> Bus:

@@ -317,3 +317,32 @@ def test_the_working_directory_stays(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     load(DATA / "regulated.dss")
     assert Path.cwd() == tmp_path
+
+
+def test_reports_that_files_ask_for_are_written_nowhere(tmp_path: Path) -> None:
+    master = written(tmp_path, "new load.l bus1=s kv=12.47 kw=10")
+    master.write_text(master.read_text() + "\nshow voltages\nexport voltages\n")
+    load(master)
+    assert list(tmp_path.iterdir()) == [master]
+
+
+def test_a_solve_of_the_files_own_may_leave_controllers_unsettled(tmp_path: Path) -> None:
+    network = load(
+        written(
+            tmp_path,
+            "new transformer.t buses=(s b) kvs=(12.47 4.16) kvas=(5e3 5e3) xhl=2\n"
+            "new regcontrol.r transformer=t winding=2 vreg=126 band=1 ptratio=20 maxtapchange=1\nset maxcontroliter=1",
+        )
+    )
+    assert network.transformers.tap[0] == 8
+
+
+def test_loads_may_be_told_by_what_was_allocated_or_metered(tmp_path: Path) -> None:
+    assert_agrees(
+        written(
+            tmp_path,
+            "new line.l bus1=s bus2=b r1=1 x1=3 r0=2 x0=6 length=1\n"
+            "new load.l bus1=b kv=12.47 xfkva=1000 allocationfactor=0.6 pf=0.8\n"
+            "new load.m bus1=b kv=12.47 kwh=200000 kwhdays=30 cfactor=3 pf=0.95",
+        )
+    )
