@@ -5,7 +5,7 @@ one base case held fast, which needs one factorisation for all cases (the chord 
 converge so is solved by Newton's method proper. All of it is exact: only the way there differs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csc_array, issparse
@@ -148,6 +148,12 @@ class Solver:
         unit = assembly.live * across / BASE_VA
         per_unit = np.stack([unit * active[:, 0], -1j * unit * reactive[:, 0]])
         return Linear(self.pairs, assembly, self.kernel, triangles(assembly.net, block), per_unit)
+
+    def driven(self, current: ComplexArray) -> "Solver":
+        """The same under sources that inject `current` (n_unknown,), per unit, into the rows where there are sources."""
+        source = parts(np.asarray(current[self.assembly.kept]))
+        assembly = replace(self.assembly, net=self.assembly.net._replace(source=source))
+        return replace(self, assembly=assembly, chord=self.chord._replace(source=source))
 
     def _run(self, cases: Cases, voltage: ComplexArray, magnitude: FloatArray) -> tuple[IntArray, BoolArray, IntArray]:
         """Fill the outputs; worst nodes, which cases converged, iterations."""
