@@ -1,0 +1,217 @@
+"""Readings of one network as functions of its node voltages, with their slopes.
+
+Voltages are differences of node voltages, currents are those of `Terminals`, powers are sums over conductors
+of voltage times conjugate current into a branch: all at the node voltages of one case, in per unit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.sparse import coo_array, csc_array, csr_array, vstack
+
+from grid_engine.estimate_words import Ignored, Measured, Measurement
+from grid_engine.model import TERMINAL_NAMES, BoolArray, ComplexArray, FloatArray, IntArray
+from grid_engine.nodal import System
+
+_NO_VALUE = 1e-9
+"""Below this a magnitude has no direction, and no slope."""
+_POWERS = (Measured.ACTIVE_POWER_W, Measured.REACTIVE_POWER_VAR)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Readings at nodes and branches: magnitudes first, then powers."""
+
+    readings: tuple[Measurement, ...]
+    magnitude: csr_array
+    """Shape (n_magnitude, n_node): volts or amperes from node voltages."""
+    into: csr_array
+    """Shape (n_terminal, n_node): amperes into branches at the conductors that powers are read at."""
+    volts: csr_array
+    """Shape (n_terminal, n_node): volts there."""
+    power_of: IntArray
+    """Shape (n_terminal,): which power each of these conductors is part of."""
+    turn: ComplexArray
+    """Shape (n_power,): 1 for active, -j for reactive power: the reading is the real part of turn times power."""
+
+    @property
+    def value(self) -> FloatArray:
+        """Shape (n,): what was read."""
+        return np.array([reading.value for reading in self.readings])
+
+    @property
+    def sigma(self) -> FloatArray:
+        """Shape (n,)."""
+        return np.array([reading.sigma for reading in self.readings])
+
+    def at(self, voltage: ComplexArray) -> FloatArray:
+        """Shape (n,): what would be read at node voltages (n_node,)."""
+        flow = self.turn[self.power_of] * _times(self.volts, voltage) * _times(self.into, voltage).conj()
+        powers = np.bincount(self.power_of, flow.real, minlength=len(self.turn))
+        return np.concatenate([np.abs(_times(self.magnitude, voltage)), powers])
+
+    def only(self, kept: BoolArray) -> "Rows":
+        """The same without all but those kept (n,)."""
+        first = self.magnitude.shape[0]
+        among = kept[first:]
+        conductors_kept = np.flatnonzero(among[self.power_of])
+        return Rows(
+            readings=tuple(reading for reading, keep in zip(self.readings, kept, strict=True) if keep),
+            magnitude=csr_array(self.magnitude[np.flatnonzero(kept[:first])]),
+            into=csr_array(self.into[conductors_kept]),
+            volts=csr_array(self.volts[conductors_kept]),
+            power_of=(np.cumsum(among) - 1)[self.power_of[conductors_kept]],
+            turn=self.turn[among],
+        )
+
+    def heads(self, system: System) -> BoolArray:
+        """Shape (n,): active powers that are read nearest to the sources."""
+        depth = system.depth[system.network.nodes.bus[self.volts.indices]]
+        nearest = np.full(len(self.readings), len(system.bus_of))
+        np.minimum.at(nearest, self.magnitude.shape[0] + self.power_of, depth)
+        active = np.array([reading.quantity is Measured.ACTIVE_POWER_W for reading in self.readings], dtype=np.bool_)
+        return np.asarray(active & (nearest == nearest[active].min(initial=len(system.bus_of))))
+
+    def gradients(self, voltage: ComplexArray) -> csc_array:
+        """Complex g (n_node, n) with d(reading) = Re(g · dv)."""
+        first, turn = self.magnitude.shape[0], self.turn[self.power_of]
+        size = _times(self.magnitude, voltage)
+        parts = (
+            (self.magnitude, size.conj() / np.maximum(np.abs(size), _NO_VALUE), np.arange(first)),
+            (self.volts, turn * _times(self.into, voltage).conj(), first + self.power_of),
+            # Re(t v conj(di)) = Re(conj(t) conj(v) di)
+            (self.into, turn.conj() * _times(self.volts, voltage).conj(), first + self.power_of),
+        )
+        row = [np.repeat(np.arange(len(scale)), np.diff(matrix.indptr)) for matrix, scale, _ in parts]
+        value = [matrix.data * scale[at] for (matrix, scale, _), at in zip(parts, row, strict=True)]
+        column = [reading[at] for (_, _, reading), at in zip(parts, row, strict=True)]
+        node = [matrix.indices for matrix, _, _ in parts]
+        where = (np.concatenate(node), np.concatenate(column))
+        return coo_array((np.concatenate(value), where), shape=(len(voltage), len(self.readings))).tocsc()
+
+
+@dataclass(slots=True, eq=False)
+class _Builder:
+    """Collects readings into sparse matrices."""
+
+    system: System
+    ignored: list[Ignored] = field(default_factory=list)
+    magnitudes: list[tuple[Measurement, csr_array]] = field(default_factory=list)
+    powers: list[tuple[Measurement, IntArray]] = field(default_factory=list)
+
+    def add(self, reading: Measurement, place: "_Places") -> None:
+        found = self._found(reading, place)
+        if isinstance(found, str):
+            self.ignored.append(Ignored(reading.meter, found))
+        elif reading.quantity in _POWERS:
+            self.powers.append((reading, found))
+        elif reading.quantity is Measured.CURRENT_A:
+            self.magnitudes.append((reading, csr_array(self.system.terminals.current[found])))
+        else:
+            self.magnitudes.append((reading, _difference(self.system, found)))
+
+    def _found(self, reading: Measurement, place: "_Places") -> IntArray | str:
+        """Nodes of a voltage, or terminals of a current or power, or what is wrong."""
+        if reading.quantity is Measured.VOLTAGE_V:
+            found: IntArray | str = place.nodes(reading)
+            most = 2
+        else:
+            found = place.terminals(reading)
+            most = 1
+        if isinstance(found, str):
+            return found
+        nodes = found if reading.quantity is Measured.VOLTAGE_V else self.system.terminals.node[found]
+        if not 1 <= len(found) <= most and reading.quantity not in _POWERS:
+            return (
+                f"{reading.quantity} of {reading.element} is read at {len(found)} conductors, phases {reading.phases!r}"
+            )
+        if not len(found):
+            return f"{reading.element} has no phases {reading.phases!r} at end {reading.end}"
+        if not self.system.supplied[nodes].all():
+            return f"{reading.element} has no supply there"
+        return np.asarray(found)
+
+
+class _Places:
+    """Where the ids of one system's network stand."""
+
+    def __init__(self, system: System) -> None:
+        network = system.network
+        self._system = system
+        self._bus = {name: n for n, name in enumerate(network.buses.ids)}
+        self._branch = {name: n for n, name in enumerate(network.branch_ids)}
+        self._source = {name: n for n, name in enumerate(network.sources.ids)}
+
+    def nodes(self, reading: Measurement) -> IntArray | str:
+        """Nodes that a voltage is read at, in the order of the reading's phases."""
+        bus, asked = self._bus.get(reading.element), conductors(reading.phases)
+        if bus is None:
+            return f"there is no bus {reading.element}"
+        nodes = self._system.network.nodes
+        own = np.flatnonzero(nodes.bus == bus)
+        place = {int(nodes.terminal[node]): int(node) for node in own}
+        if asked is None or any(terminal not in place for terminal in asked):
+            return f"bus {reading.element} has no conductors {reading.phases!r}"
+        return np.array([place[terminal] for terminal in asked], dtype=np.int64)
+
+    def terminals(self, reading: Measurement) -> IntArray | str:
+        """Terminals that a current or power is read at."""
+        asked, terminals, network = conductors(reading.phases), self._system.terminals, self._system.network
+        if asked is None:
+            return f"{reading.phases!r} are no conductors"
+        if reading.element in self._branch:
+            branch = self._branch[reading.element]
+            low, high = np.searchsorted(terminals.branch, [branch, branch + 1])
+            found = np.arange(low, high)[terminals.end[low:high] == reading.end]
+        elif reading.element in self._source:
+            node, own = network.sources.node[self._source[reading.element]], self._system.node_of
+            found = np.flatnonzero(np.isin(own[terminals.node], own[node[node >= 0]]))
+        else:
+            return f"there is no line, transformer or source {reading.element}"
+        if not asked:
+            return np.asarray(found, dtype=np.int64)
+        return np.asarray(found[np.isin(network.nodes.terminal[terminals.node[found]], asked)])
+
+
+def rows(system: System, readings: Sequence[Measurement]) -> tuple[Rows, tuple[Ignored, ...]]:
+    """Readings at buses, branches and sources; what cannot be used is told by name."""
+    builder, places = _Builder(system), _Places(system)
+    for reading in readings:
+        builder.add(reading, places)
+    n_node = len(system.base_v)
+    at = np.concatenate([np.empty(0, dtype=np.int64), *(found for _, found in builder.powers)])
+    counts = [len(found) for _, found in builder.powers]
+    node = system.terminals.node[at]
+    volts = coo_array((system.base_v[node], (np.arange(len(at)), node)), shape=(len(at), n_node))
+    made = Rows(
+        readings=tuple(reading for reading, _ in (*builder.magnitudes, *builder.powers)),
+        magnitude=csr_array(vstack([csr_array((0, n_node)), *(part for _, part in builder.magnitudes)])),
+        into=csr_array(system.terminals.current[at]),
+        volts=csr_array(volts),
+        power_of=np.repeat(np.arange(len(counts)), counts),
+        turn=np.array([1 if reading.quantity is Measured.ACTIVE_POWER_W else -1j for reading, _ in builder.powers]),
+    )
+    return made, tuple(builder.ignored)
+
+
+def conductors(phases: str) -> list[int] | None:
+    """Terminals that a row of conductor names tells, or nothing where it is none."""
+    found, rest = [], phases
+    while rest:
+        name = next((name for name in ("s1", "s2", "a", "b", "c", "n") if rest.startswith(name)), "")
+        if not name:
+            return None
+        found.append(TERMINAL_NAMES.index(name))
+        rest = rest[len(name) :]
+    return found if len(set(found)) == len(found) else None
+
+
+def _times(matrix: csr_array, voltage: ComplexArray) -> ComplexArray:
+    return np.asarray(matrix @ voltage)
+
+
+def _difference(system: System, node: IntArray) -> csr_array:
+    """Volts from the first of one or two nodes to the second, or to earth."""
+    value = system.base_v[node] * np.array([1.0, -1.0])[: len(node)]
+    return csr_array(coo_array((value, (np.zeros(len(node), dtype=np.int64), node)), shape=(1, len(system.base_v))))
