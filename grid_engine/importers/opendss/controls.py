@@ -75,15 +75,17 @@ def capacitor_controls(
     records = [record for record in _live(circuit, "capcontrol") if record.text("capacitor") in bank]
     elements = [record.text("element").replace(".", " ", 1) for record in records]
     places = [_measured(record, monitored[name]) for record, name in zip(records, elements, strict=True)]
+    kinds = np.array([_KINDS.get(record.text("type"), 0) for record in records], dtype=np.int64)
+    unit = np.where(kinds == CapacitorControlKind.REACTIVE_POWER, 1e3, 1.0)
     override = np.array([record.flag("voltoverride") for record in records], dtype=np.bool_)
     return CapacitorControls(
         ids=tuple(record.name for record in records),
         shunt=np.array([bank[record.text("capacitor")] for record in records], dtype=np.int64),
-        kind=np.array([_KINDS.get(record.text("type"), 0) for record in records], dtype=np.int64),
+        kind=kinds,
         node=np.array([layout.of(ends) for ends in places], dtype=np.int64).reshape(-1, 2),
         line=np.array([line.get(name, -1) for name in elements], dtype=np.int64),
-        on_at=_column(records, "onsetting"),
-        off_at=_column(records, "offsetting"),
+        on_at=_column(records, "onsetting") * unit,
+        off_at=_column(records, "offsetting") * unit,
         pt_ratio=_column(records, "ptratio"),
         ct_ratio=_column(records, "ctratio"),
         voltage_min_v=np.where(override, _column(records, "vmin"), -np.inf),

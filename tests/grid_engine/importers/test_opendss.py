@@ -173,6 +173,7 @@ def test_capacitors_are_switched_step_by_step() -> None:
     by_var, by_voltage = controls.ids.index("c1"), controls.ids.index("c3")
     assert network.shunts.ids[controls.shunt[by_var]] == "c1"
     assert network.lines.ids[controls.line[by_var]] == "f3"
+    assert (controls.on_at[by_var], controls.off_at[by_var]) == (150e3, -225e3)
     assert (controls.voltage_min_v[by_var], controls.voltage_max_v[by_var]) == (115, 128)
     assert (controls.on_at[by_voltage], controls.off_at[by_voltage]) == (119, 126)
     assert not np.isfinite(controls.voltage_max_v[by_voltage])
