@@ -18,6 +18,8 @@ _POWER: _Parts = (0.0, 0.0, 1.0)
 _CURRENT: _Parts = (0.0, 1.0, 0.0)
 _IMPEDANCE: _Parts = (1.0, 0.0, 0.0)
 _CVR, _ZIP = 4, 8
+_CUT_OFF = 6
+"""Position in `zipv` of the voltage below which the load switches off."""
 _FIXED_REACTIVE = (6, 7)
 """Models whose reactive power the load multiplier leaves alone."""
 _LAW, _NOMINAL, _NOMINAL_IMPEDANCE = None, 0, 2
@@ -63,7 +65,8 @@ class _Law:
 def loads(circuit: Circuit, layout: Layout, ids: Ids) -> tuple[Loads, tuple[Record, ...]]:
     """All loads, and the record that each comes from; none may be among `load_faults`.
 
-    Models 6 and 7 consume below `vlowpu` what goes on from above it.
+    Models 6 and 7 consume below `vlowpu` what goes on from above it; where model 8 cuts off between `vlowpu` and
+    `vminpu`, the current below `vminpu` goes on all the same.
     """
     records = tuple(record for record in circuit.of("load") if layout.knows(record))
     laws = [_law(record) for record in records]
@@ -91,8 +94,6 @@ def load_faults(circuit: Circuit) -> list[str]:
         model = int(record.number("model"))
         if model not in _MODELS:
             found.append(f"{record.title}: model {model}")
-        if model == _ZIP and record.numbers("zipv")[-1] > record.number("vlowpu"):
-            found.append(f"{record.title}: zipv switches it off below a voltage above vlowpu")
         if record.values["cvrcurve"]:
             found.append(f"{record.title}: cvrcurve")
     return found
@@ -112,14 +113,17 @@ def _law(record: Record) -> _Law:
     model, parts = _MODELS[number], record.numbers("zipv")
     lowest, highest, low = (record.number(key) for key in ("vminpu", "vmaxpu", "vlowpu"))
     edge = np.array([_edges(model.edge_p, lowest, highest), _edges(model.edge_q, lowest, highest)])
+    start = max(lowest, low)
     if lowest <= low:
         edge[:, 0] = low**2
+    if number == _ZIP and parts[_CUT_OFF] > start:
+        start, low, edge[:, 0] = parts[_CUT_OFF], 0.0, 0.0
     zip_p, zip_q = (tuple(parts[:3]), tuple(parts[3:6])) if number == _ZIP else (model.zip_p, model.zip_q)
     return _Law(
         zip_p=zip_p,
         zip_q=zip_q,
         exponent=(record.number("cvrwatts"), record.number("cvrvars")) if number == _CVR else (np.nan, np.nan),
-        band_pu=(max(lowest, low), highest),
+        band_pu=(start, highest),
         edge_pu=edge,
         low_pu=low if model.ramp and lowest > low else 0.0,
     )

@@ -148,7 +148,12 @@ def _circuit(engine: "IDSS", source: str) -> Circuit:
     active = engine.ActiveCircuit
     kinds = {name.split(".")[0].lower() for name in active.AllElementNames}
     foreign = sorted(kinds - {*ELEMENTS, *CONTROLLERS, *WITHOUT_EFFECT})
-    faults = [f"{kind} {value['name']}: not modelled" for kind in foreign for value in _values(engine, kind)]
+    faults = [
+        f"{kind} {value['name']}: not modelled"
+        for kind in foreign
+        for value in _values(engine, kind)
+        if value.get("enabled", True)
+    ]
     if faults:
         raise NetworkError(source, tuple(faults))
     records = {kind: tuple(_element(engine, plain) for plain in _records(engine, kind)) for kind in ELEMENTS}

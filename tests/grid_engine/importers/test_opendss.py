@@ -1,6 +1,7 @@
 """Networks read from OpenDSS files, beside what OpenDSS itself finds for them."""
 
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from grid_engine.results import NetworkState
 dss = pytest.importorskip("dss", reason="needs the extra opendss")
 
 DATA = Path(__file__).parents[1] / "data"
-FILES = ("regulated", "neutral", "splitphase", "shapes")
+FILES = ("regulated", "neutral", "splitphase", "shapes", "spot")
 
 
 def written(tmp_path: Path, elements: str, bases: str = "12.47, 4.16") -> Path:
@@ -224,6 +225,29 @@ def test_ratings_come_along() -> None:
     )
 
 
+LAWS = (
+    "model=1 vminpu=0.3",
+    "model=1 vminpu=0.95 vlowpu=0.7",
+    "model=3",
+    "model=4 cvrwatts=0.7 cvrvars=2.5",
+    "model=5 vminpu=0.6",
+    "model=8 zipv=[0.1 0.3 0.6 0.5 0.3 0.2 0]",
+)
+LAWS_ABOVE_LOW = ("model=6 status=fixed", "model=7", "model=8 vminpu=0.7 zipv=[0.1 0.3 0.6 0.5 0.3 0.2 0.9]")
+
+
+@pytest.mark.parametrize(
+    ("source_pu", "law"),
+    [*product((0.4, 0.8, 1.0, 1.1), LAWS), *product((0.8, 1.0, 1.1), LAWS_ABOVE_LOW)],
+)
+def test_loads_follow_their_law_in_and_out_of_their_band(tmp_path: Path, source_pu: float, law: str) -> None:
+    elements = (
+        f"edit vsource.source pu={source_pu}\nnew line.l bus1=s bus2=b r1=1 x1=2 r0=2 x0=5 length=1 c1=0 c0=0\n"
+        f"new load.l bus1=b kv=12.47 kw=700 kvar=300 {law}"
+    )
+    assert_agrees(written(tmp_path, elements))
+
+
 def test_the_end_of_a_single_open_phase_hangs_free() -> None:
     network = load(DATA / "shapes.dss")
     assert bus(network, "m5.broken") == [Terminal.C]
@@ -267,7 +291,7 @@ REFUSED = {
     "isource i": "new isource.i bus1=s amps=10",
     "upfc u": "new upfc.u bus1=s bus2=b refkv=7.2 phases=1",
     "autotrans a": "new autotrans.a buses=(s b) kvs=(12.47 6)",
-    "load z: zipv": "new load.z bus1=s kv=12.47 kw=10 model=8 zipv=[0 0 1 0 0 1 0.8]",
+    "load z: cvrcurve": "new loadshape.k npts=2 interval=1 mult=(1 1)\nnew load.z bus1=s kv=12.47 kw=10 model=4 cvrcurve=k",
     "load f: nothing but loads": "new load.f bus1=s.1.2.3.4 kv=12.47 kw=10",
     "generator g: its current": "new load.u phases=1 bus1=s.1 kv=7.2 kw=900\n"
     "new generator.g bus1=s kv=12.47 kw=10 model=2\nedit vsource.source mvasc3=10 mvasc1=10",
@@ -287,7 +311,7 @@ def test_what_has_no_words_in_the_model_is_refused_by_name(tmp_path: Path, fault
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
-    elements = "\n".join((REFUSED["load z: zipv"], REFUSED["load f: nothing but loads"]))
+    elements = "\n".join((REFUSED["load z: cvrcurve"], REFUSED["load f: nothing but loads"]))
     with pytest.raises(NetworkError) as raised:
         load(written(tmp_path, elements))
     assert len(raised.value.faults) == 2
