@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from grid_engine.importers.pandapower import load
+from grid_engine.importers.any import load
 from grid_engine.model import Network
 
 _Question = TypeVar("_Question")

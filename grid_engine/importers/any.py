@@ -8,6 +8,7 @@ from grid_engine.importers import json, opendss, pandapower
 from grid_engine.model import Network, NetworkError
 
 OPENDSS_SUFFIX = ".dss"
+_PANDAPOWER = b"pandapowerNet"
 _PEEK = 4096
 """Bytes that tell one format from the other."""
 
@@ -22,7 +23,7 @@ def load(path: Path | str, version: str = "") -> Network:
     if source.suffix.lower() == OPENDSS_SUFFIX:
         return opendss.load(source, version)
     start = _start(source)
-    if b"pandapowerNet" in start:
+    if _PANDAPOWER in start:
         return pandapower.load(source, version)
     if FORMAT.encode() in start:
         return json.load(source, version)
@@ -30,6 +31,15 @@ def load(path: Path | str, version: str = "") -> Network:
         source.name,
         (f'neither "format": "{FORMAT}" nor a pandapower net shows at its beginning; OpenDSS files end in .dss',),
     )
+
+
+def is_pandapower(path: Path | str) -> bool:
+    """True for a file in pandapower's format.
+
+    Raises:
+        NetworkError: the file cannot be read.
+    """
+    return _PANDAPOWER in _start(Path(path))
 
 
 def _start(source: Path) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from grid_engine.exporters.json import write
 from grid_engine.exporters.opendss import translate
-from grid_engine.importers.any import load
+from grid_engine.importers.any import is_pandapower, load
 from grid_engine.model import NetworkError
 from grid_engine.tables import no_units
 from tests.grid_engine.r1 import build
@@ -24,6 +24,7 @@ def test_formats_are_told_apart_by_what_is_in_them(tmp_path: Path) -> None:
     assert load(tmp_path / "packed.gz", "2").version == "2"
     assert load(tmp_path / "net").sequence_transformers.ids == ("T1", "T2")
     assert load(tmp_path / "master.DSS", "3").version == "3"
+    assert [name for name in ("own", "packed.gz", "net", "master.DSS") if is_pandapower(tmp_path / name)] == ["net"]
 
 
 @pytest.mark.parametrize(

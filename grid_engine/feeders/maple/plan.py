@@ -223,9 +223,10 @@ def _lateral(draft: _Draft, name: str, start: Spot, phase: str, side: int, *, vi
 def _households(draft: _Draft, pole: Spot, count: int) -> None:
     """A service transformer and its customers, each behind a drop of its own."""
     members = [_household(draft, f"{pole.id}C{n}") for n in range(1, count + 1)]
-    charging_w = max((c.ev_w for c in members), default=0.0) + 0.35 * sum(c.ev_w for c in members)
-    exported_w = sum(c.pv_w for c in members)
-    rated_va = size_for(max(1.35 * sum(c.peak_w for c in members) + charging_w, 1.1 * exported_w), SERVICE_SIZES_VA)
+    alone = 1.4 + 1.1 / count**0.5  # the fewer share a transformer, the less their peaks even out
+    charging_w = max((c.ev_w for c in members), default=0.0) + 0.5 * sum(c.ev_w for c in members)
+    exported_w = sum(c.pv_w + c.battery_w for c in members)
+    rated_va = size_for(max(alone * sum(c.peak_w for c in members) + charging_w, 1.1 * exported_w), SERVICE_SIZES_VA)
     secondary = draft.service(pole, pole.id, pole.phases, rated_va)
     for customer in members:
         angle, length_m = draft.uniform(0, 2 * pi), draft.uniform(15, 45)
