@@ -8,9 +8,9 @@ from scipy.sparse import coo_array, csr_array, vstack
 
 from grid_engine.elements.primitive import BASE_VA
 from grid_engine.kernel import blocks
-from grid_engine.kernel.elimination import pattern, rows_of
+from grid_engine.kernel.elimination import Pattern, Rows, pattern, rows_of
 from grid_engine.kernel.lanes import CONSTANT_POWER, GENERAL, PARTS
-from grid_engine.kernel.network import Branches, Choices, Chord, IndexArray, Reduced, Triangles
+from grid_engine.kernel.network import Branches, Choices, Chord, IndexArray, Reduced, Tail, Triangles
 from grid_engine.kernel.newton import jacobian, pair_slopes
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
 from grid_engine.nodal import System
@@ -23,6 +23,10 @@ class Assembly:
     """A reduced network and how it is part of the whole."""
 
     net: Reduced
+    ahead: Pattern
+    """Elimination of all rows but the tail."""
+    tail: Tail
+    """Its blocks are zero here."""
     kept: IntArray
     """Shape (n_kept,): unknowns of the system."""
     nodes: csr_array
@@ -39,43 +43,43 @@ def assembled(system: System, pairs: Pairs, variants: Variants) -> Assembly:
     ends = np.append(system.unknown, [n, n])[np.stack([pairs.first, pairs.second])]  # the last two for no node
     live = np.all(ends >= 0, axis=0)
     ends[:, ~live] = n
-    keep = np.append(system.source_current != 0, True)
+    keep, last = np.append(system.source_current != 0, True), np.zeros(n, dtype=np.bool_)
     keep[ends] = True
     for rows in variants.unknown:
-        keep[rows] = True
+        keep[rows] = last[rows] = True
     bus_of_node = system.bus_of[system.network.nodes.bus]
     bus = np.zeros(n, dtype=np.int64)
     bus[system.unknown[system.supplied]] = bus_of_node[system.supplied]
-    reduction = blocks.reduced(_with_places(system, ends, variants), bus, keep[:n])
+    reduction = blocks.reduced(_with_places(system, ends, variants), bus, keep[:n], last)
     n_kept = len(reduction.kept)
     place = np.full(n + 1, -1)
     place[n], place[reduction.kept] = n_kept, np.arange(n_kept)
-    branches = _branches(system, pairs, place[ends], reduction.matrix)
+    places = rows_of(reduction.matrix)
     net = Reduced(
-        plan=pattern(rows_of(reduction.matrix), n_kept),
-        places=rows_of(reduction.matrix),
+        plan=pattern(places, n_kept),
+        places=places,
         block=blocks.as_blocks(reduction.matrix.data),
         source=parts(system.source_current[reduction.kept]),
-        branches=branches,
+        branches=_branches(system, pairs, place[ends], reduction.matrix),
         choices=_choices(system, variants, place, reduction.matrix),
     )
+    ahead = pattern(places, n_kept - int(last.sum()))
     empty = csr_array((1, n_kept), dtype=np.complex128)
-    nodes = csr_array(vstack([reduction.recovery, empty], format="csr"))[system.unknown]
-    return Assembly(net, reduction.kept, csr_array(nodes), _incidence(branches, n_kept), live)
+    nodes = csr_array(csr_array(vstack([reduction.recovery, empty], format="csr"))[system.unknown])
+    incidence = _incidence(net.branches, n_kept)
+    return Assembly(net, ahead, _tail(net.choices, ahead), reduction.kept, nodes, incidence, live)
 
 
-def chord(assembly: Assembly, power: FloatArray, choice: IndexArray, base: FloatArray) -> Chord:
-    """The Jacobian at the voltages `base` (n_kept, 2) with powers (n_pair, 2) per unit and variants as chosen."""
-    net = assembly.net
-    nodes, branches, choices = assembly.nodes, net.branches, net.choices
-    change = choices.change.copy()
-    for n, at in enumerate(choices.table):
-        places = (choices.start[n + 1] - choices.start[n]) ** 2
-        ahead = choices.table[n + 1] if n + 1 < len(choices.table) else len(change)
-        now = change[at + choice[n] * places : at + (choice[n] + 1) * places].copy()
-        change[at:ahead] -= np.tile(now, ((ahead - at) // places, 1))
+def chord(assembly: Assembly, power: FloatArray, base: FloatArray) -> Chord:
+    """The Jacobian at the voltages `base` (n_kept, 2) with powers (n_pair, 2) per unit."""
+    net, ahead, tail = assembly.net, assembly.ahead, assembly.tail
+    nodes, branches = assembly.nodes, net.branches
+    factors = blocks.factorised(ahead, net.places, jacobian(net, power, net.choices.built, base))
+    left = tail.block.copy()
+    left[_tail_entries(tail, ahead)] = factors.rest
     return Chord(
-        factors=triangles(net, jacobian(net, power, choice, base)),
+        factors=_triangles(ahead, factors),
+        tail=tail._replace(block=left),
         source=net.source,
         base=base,
         scale=assembly.live / BASE_VA,
@@ -85,10 +89,6 @@ def chord(assembly: Assembly, power: FloatArray, choice: IndexArray, base: Float
         law=branches.law,
         kind=_kind(branches.law),
         slope=np.where(assembly.live[:, None], pair_slopes(net, power, base), 0.0),
-        choice_start=choices.start,
-        choice_row=choices.row,
-        choice_table=choices.table,
-        choice_change=change,
         node_start=_short(nodes.indptr),
         node_column=_short(nodes.indices),
         node_value=parts(nodes.data),
@@ -97,7 +97,10 @@ def chord(assembly: Assembly, power: FloatArray, choice: IndexArray, base: Float
 
 def triangles(net: Reduced, block: FloatArray) -> Triangles:
     """The factors of a matrix with these blocks."""
-    plan, factors = net.plan, blocks.factorised(net.plan, net.places, block)
+    return _triangles(net.plan, blocks.factorised(net.plan, net.places, block))
+
+
+def _triangles(plan: Pattern, factors: blocks.Factors) -> Triangles:
     return Triangles(
         _short(plan.lower.start),
         _short(plan.lower.column),
@@ -107,6 +110,41 @@ def triangles(net: Reduced, block: FloatArray) -> Triangles:
         factors.upper,
         factors.inverse,
     )
+
+
+def _tail(choices: Choices, ahead: Pattern) -> Tail:
+    """The places of the tail, filled in, and where the choices change it."""
+    first, n = ahead.pivots, len(ahead.rest.start) - 1
+    column = ahead.rest.column - first
+    full = pattern(Rows(ahead.rest.start, column), n)
+    parts_of = (full.lower, Rows(np.arange(n + 1), np.arange(n)), full.upper)
+    row = np.concatenate([np.repeat(np.arange(n), np.diff(part.start)) for part in parts_of])
+    columns = np.concatenate([part.column for part in parts_of])
+    places = csr_array(coo_array((np.ones(len(row)), (row, columns)), shape=(n, n)))
+    places.sort_indices()
+    at = choices.row - first
+    sizes = np.diff(choices.start)
+    pairs = [(np.repeat(part, len(part)), np.tile(part, len(part))) for part in np.split(at, choices.start[1:-1])]
+    nothing = np.zeros(0, dtype=np.int64)
+    slot = _entries(places, *(np.concatenate([nothing, *(pair[k] for pair in pairs)]) for k in range(2)))
+    return Tail(
+        start=_short(places.indptr),
+        column=_short(places.indices),
+        diagonal=_short(_entries(places, np.arange(n), np.arange(n))),
+        block=np.zeros((places.nnz, 4)),
+        table=choices.table,
+        change=choices.change,
+        slot_start=_short(np.concatenate([[0], np.cumsum(sizes**2)])),
+        slot=_short(slot),
+    )
+
+
+def _tail_entries(tail: Tail, ahead: Pattern) -> IntArray:
+    """Where what is left after `ahead` stands in the tail."""
+    n = len(tail.start) - 1
+    places = csr_array((np.ones(len(tail.column)), tail.column, tail.start), shape=(n, n))
+    row = np.repeat(np.arange(n), np.diff(ahead.rest.start))
+    return _entries(places, row, ahead.rest.column - ahead.pivots)
 
 
 def parts(values: ComplexArray) -> FloatArray:
@@ -153,19 +191,20 @@ def _choices(system: System, variants: Variants, place: IntArray, matrix: csr_ar
     volts[system.unknown[system.supplied]] = bases[:-2][system.supplied]
     nothing = np.zeros(0, dtype=np.int64)
     rows, slots, changes = [nothing], [nothing], [np.zeros((0, 2))]
-    start, table, slot_start = [0], [], []
+    start, table, slot_start = [0], [], [0]
     for state, unknown, admittance_s in zip(
         variants.state - variants.lowest, variants.unknown, variants.admittance_s, strict=True
     ):
         m, scale = len(unknown), volts[unknown][:, None] * volts[unknown] / BASE_VA
         row = place[unknown]
         table.append(sum(map(len, changes)))
-        slot_start.append(sum(map(len, slots)))
         start.append(start[-1] + m)
         rows.append(row)
         slots.append(_entries(matrix, np.repeat(row, m), np.tile(row, m)))
+        slot_start.append(slot_start[-1] + m * m)
         changes.append(parts(((admittance_s - admittance_s[state]) * scale).ravel()))
     return Choices(
+        built=_short(variants.state - variants.lowest),
         start=_short(start),
         row=_short(np.concatenate(rows)),
         table=_short(table),

@@ -175,6 +175,8 @@ _DEFAULTS: Mapping[type, Mapping[str, Default]] = {
         "voltage_min_v": -math.inf,
         "voltage_max_v": math.inf,
         "delay_s": 0.0,
+        "delay_off_s": 0.0,
+        "dead_time_s": 0.0,
     },
     Switches: {"closed": True},
 }

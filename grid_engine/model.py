@@ -334,6 +334,10 @@ class CapacitorControls:
     voltage_max_v: FloatArray
     """Off above; infinity for none."""
     delay_s: FloatArray
+    """Before it switches on."""
+    delay_off_s: FloatArray
+    dead_time_s: FloatArray
+    """For so long after it has switched off it does not switch on."""
     in_service: BoolArray
 
 

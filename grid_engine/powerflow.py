@@ -112,35 +112,42 @@ class Solver:
     """At the base case."""
 
     def solve(
-        self, power_va: ComplexArray, states: IntArray | None = None, tolerance_pu: float = _TOLERANCE_PU
+        self,
+        power_va: ComplexArray,
+        states: IntArray | None = None,
+        start: ComplexArray | None = None,
+        tolerance_pu: float = _TOLERANCE_PU,
     ) -> Flow:
         """Power flow of every case.
 
         Args:
             power_va: Shape (n_pair, n_case): injections of the pairs at nominal voltage.
             states: Shape (n_variant, n_case), such as tap positions; as the system was built where not given.
+            start: Shape (n_node, n_case): voltages to start from, where they are known to be near.
             tolerance_pu: Largest error of a voltage.
         """
         voltage = np.empty((len(self.system.unknown), power_va.shape[1]), dtype=np.complex128)
-        cases = self._cases(power_va, states, tolerance_pu)
+        cases = self._cases(power_va, states, start, tolerance_pu)
         worst, converged, iterations = self._run(cases, voltage, np.empty((0, 0)))
         return Flow(voltage, converged, worst, iterations)
 
     def magnitudes(
-        self, power_va: ComplexArray, states: IntArray | None = None, tolerance_pu: float = _TOLERANCE_PU
+        self,
+        power_va: ComplexArray,
+        states: IntArray | None = None,
+        start: ComplexArray | None = None,
+        tolerance_pu: float = _TOLERANCE_PU,
     ) -> Magnitudes:
         """The same for those who need no angles; quicker on large networks."""
         magnitude = np.empty((len(self.system.unknown), power_va.shape[1]))
-        cases = self._cases(power_va, states, tolerance_pu)
+        cases = self._cases(power_va, states, start, tolerance_pu)
         worst, converged, iterations = self._run(cases, np.empty((0, 0), dtype=np.complex128), magnitude)
         return Magnitudes(magnitude, converged, worst, iterations)
 
     def linearise(self, power_va: ComplexArray, voltage: ComplexArray, states: IntArray | None = None) -> Linear:
         """Exact derivatives at powers (n_pair,), the voltages (n_node,) that solve them, and states (n_variant,)."""
         assembly = self.assembly
-        whole = np.zeros(self.system.matrix.shape[0], dtype=np.complex128)
-        whole[self.system.unknown[self.system.supplied]] = voltage[self.system.supplied]
-        at = whole[assembly.kept]
+        at = voltage[self._kept_node]
         choice = self._choice(None if states is None else states[:, None], 1)[:, 0]
         block = jacobian(assembly.net, self._per_unit(power_va), choice, parts(at))
         across = np.where(assembly.live, np.asarray(assembly.incidence @ at), 1.0)
@@ -191,19 +198,31 @@ class Solver:
         voltage = v[:, 0] + 1j * v[:, 1]
         if steps > 0:
             return voltage, steps, -1
-        unknown = self.assembly.kept[np.argmax(np.where(np.isnan(moved), np.inf, moved))]
-        return voltage, -steps, int(np.flatnonzero(self.system.unknown == unknown)[0])
+        return voltage, -steps, int(self._kept_node[np.argmax(np.where(np.isnan(moved), np.inf, moved))])
 
     def _rebased(self, cases: Cases) -> Chord:
         """The chord in the middle of a batch, or as it was if there is no solution there."""
         power = self._per_unit(cases.power.mean(axis=1))
         middle = np.median(cases.choice, axis=1).astype(np.int32)
         v, _, worst = self._newton(power, middle, _TOLERANCE_PU)
-        return self.chord if worst >= 0 else chord(self.assembly, power, middle, parts(v))
+        return self.chord if worst >= 0 else chord(self.assembly, power, parts(v))
 
-    def _cases(self, power_va: ComplexArray, states: IntArray | None, tolerance_pu: float) -> Cases:
+    def _cases(
+        self, power_va: ComplexArray, states: IntArray | None, start: ComplexArray | None, tolerance_pu: float
+    ) -> Cases:
         power = np.ascontiguousarray(power_va, dtype=np.complex128)
-        return Cases(power, self._choice(states, power.shape[1]), tolerance_pu, _ITERATIONS)
+        begin = np.zeros((0, 0), dtype=np.complex128) if start is None else start[self._kept_node]
+        return Cases(
+            power, self._choice(states, power.shape[1]), np.ascontiguousarray(begin), tolerance_pu, _ITERATIONS
+        )
+
+    @property
+    def _kept_node(self) -> IntArray:
+        """Shape (n_kept,): a node of the network that has the voltage of each row."""
+        unknown = self.system.unknown
+        node = np.zeros(self.system.matrix.shape[0], dtype=np.int64)
+        node[unknown[self.system.supplied]] = self.system.node_of[self.system.supplied]
+        return node[self.assembly.kept]
 
     def _choice(self, states: IntArray | None, n_case: int) -> IndexArray:
         chosen = np.repeat(self.variants.state[:, None], n_case, axis=1) if states is None else states
@@ -245,5 +264,5 @@ def prepare(
         steps, _ = newton(assembly.net, share * power, choice, base, _TOLERANCE_PU)
         if steps > 0:
             break
-    made = chord(assembly, share * power, choice, base)
+    made = chord(assembly, share * power, base)
     return Solver(system, pairs, chosen, choose(kernel), threads, assembly, made)

@@ -78,9 +78,9 @@ def _tap_variant(system: System, name: str) -> Variants:
     tap = np.arange(int(table.tap_min[n]), int(table.tap_max[n]) + 1)
     rows = np.full(len(tap), n)
     if name in windings.ids:
-        states = winding_primitives(_rows(windings, rows), tap)
+        states = winding_primitives(taken(windings, rows), tap)
     else:
-        states = sequence_primitives(_rows(sequences, rows), tap, network.buses, network.nodes)
+        states = sequence_primitives(taken(sequences, rows), tap, network.buses, network.nodes)
     now = int(taps_in_state(table.tap[n : n + 1], [name], system.state.taps)[0])
     if not _is_connected(system, name):
         states = Primitives(states.node, np.zeros_like(states.admittance_s))
@@ -110,7 +110,7 @@ def _condensed(system: System, name: str, lowest: int, now: int, states: Primiti
     return Variants((name,), np.array([lowest]), np.array([now]), (rows,), (admittance_s,))
 
 
-def _rows(table: _Table, rows: IntArray) -> _Table:
+def taken(table: _Table, rows: IntArray) -> _Table:
     """The rows of a table of the model, in the order asked for."""
     changed: dict[str, object] = {}
     for f in fields(table):  # type: ignore[arg-type]
@@ -118,7 +118,7 @@ def _rows(table: _Table, rows: IntArray) -> _Table:
         if isinstance(value, np.ndarray):
             changed[f.name] = value[rows]
         elif is_dataclass(value):
-            changed[f.name] = _rows(value, rows)
+            changed[f.name] = taken(value, rows)
         else:
             changed[f.name] = tuple(value[n] for n in rows)
     return replace(table, **changed)  # type: ignore[type-var]

@@ -86,6 +86,8 @@ def _capacitor_control(script: Script, n: int) -> dict[str, object]:
         "onsetting": number(table.on_at[n] / vars_to_kvar),
         "offsetting": number(table.off_at[n] / vars_to_kvar),
         "delay": number(table.delay_s[n]),
+        "delayoff": number(table.delay_off_s[n]),
+        "deadtime": number(table.dead_time_s[n]),
         **(_override(table.voltage_min_v[n], table.voltage_max_v[n]) if override.any() else {}),
     }
 

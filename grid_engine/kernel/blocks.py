@@ -36,13 +36,14 @@ class Reduction(NamedTuple):
     """Shape (n, n_kept), complex: all voltages from the kept ones."""
 
 
-def reduced(matrix: csr_array, bus: IntArray, keep: BoolArray) -> Reduction:
+def reduced(matrix: csr_array, bus: IntArray, keep: BoolArray, last: BoolArray) -> Reduction:
     """The network seen from the buses that must be kept or have many neighbours.
 
     Args:
         matrix: Shape (n, n), complex, of symmetric pattern.
         bus: Shape (n,): which bus each row belongs to.
         keep: Shape (n,): rows whose bus must be kept.
+        last: Shape (n,): those of them that come last in the order of elimination.
     """
     n_bus = int(bus.max(initial=-1)) + 1
     free = np.ones(n_bus, dtype=np.bool_)
@@ -58,11 +59,24 @@ def reduced(matrix: csr_array, bus: IntArray, keep: BoolArray) -> Reduction:
     n_kept = len(rows) - pivots
     rest = _from_blocks(factors.rest)
     small = csr_array((rest, plan.rest.column - pivots, plan.rest.start), shape=(n_kept, n_kept))
-    again = fill_order(small)
+    again = _order(small, last[rows[pivots:]])
     start, column, value = _recovery(plan, _from_blocks(factors.upper), _from_blocks(factors.inverse), len(rows))
     place = np.argsort(again)
     recovery = csr_array((value, place[column - pivots], start), shape=(len(rows), n_kept))
     return Reduction(rows[pivots:][again], _permuted(small, again), recovery[np.argsort(rows)])
+
+
+def _order(matrix: csr_array, last: BoolArray) -> IntArray:
+    """Rows in an order with little fill-in, the `last` ones behind the others."""
+    early, late = np.flatnonzero(~last), np.flatnonzero(last)
+    early = early[fill_order(csr_array(matrix[early][:, early]))]
+    if not len(late):
+        return early
+    order = np.concatenate([early, late])
+    left = pattern(rows_of(_permuted(matrix, order)), len(early)).rest
+    size = (len(late), len(late))
+    seen = csr_array((np.ones(len(left.column)), left.column - len(early), left.start), shape=size)
+    return np.concatenate([early, late[fill_order(seen)]])
 
 
 def as_blocks(values: ComplexArray) -> FloatArray:

@@ -59,6 +59,8 @@ def series_order(matrix: csr_array, bus: IntArray, free: BoolArray) -> IntArray:
 
 def fill_order(matrix: csr_array) -> IntArray:
     """Rows in an order of elimination with little fill-in: multiple minimum degree, as SuperLU has it."""
+    if not matrix.shape[0]:
+        return np.zeros(0, dtype=np.int64)
     pattern = csc_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
     pattern.setdiag(float(matrix.shape[0]) + 1.0)
     factor = splu(pattern, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
-from grid_engine.kernel import lanes, native
+from grid_engine.kernel import columns, lanes, native
 from grid_engine.kernel.network import Cases, Chord, Output, Triangles
 from grid_engine.model import ComplexArray
 
@@ -25,7 +25,7 @@ class Kernel:
     solve_adjoint: _Columns
 
 
-NUMBA = Kernel("numba", lanes.batch, lanes.solve_columns, lanes.solve_adjoint)
+NUMBA = Kernel("numba", lanes.batch, columns.solve_columns, columns.solve_adjoint)
 
 
 def choose(name: str = "") -> Kernel:

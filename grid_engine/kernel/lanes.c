@@ -1,4 +1,4 @@
-/* Batches with a constant Jacobian, eight cases side by side: `lanes.py` in C, and to be changed together with it.
+/* Batches with a constant Jacobian, eight cases side by side: `lanes.py` and `columns.py` in C, to be changed together.
  *
  * Rows of work arrays are two vectors, real parts and imaginary parts of eight cases. Structures mirror the tuples of
  * `network.py`, each array as a pointer, followed by the counts that C cannot ask an array for.
@@ -24,21 +24,36 @@ struct triangles {
     const double *upper_block, *inverse;
 };
 
+struct tail {
+    const int32_t *start, *column, *diagonal;
+    const double *block;
+    const int32_t *table;
+    const double *change;
+    const int32_t *slot_start, *slot;
+};
+
 struct chord {
     struct triangles factors;
+    struct tail tail;
     const double *source, *base, *scale;
     const int32_t *first, *second;
     const double *weight, *law;
     const int32_t *kind;
     const double *slope;
-    const int32_t *choice_start, *choice_row, *choice_table;
-    const double *choice_change;
     const int32_t *node_start, *node_column;
     const double *node_value;
 };
 
 struct counts {
-    int64_t row, pair, choice, node, columns;
+    int64_t row, tail, entries, pair, choice, node, columns;
+};
+
+struct cases {
+    const double *power;
+    const int32_t *choice;
+    const double *start;
+    double tolerance;
+    int64_t limit;
 };
 
 struct output {
@@ -111,20 +126,53 @@ static void inject(const struct chord *c, const struct counts *n, const lanes *s
     }
 }
 
-static void vary(const struct chord *c, const struct counts *n, const int32_t *choice, int width, const lanes *v,
-                 lanes *x) {
+/* Blocks of the tail with every case's elements as chosen: four vectors per entry. */
+static void set(const struct tail *t, const struct counts *n, const int32_t *choice, int width, lanes *block) {
+    for (int64_t p = 0; p < 4 * n->entries; p++) block[p] = every(t->block[p]);
     for (int64_t i = 0; i < n->choice; i++) {
-        const int32_t *row = c->choice_row + c->choice_start[i];
-        int64_t m = c->choice_start[i + 1] - c->choice_start[i];
+        int64_t places = t->slot_start[i + 1] - t->slot_start[i];
         for (int w = 0; w < width; w++) {
-            const double *change = c->choice_change + 2 * (c->choice_table[i] + choice[i * n->columns + w] * m * m);
-            for (int64_t a = 0; a < m; a++)
-                for (int64_t b = 0; b < m; b++, change += 2) {
-                    double g = change[0], h = change[1], real = v[2 * row[b]][w], imaginary = v[2 * row[b] + 1][w];
-                    x[2 * row[a]][w] -= g * real - h * imaginary;
-                    x[2 * row[a] + 1][w] -= h * real + g * imaginary;
-                }
+            const double *change = t->change + 2 * (t->table[i] + choice[i * n->columns + w] * places);
+            for (const int32_t *slot = t->slot + t->slot_start[i]; slot < t->slot + t->slot_start[i + 1]; slot++) {
+                lanes *entry = block + 4 * (int64_t)*slot;
+                double g = *change++, h = *change++;
+                entry[0][w] += g;
+                entry[1][w] -= h;
+                entry[2][w] += h;
+                entry[3][w] += g;
+            }
         }
+    }
+}
+
+/* Replace the blocks by their factors, the diagonal ones by their inverses. */
+static void factorise(const struct tail *t, const struct counts *n, int32_t *place, lanes *block) {
+    for (int64_t i = 0; i < n->tail; i++) {
+        for (int32_t p = t->start[i]; p < t->start[i + 1]; p++) place[t->column[p]] = p;
+        for (int32_t p = t->start[i]; p < t->diagonal[i]; p++) {
+            int32_t k = t->column[p];
+            lanes *a = block + 4 * (int64_t)p;
+            const lanes *d = block + 4 * (int64_t)t->diagonal[k];
+            lanes a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
+            a[0] = a0 * d[0] + a1 * d[2];
+            a[1] = a0 * d[1] + a1 * d[3];
+            a[2] = a2 * d[0] + a3 * d[2];
+            a[3] = a2 * d[1] + a3 * d[3];
+            for (int32_t q = t->diagonal[k] + 1; q < t->start[k + 1]; q++) {
+                const lanes *b = block + 4 * (int64_t)q;
+                lanes *to = block + 4 * (int64_t)place[t->column[q]];
+                to[0] -= a[0] * b[0] + a[1] * b[2];
+                to[1] -= a[0] * b[1] + a[1] * b[3];
+                to[2] -= a[2] * b[0] + a[3] * b[2];
+                to[3] -= a[2] * b[1] + a[3] * b[3];
+            }
+        }
+        lanes *d = block + 4 * (int64_t)t->diagonal[i], d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+        lanes determinant = d0 * d3 - d1 * d2;
+        d[0] = d3 / determinant;
+        d[1] = -d1 / determinant;
+        d[2] = -d2 / determinant;
+        d[3] = d0 / determinant;
     }
 }
 
@@ -154,20 +202,48 @@ static inline void backward(const struct triangles *f, int64_t i, const lanes *x
     *imaginary = m[2] * r + m[3] * j;
 }
 
-static void substitute(const struct triangles *f, int64_t n, lanes *x, lanes *v, lanes *error, lanes *total) {
-    lanes most = {0}, sum = {0};
-    forward(f, n, x);
+static inline void subtract_each(const lanes *block, const lanes *a, lanes *out) {
+    out[0] -= block[0] * a[0] + block[1] * a[1];
+    out[1] -= block[2] * a[0] + block[3] * a[1];
+}
+
+struct steps {
+    lanes longest, total;
+};
+
+static inline void move(lanes real, lanes imaginary, lanes *v, struct steps *steps) {
+    lanes r = real - v[0], i = imaginary - v[1], step = r * r + i * i;
+    steps->longest = where(step > steps->longest, step, steps->longest);
+    steps->total += step;
+    v[0] = real;
+    v[1] = imaginary;
+}
+
+static void substitute_tail(const struct tail *t, int64_t n, const lanes *block, lanes *x, lanes *v,
+                            struct steps *steps) {
+    for (int64_t i = 0; i < n; i++)
+        for (int32_t p = t->start[i]; p < t->diagonal[i]; p++)
+            subtract_each(block + 4 * (int64_t)p, x + 2 * (int64_t)t->column[p], x + 2 * i);
     for (int64_t i = n - 1; i >= 0; i--) {
-        lanes real, imaginary;
-        backward(f, i, x, v, &real, &imaginary);
-        lanes r = real - v[2 * i], j = imaginary - v[2 * i + 1], step = r * r + j * j;
-        most = where(step > most, step, most);
-        sum += step;
-        v[2 * i] = real;
-        v[2 * i + 1] = imaginary;
+        const lanes *d = block + 4 * (int64_t)t->diagonal[i];
+        for (int32_t p = t->diagonal[i] + 1; p < t->start[i + 1]; p++)
+            subtract_each(block + 4 * (int64_t)p, v + 2 * (int64_t)t->column[p], x + 2 * i);
+        lanes real = x[2 * i], imaginary = x[2 * i + 1];
+        move(d[0] * real + d[1] * imaginary, d[2] * real + d[3] * imaginary, v + 2 * i, steps);
     }
-    *error = most;
-    *total = sum;
+}
+
+static struct steps substitute(const struct chord *c, const struct counts *n, const lanes *block, lanes *x, lanes *v) {
+    struct steps steps = {{0}, {0}};
+    int64_t first = n->row - n->tail;
+    forward(&c->factors, n->row, x);
+    substitute_tail(&c->tail, n->tail, block, x + 2 * first, v + 2 * first, &steps);
+    for (int64_t i = first - 1; i >= 0; i--) {
+        lanes real, imaginary;
+        backward(&c->factors, i, x, v, &real, &imaginary);
+        move(real, imaginary, v + 2 * i, &steps);
+    }
+    return steps;
 }
 
 static void recover(const struct chord *c, const struct counts *n, const lanes *v, int64_t at, int width,
@@ -195,14 +271,14 @@ static void recover(const struct chord *c, const struct counts *n, const lanes *
 }
 
 /* Whether any case needs another iteration; takes down what was reached. */
-static int waiting(lanes error, lanes total, lanes *before, double tolerance, int64_t at, int width, int count,
+static int waiting(const struct steps *steps, lanes *before, double tolerance, int64_t at, int width, int count,
                    const struct output *out) {
     int result = 0;
     for (int w = 0; w < width; w++) {
-        double length = sqrt(error[w]), slow = 1.0 - length / (*before)[w];
+        double length = sqrt(steps->longest[w]), slow = 1.0 - length / (*before)[w];
         (*before)[w] = length;
         out->converged[at + w] = 0;
-        if (!isfinite(total[w])) continue;
+        if (!isfinite(steps->total[w])) continue;
         out->converged[at + w] = length < tolerance * (slow > LEAST ? slow : LEAST);
         result |= !out->converged[at + w];
         out->iterations[at + w] = count;
@@ -210,54 +286,51 @@ static int waiting(lanes error, lanes total, lanes *before, double tolerance, in
     return result;
 }
 
-static void load(const struct chord *c, const struct counts *n, const double *power, int width, lanes *s) {
-    for (int64_t k = 0; k < n->pair; k++) {
-        const double *from = power + 2 * k * n->columns;
-        lanes p = {0}, q = {0};
+/* Rows of complex numbers as vectors; what is not there is left as it was. */
+static void pack(const double *columns, int64_t n, int64_t stride, int width, lanes *x) {
+    for (int64_t i = 0; i < n; i++)
         for (int w = 0; w < width; w++) {
-            p[w] = from[2 * w];
-            q[w] = from[2 * w + 1];
+            x[2 * i][w] = columns[2 * (i * stride + w)];
+            x[2 * i + 1][w] = columns[2 * (i * stride + w) + 1];
         }
-        s[2 * k] = p * c->scale[k];
-        s[2 * k + 1] = q * c->scale[k];
+}
+
+static void load(const struct chord *c, const struct counts *n, const double *power, int width, lanes *s) {
+    memset(s, 0, sizeof(lanes) * 2 * (size_t)n->pair);
+    pack(power, n->pair, n->columns, width, s);
+    for (int64_t k = 0; k < n->pair; k++) {
+        s[2 * k] *= c->scale[k];
+        s[2 * k + 1] *= c->scale[k];
     }
 }
 
 /* Cases `from` to `to`; 0 when done, 1 when there was no memory. */
-int batch(const struct chord *c, const struct counts *n, const double *power, const int32_t *choice, int64_t from,
-          int64_t to, double tolerance, int limit, const struct output *out) {
-    size_t rows = 2 * (size_t)(n->row + 1);
+int batch(const struct chord *c, const struct counts *n, const struct cases *cases, int64_t from, int64_t to,
+          const struct output *out) {
+    size_t rows = 2 * (size_t)(n->row + 1), powers = 2 * (size_t)n->pair, blocks = 4 * (size_t)n->entries;
+    size_t places = ((size_t)n->tail * sizeof(int32_t) + sizeof(lanes) - 1) / sizeof(lanes);
     lanes *v;
-    if (posix_memalign((void **)&v, sizeof(lanes), sizeof(lanes) * (2 * rows + 2 * (size_t)n->pair))) return 1;
-    lanes *x = v + rows, *s = x + rows;
+    if (posix_memalign((void **)&v, sizeof(lanes), sizeof(lanes) * (2 * rows + powers + blocks + places))) return 1;
+    lanes *x = v + rows, *s = x + rows, *block = s + powers;
+    int32_t *place = (int32_t *)(block + blocks);
     memset(v, 0, sizeof(lanes) * 2 * rows);
     for (int64_t at = from; at < to; at += LANES) {
         int width = to - at < LANES ? (int)(to - at) : LANES;
-        lanes before = every(INFINITY), error, total;
-        load(c, n, power + 2 * at, width, s);
+        lanes before = every(INFINITY);
+        load(c, n, cases->power + 2 * at, width, s);
+        set(&c->tail, n, cases->choice + at, width, block);
+        factorise(&c->tail, n, place, block);
         for (int64_t i = 0; i < 2 * n->row; i++) v[i] = every(c->base[i]);
-        for (int count = 1; count <= limit; count++) {
+        if (cases->start) pack(cases->start + 2 * at, n->row, n->columns, width, v);
+        for (int count = 1; count <= cases->limit; count++) {
             inject(c, n, s, v, x);
-            vary(c, n, choice + at, width, v, x);
-            substitute(&c->factors, n->row, x, v, &error, &total);
-            if (!waiting(error, total, &before, tolerance, at, width, count, out)) break;
+            struct steps steps = substitute(c, n, block, x, v);
+            if (!waiting(&steps, &before, cases->tolerance, at, width, count, out)) break;
         }
         recover(c, n, v, at, width, out);
     }
     free(v);
     return 0;
-}
-
-static void pack(const double *columns, int64_t n, int64_t stride, int width, lanes *x) {
-    for (int64_t i = 0; i < n; i++) {
-        lanes real = {0}, imaginary = {0};
-        for (int w = 0; w < width; w++) {
-            real[w] = columns[2 * (i * stride + w)];
-            imaginary[w] = columns[2 * (i * stride + w) + 1];
-        }
-        x[2 * i] = real;
-        x[2 * i + 1] = imaginary;
-    }
 }
 
 static void unpack(const lanes *x, int64_t n, int64_t stride, int width, double *columns) {
@@ -304,6 +377,7 @@ int solve_columns(const struct triangles *f, const struct counts *n, int64_t fro
     if (posix_memalign((void **)&x, sizeof(lanes), sizeof(lanes) * 2 * (size_t)(n->row + 1))) return 1;
     for (int64_t at = from; at < to; at += LANES) {
         int width = to - at < LANES ? (int)(to - at) : LANES;
+        memset(x, 0, sizeof(lanes) * 2 * (size_t)n->row);
         pack(columns + 2 * at, n->row, n->columns, width, x);
         (transposed ? solve_transposed : solve_one)(f, n->row, x);
         unpack(x, n->row, n->columns, width, columns + 2 * at);

@@ -9,7 +9,7 @@ import numpy as np
 
 from grid_engine.kernel.jit import compiled
 from grid_engine.kernel.law import ABOVE, HIGHEST, LOW, LOWEST, RISE, factor
-from grid_engine.kernel.network import Cases, Chord, IndexArray, Output, Triangles
+from grid_engine.kernel.network import Cases, Chord, IndexArray, Output, Tail
 from grid_engine.model import ComplexArray, FloatArray
 
 LANES = 8
@@ -26,19 +26,19 @@ def batch(chord: Chord, cases: Cases, span: tuple[int, int], output: Output) -> 
     n = len(chord.source)
     v, x = np.zeros((n + 1, 2 * LANES)), np.zeros((n + 1, 2 * LANES))
     s = np.zeros((len(chord.first), 2 * LANES))
+    tail = np.zeros((len(chord.tail.block), 4 * LANES))
     error, before, total = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     for case in range(span[0], span[1], LANES):
         width = min(LANES, span[1] - case)
         _load(chord.scale, cases.power, case, width, s)
-        for i in range(n):
-            for w in range(LANES):
-                v[i, w], v[i, LANES + w] = chord.base[i, 0], chord.base[i, 1]
+        _set(chord.tail, cases.choice[:, case : case + width], tail)
+        _factorise(chord.tail, tail)
+        _start(chord.base, cases.start, case, width, v)
         before[:] = np.inf
         for count in range(1, cases.limit + 1):
             _inject(chord, s, v, x)
-            _vary(chord, cases.choice[:, case : case + width], v, x)
             error[:], total[:] = 0.0, 0.0
-            _substitute(chord.factors, x, v, error, total)
+            _substitute(chord, tail, x, v, (error, total))
             if not _waiting((error, total, before), (case, width, count), cases.tolerance, output):
                 break
         _recover(chord, v, case, width, output)
@@ -127,44 +127,139 @@ def _drive(law: FloatArray, kind: int, drive: FloatArray) -> None:
 
 
 @compiled
-def _vary(chord: Chord, choice: IndexArray, v: FloatArray, x: FloatArray) -> None:
-    """What elements in other states draw beyond what they do in the Jacobian's."""
-    for i in range(len(choice)):
-        first = chord.choice_start[i]
-        m = chord.choice_start[i + 1] - first
-        for w in range(choice.shape[1]):
-            place = chord.choice_table[i] + choice[i, w] * m * m
-            for a in range(m):
-                row = chord.choice_row[first + a]
-                for b in range(m):
-                    other = chord.choice_row[first + b]
-                    g, s = chord.choice_change[place + a * m + b, 0], chord.choice_change[place + a * m + b, 1]
-                    x[row, w] -= g * v[other, w] - s * v[other, LANES + w]
-                    x[row, LANES + w] -= s * v[other, w] + g * v[other, LANES + w]
+def _start(base: FloatArray, start: ComplexArray, case: int, width: int, v: FloatArray) -> None:
+    for i in range(len(base)):
+        for w in range(LANES):
+            v[i, w], v[i, LANES + w] = base[i, 0], base[i, 1]
+    for i in range(len(start)):
+        for w in range(width):
+            v[i, w], v[i, LANES + w] = start[i, case + w].real, start[i, case + w].imag
 
 
 @compiled
-def _substitute(factors: Triangles, x: FloatArray, v: FloatArray, error: FloatArray, total: FloatArray) -> None:
+def _set(tail: Tail, choice: IndexArray, block: FloatArray) -> None:
+    """Blocks (n_entry, 4 * LANES) of the tail with every case's elements as chosen."""
+    for p in range(len(block)):
+        for part in range(4):
+            for w in range(LANES):
+                block[p, part * LANES + w] = tail.block[p, part]
+    for i in range(len(choice)):
+        first, places = tail.slot_start[i], tail.slot_start[i + 1] - tail.slot_start[i]
+        for w in range(choice.shape[1]):
+            state = tail.table[i] + choice[i, w] * places
+            for p in range(places):
+                g, s = tail.change[state + p, 0], tail.change[state + p, 1]
+                row = block[tail.slot[first + p]]
+                row[w] += g
+                row[LANES + w] -= s
+                row[2 * LANES + w] += s
+                row[3 * LANES + w] += g
+
+
+@compiled
+def _factorise(tail: Tail, block: FloatArray) -> None:
+    """Replace the blocks by their factors, the diagonal ones by their inverses."""
+    n = len(tail.diagonal)
+    place = np.zeros(n, dtype=np.int32)
+    for i in range(n):
+        for p in range(tail.start[i], tail.start[i + 1]):
+            place[tail.column[p]] = p
+        for p in range(tail.start[i], tail.diagonal[i]):
+            k = tail.column[p]
+            _multiply(block[p], block[tail.diagonal[k]])
+            for q in range(tail.diagonal[k] + 1, tail.start[k + 1]):
+                _eliminate(block[p], block[q], block[place[tail.column[q]]])
+        _invert(block[tail.diagonal[i]])
+
+
+@compiled
+def _multiply(a: FloatArray, b: FloatArray) -> None:
+    for w in range(LANES):
+        a0, a1, a2, a3 = a[w], a[LANES + w], a[2 * LANES + w], a[3 * LANES + w]
+        b0, b1, b2, b3 = b[w], b[LANES + w], b[2 * LANES + w], b[3 * LANES + w]
+        a[w], a[LANES + w] = a0 * b0 + a1 * b2, a0 * b1 + a1 * b3
+        a[2 * LANES + w], a[3 * LANES + w] = a2 * b0 + a3 * b2, a2 * b1 + a3 * b3
+
+
+@compiled
+def _eliminate(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
+    for w in range(LANES):
+        a0, a1, a2, a3 = a[w], a[LANES + w], a[2 * LANES + w], a[3 * LANES + w]
+        b0, b1, b2, b3 = b[w], b[LANES + w], b[2 * LANES + w], b[3 * LANES + w]
+        out[w] -= a0 * b0 + a1 * b2
+        out[LANES + w] -= a0 * b1 + a1 * b3
+        out[2 * LANES + w] -= a2 * b0 + a3 * b2
+        out[3 * LANES + w] -= a2 * b1 + a3 * b3
+
+
+@compiled
+def _invert(a: FloatArray) -> None:
+    for w in range(LANES):
+        a0, a1, a2, a3 = a[w], a[LANES + w], a[2 * LANES + w], a[3 * LANES + w]
+        determinant = a0 * a3 - a1 * a2
+        a[w], a[LANES + w] = a3 / determinant, -a1 / determinant
+        a[2 * LANES + w], a[3 * LANES + w] = -a2 / determinant, a0 / determinant
+
+
+@compiled
+def _substitute(
+    chord: Chord, tail: FloatArray, x: FloatArray, v: FloatArray, steps: tuple[FloatArray, FloatArray]
+) -> None:
     """Solve for new voltages in `v`, and note the longest step squared, and the sum of all, of every case."""
-    n = len(factors.inverse)
+    factors, places = chord.factors, chord.tail
+    n, first = len(chord.source), len(factors.inverse)
     for i in range(n):
         for p in range(factors.lower_start[i], factors.lower_start[i + 1]):
-            _subtract(factors.lower_block[p], x[factors.lower[p]], x[i])
-    for i in range(n - 1, -1, -1):
-        for p in range(factors.upper_start[i], factors.upper_start[i + 1]):
-            _subtract(factors.upper_block[p], v[factors.upper[p]], x[i])
-        m0, m1, m2, m3 = factors.inverse[i]
+            subtract(factors.lower_block[p], x[factors.lower[p]], x[i])
+    for i in range(n - first):
+        for p in range(places.start[i], places.diagonal[i]):
+            _subtract_each(tail[p], x[first + places.column[p]], x[first + i])
+    for i in range(n - first - 1, -1, -1):
+        for p in range(places.diagonal[i] + 1, places.start[i + 1]):
+            _subtract_each(tail[p], v[first + places.column[p]], x[first + i])
+        m = tail[places.diagonal[i]]
         for w in range(LANES):
-            real, imaginary = m0 * x[i, w] + m1 * x[i, LANES + w], m2 * x[i, w] + m3 * x[i, LANES + w]
-            r, j = real - v[i, w], imaginary - v[i, LANES + w]
-            step = r * r + j * j
-            error[w] = max(error[w], step)
-            total[w] += step
-            v[i, w], v[i, LANES + w] = real, imaginary
+            real, imaginary = x[first + i, w], x[first + i, LANES + w]
+            x[first + i, w] = m[w] * real + m[LANES + w] * imaginary
+            x[first + i, LANES + w] = m[2 * LANES + w] * real + m[3 * LANES + w] * imaginary
+        _move(x[first + i], v[first + i], steps)
+    for i in range(first - 1, -1, -1):
+        for p in range(factors.upper_start[i], factors.upper_start[i + 1]):
+            subtract(factors.upper_block[p], v[factors.upper[p]], x[i])
+        apply(factors.inverse[i], x[i])
+        _move(x[i], v[i], steps)
 
 
 @compiled
-def _subtract(block: FloatArray, a: FloatArray, out: FloatArray) -> None:
+def _move(x: FloatArray, v: FloatArray, steps: tuple[FloatArray, FloatArray]) -> None:
+    error, total = steps
+    for w in range(LANES):
+        r, i = x[w] - v[w], x[LANES + w] - v[LANES + w]
+        step = r * r + i * i
+        error[w] = max(error[w], step)
+        total[w] += step
+        v[w], v[LANES + w] = x[w], x[LANES + w]
+
+
+@compiled
+def _subtract_each(block: FloatArray, a: FloatArray, out: FloatArray) -> None:
+    for w in range(LANES):
+        out[w] -= block[w] * a[w] + block[LANES + w] * a[LANES + w]
+        out[LANES + w] -= block[2 * LANES + w] * a[w] + block[3 * LANES + w] * a[LANES + w]
+
+
+@compiled
+def apply(block: FloatArray, x: FloatArray) -> None:
+    """Replace a row by its product with a block."""
+    m0, m1, m2, m3 = block[0], block[1], block[2], block[3]
+    for w in range(LANES):
+        real, imaginary = m0 * x[w] + m1 * x[LANES + w], m2 * x[w] + m3 * x[LANES + w]
+        x[w], x[LANES + w] = real, imaginary
+
+
+@compiled
+def subtract(block: FloatArray, a: FloatArray, out: FloatArray) -> None:
+    """Take the product of a block with a row from another row."""
     m0, m1, m2, m3 = block[0], block[1], block[2], block[3]
     for w in range(LANES):
         out[w] -= m0 * a[w] + m1 * a[LANES + w]
@@ -188,71 +283,3 @@ def _recover(chord: Chord, v: FloatArray, case: int, width: int, output: Output)
         if len(output.magnitude) > 0:
             for w in range(width):
                 output.magnitude[node, case + w] = np.sqrt(sums[w] ** 2 + sums[LANES + w] ** 2)
-
-
-@compiled
-def solve_columns(factors: Triangles, span: tuple[int, int], columns: ComplexArray) -> None:
-    """Replace right-hand sides (n, k) by solutions, from the first column of `span` to the last."""
-    n = len(factors.inverse)
-    x = np.empty((n, 2 * LANES))
-    for column in range(span[0], span[1], LANES):
-        width = min(LANES, span[1] - column)
-        _pack(columns, column, width, x)
-        for i in range(n):
-            for p in range(factors.lower_start[i], factors.lower_start[i + 1]):
-                _subtract(factors.lower_block[p], x[factors.lower[p]], x[i])
-        for i in range(n - 1, -1, -1):
-            for p in range(factors.upper_start[i], factors.upper_start[i + 1]):
-                _subtract(factors.upper_block[p], x[factors.upper[p]], x[i])
-            m0, m1, m2, m3 = factors.inverse[i]
-            _apply(m0, m1, m2, m3, x[i])
-        _unpack(x, column, width, columns)
-
-
-@compiled
-def solve_adjoint(factors: Triangles, span: tuple[int, int], columns: ComplexArray) -> None:
-    """The same with the transposed matrix, real and imaginary parts being numbers of their own."""
-    n = len(factors.inverse)
-    x = np.empty((n, 2 * LANES))
-    for column in range(span[0], span[1], LANES):
-        width = min(LANES, span[1] - column)
-        _pack(columns, column, width, x)
-        for i in range(n):
-            m0, m1, m2, m3 = factors.inverse[i]
-            _apply(m0, m2, m1, m3, x[i])
-            for p in range(factors.upper_start[i], factors.upper_start[i + 1]):
-                _subtract_transposed(factors.upper_block[p], x[i], x[factors.upper[p]])
-        for i in range(n - 1, -1, -1):
-            for p in range(factors.lower_start[i], factors.lower_start[i + 1]):
-                _subtract_transposed(factors.lower_block[p], x[i], x[factors.lower[p]])
-        _unpack(x, column, width, columns)
-
-
-@compiled
-def _apply(m0: float, m1: float, m2: float, m3: float, x: FloatArray) -> None:
-    for w in range(LANES):
-        real, imaginary = m0 * x[w] + m1 * x[LANES + w], m2 * x[w] + m3 * x[LANES + w]
-        x[w], x[LANES + w] = real, imaginary
-
-
-@compiled
-def _subtract_transposed(block: FloatArray, a: FloatArray, out: FloatArray) -> None:
-    m0, m1, m2, m3 = block[0], block[2], block[1], block[3]
-    for w in range(LANES):
-        out[w] -= m0 * a[w] + m1 * a[LANES + w]
-        out[LANES + w] -= m2 * a[w] + m3 * a[LANES + w]
-
-
-@compiled
-def _pack(columns: ComplexArray, first: int, width: int, x: FloatArray) -> None:
-    x[:] = 0.0
-    for i in range(len(x)):
-        for w in range(width):
-            x[i, w], x[i, LANES + w] = columns[i, first + w].real, columns[i, first + w].imag
-
-
-@compiled
-def _unpack(x: FloatArray, first: int, width: int, columns: ComplexArray) -> None:
-    for i in range(len(x)):
-        for w in range(width):
-            columns[i, first + w] = complex(x[i, w], x[i, LANES + w])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grid_engine.kernel.network import Cases, Chord, Output, Triangles
+from grid_engine.kernel.network import Cases, Chord, Output, Tail, Triangles
 from grid_engine.model import ComplexArray
 
 _SOURCE = Path(__file__).with_name("lanes.c")
@@ -28,12 +28,30 @@ class _Triangles(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in Triangles._fields]
 
 
+class _Tail(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in Tail._fields]
+
+
 class _Chord(ctypes.Structure):
-    _fields_ = [(name, _Triangles if name == "factors" else ctypes.c_void_p) for name in Chord._fields]
+    _fields_ = [
+        ("factors", _Triangles),
+        ("tail", _Tail),
+        *((name, ctypes.c_void_p) for name in Chord._fields[2:]),
+    ]
 
 
 class _Counts(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int64) for name in ("row", "pair", "choice", "node", "columns")]
+    _fields_ = [(name, ctypes.c_int64) for name in ("row", "tail", "entries", "pair", "choice", "node", "columns")]
+
+
+class _Cases(ctypes.Structure):
+    _fields_ = [
+        ("power", ctypes.c_void_p),
+        ("choice", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+        ("tolerance", ctypes.c_double),
+        ("limit", ctypes.c_int64),
+    ]
 
 
 class _Output(ctypes.Structure):
@@ -47,31 +65,37 @@ class Library:
         library = ctypes.CDLL(str(path))
         size, pointer = ctypes.c_int64, ctypes.c_void_p
         self._batch = library.batch
-        self._batch.argtypes = [pointer, pointer, pointer, pointer, size, size, ctypes.c_double, ctypes.c_int, pointer]
+        self._batch.argtypes = [pointer, pointer, pointer, size, size, pointer]
         self._columns = library.solve_columns
         self._columns.argtypes = [pointer, pointer, size, size, ctypes.c_int, pointer]
 
     def batch(self, chord: Chord, cases: Cases, span: tuple[int, int], output: Output) -> None:
         """See `lanes.batch`."""
-        given = _Chord(_triangles(chord.factors), *(_address(np.asarray(array)) for array in chord[1:]))
+        tail = _Tail(*(_address(np.asarray(array)) for array in chord.tail))
+        given = _Chord(_triangles(chord.factors), tail, *(_address(np.asarray(array)) for array in chord[2:]))
         counts = _Counts(
             row=len(chord.source),
+            tail=len(chord.tail.diagonal),
+            entries=len(chord.tail.block),
             pair=len(chord.first),
             choice=len(cases.choice),
             node=len(chord.node_start) - 1,
             columns=cases.power.shape[1],
         )
-        wanted = _Output(*(_address(array) if len(array) else None for array in output))
-        where = (_address(cases.power), _address(cases.choice), *span, cases.tolerance, cases.limit)
-        if self._batch(ctypes.byref(given), ctypes.byref(counts), *where, ctypes.byref(wanted)):
+        asked = _Cases(
+            _present(cases.power), _present(cases.choice), _present(cases.start), cases.tolerance, cases.limit
+        )
+        wanted = _Output(*(_present(np.asarray(array)) for array in output))
+        pointers = [ctypes.byref(part) for part in (given, counts, asked, wanted)]
+        if self._batch(*pointers[:3], *span, pointers[3]):
             raise MemoryError
 
     def solve_columns(self, factors: Triangles, span: tuple[int, int], columns: ComplexArray) -> None:
-        """See `lanes.solve_columns`."""
+        """See `columns.solve_columns`."""
         self._solve(factors, span, columns, transposed=0)
 
     def solve_adjoint(self, factors: Triangles, span: tuple[int, int], columns: ComplexArray) -> None:
-        """See `lanes.solve_adjoint`."""
+        """See `columns.solve_adjoint`."""
         self._solve(factors, span, columns, transposed=1)
 
     def _solve(self, factors: Triangles, span: tuple[int, int], columns: ComplexArray, *, transposed: int) -> None:
@@ -129,6 +153,11 @@ def _digest(compiler: str, flags: tuple[str, ...]) -> str:
 
 def _triangles(factors: Triangles) -> _Triangles:
     return _Triangles(*(_address(array) for array in factors))
+
+
+def _present(array: NDArray[np.generic]) -> int | None:
+    """The address, or none of an array without rows."""
+    return _address(array) if len(array) else None
 
 
 def _address(array: NDArray[np.generic]) -> int:

@@ -28,6 +28,8 @@ class Branches(NamedTuple):
 class Choices(NamedTuple):
     """Elements that may stand otherwise in each case, such as tap changers: changes of the matrix to choose from."""
 
+    built: IndexArray
+    """Shape (n_choice,): the state in which the matrix was built, counted from the first."""
     start: IndexArray
     """Shape (n_choice + 1,): places of element i in `row`."""
     row: IndexArray
@@ -37,7 +39,7 @@ class Choices(NamedTuple):
     change: FloatArray
     """Shape (n, 2): admittance less that of the state in which the matrix was built."""
     slot_start: IndexArray
-    """Shape (n_choice,)."""
+    """Shape (n_choice + 1,)."""
     slot: IntArray
     """Entries of the matrix, m * m per element."""
 
@@ -68,14 +70,36 @@ class Triangles(NamedTuple):
     inverse: FloatArray
 
 
+class Tail(NamedTuple):
+    """The last rows of a network, where its choices are: what is left there once the other rows are eliminated."""
+
+    start: IndexArray
+    """Shape (n_tail + 1,): CSR places, with room for what elimination fills in; columns counted from the first row."""
+    column: IndexArray
+    diagonal: IndexArray
+    """Shape (n_tail,): where the diagonal entries stand."""
+    block: FloatArray
+    """Shape (n_entry, 4), with all elements as the network was built."""
+    table: IndexArray
+    """Shape (n_choice,): where in `change` the first state begins."""
+    change: FloatArray
+    """Shape (n, 2): admittance less that of the state in which the network was built."""
+    slot_start: IndexArray
+    """Shape (n_choice + 1,)."""
+    slot: IndexArray
+    """Entries of the tail that each element changes, in the order of its matrix."""
+
+
 class Chord(NamedTuple):
-    """The same with the Jacobian of one base case factorised."""
+    """The same with the Jacobian of one base case, factorised but for its tail."""
 
     factors: Triangles
+    """Inverses and upper rows of all rows but the tail; lower rows of all, where they belong to the others' columns."""
+    tail: Tail
     source: FloatArray
     """Shape (n, 2)."""
     base: FloatArray
-    """Shape (n, 2): voltages of the base case, where every case starts."""
+    """Shape (n, 2): voltages of the base case."""
     scale: FloatArray
     """Shape (n_pair,): from volt-amperes to per unit; 0 for pairs that are left out."""
     first: IndexArray
@@ -86,10 +110,6 @@ class Chord(NamedTuple):
     """Shape (n_pair,): see `kernel.lanes`."""
     slope: FloatArray
     """Shape (n_pair, 4): of the pairs' currents in the base case, contained in the Jacobian."""
-    choice_start: IndexArray
-    choice_row: IndexArray
-    choice_table: IndexArray
-    choice_change: FloatArray
     node_start: IndexArray
     """CSR rows, one per node of the whole network: voltages from those of the reduced one."""
     node_column: IndexArray
@@ -104,6 +124,8 @@ class Cases(NamedTuple):
     """Shape (n_pair, n_case): injections in volt-amperes."""
     choice: IndexArray
     """Shape (n_choice, n_case): states, counted from the first."""
+    start: ComplexArray
+    """Shape (n, n_case): voltages to start from; without rows, those of the base case."""
     tolerance: float
     """Per unit, of the estimated error of a voltage."""
     limit: int

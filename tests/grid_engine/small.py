@@ -208,6 +208,8 @@ def _capacitor_controls() -> CapacitorControls:
         voltage_min_v=np.array([-np.inf]),
         voltage_max_v=np.array([127.0]),
         delay_s=np.array([60.0]),
+        delay_off_s=np.array([60.0]),
+        dead_time_s=np.array([300.0]),
         in_service=np.array([True]),
     )
 

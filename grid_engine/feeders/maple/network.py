@@ -191,6 +191,8 @@ def _capacitor_controls(places: Places) -> CapacitorControls:
         voltage_min_v=np.full(count, -np.inf),
         voltage_max_v=np.full(count, np.inf),
         delay_s=np.full(count, 60.0),
+        delay_off_s=np.full(count, 60.0),
+        dead_time_s=np.full(count, 300.0),
         in_service=np.ones(count, dtype=np.bool_),
     )
 

@@ -91,6 +91,8 @@ def capacitor_controls(
         voltage_min_v=np.where(override, _column(records, "vmin"), -np.inf),
         voltage_max_v=np.where(override, _column(records, "vmax"), np.inf),
         delay_s=_column(records, "delay"),
+        delay_off_s=_column(records, "delayoff"),
+        dead_time_s=_column(records, "deadtime"),
         in_service=columns.flags([not _ODD[record.kind](record, circuit) for record in records]),
     )
 
