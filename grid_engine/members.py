@@ -66,6 +66,8 @@ def rank(policy: Policy, participant: Participant, *, later: bool = True) -> tup
             return float(not participant.connected_on), participant.connected_on
         case Policy.MERIT:
             return participant.price_per_mwh, ""
+        case Policy.ROTATIONAL:
+            return -participant.curtailed_wh, ""
         case Policy.PRO_RATA | Policy.MAX_MIN:
             return 0.0, ""
         case _:

@@ -57,6 +57,8 @@ class Policy(StrEnum):
     """The latest connection first."""
     MERIT = "merit"
     """The highest-priced first."""
+    ROTATIONAL = "rotational"
+    """Who has given way least so far first."""
 
 
 class Purpose(StrEnum):
@@ -118,6 +120,8 @@ class Participant:
     """ISO date of its connection, for `Policy.LIFO`."""
     price_per_mwh: float = 0.0
     """Offered price, for `Policy.MERIT`."""
+    curtailed_wh: float = 0.0
+    """Energy that it has had to give up over the last 30 days, for `Policy.ROTATIONAL`."""
     connection: Connection = Connection.WYE
     unit: str = ""
     """The unit of the network model that this is, connected as the model says and no longer counted there."""
@@ -283,7 +287,10 @@ class Envelope:
     floor_w: float
     ceiling_w: float
     binding: Binding | None = None
-    """`None` where only the resource's own capability bounds it."""
+    """On the side that loses more; `None` where only the resource's own capability bounds it."""
+    floor_binding: Binding | None = None
+    """On its own side, where both sides were asked for."""
+    ceiling_binding: Binding | None = None
 
 
 @dataclass(frozen=True, slots=True)
