@@ -123,6 +123,25 @@ def test_transformers_of_other_shapes(tmp_path: Path, shape: str) -> None:
     check_transformer(tmp_path, SHAPES[shape])
 
 
+AUTOTRANSFORMERS = {
+    "one phase": "phases=1 buses=(s.1.0 b.1.0) kvs=(12.47 6)",
+    "three phases": "phases=3 buses=(s b) kvs=(12.47 4.16) taps=(1.03 0.98)",
+    "delta tertiary": "phases=3 windings=3 buses=(s b d) conns=(series wye delta) kvs=(12.47 4.16 2) kvas=(1e3 1e3 500) "
+    "xht=20 xxt=15 %rs=(0.2 0.4 0.7)",
+    "wye tertiary": "phases=3 windings=3 buses=(s b d) conns=(series wye wye) kvs=(12.47 4.16 2) kvas=(1e3 1e3 500) "
+    "xht=20 xxt=15",
+}
+
+
+@pytest.mark.parametrize("leadlag", ["lag", "lead"])
+@pytest.mark.parametrize("shape", AUTOTRANSFORMERS)
+def test_autotransformers(tmp_path: Path, shape: str, leadlag: str) -> None:
+    element = f"new autotrans.t {AUTOTRANSFORMERS[shape]} xhx=10 %imag=0.4 %noloadloss=0.1 leadlag={leadlag}"
+    network, text = read(tmp_path, f"{element}\nnew reactor.r bus1=b r=1e4")
+    ours = built(network, winding_primitives(network.transformers, network.transformers.tap), 0)
+    assert_same(ours, of_opendss(text, "autotrans.t"))
+
+
 def test_a_regulated_phase_is_only_another_order_of_coils(tmp_path: Path) -> None:
     network, text = read(
         tmp_path,

@@ -44,7 +44,7 @@ def floating(circuit: Circuit, *kinds: str) -> list[str]:
     """Faults: elements of these classes that stand with one end where only such elements stand, and float there."""
     held = {
         place
-        for record in circuit.of("vsource", "line", "transformer", "reactor", "capacitor")
+        for record in circuit.of("vsource", "line", "transformer", "autotrans", "reactor", "capacitor")
         if record.enabled
         for place in record.conductors
     }

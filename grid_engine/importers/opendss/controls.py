@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from grid_engine.importers.opendss import columns
+from grid_engine.importers.opendss.coils import windings
 from grid_engine.importers.opendss.ids import Ids
 from grid_engine.importers.opendss.layout import Layout
 from grid_engine.importers.opendss.record import Circuit, Place, Record
-from grid_engine.importers.opendss.transformers import TapChanger, coils
+from grid_engine.importers.opendss.transformers import TapChanger
 from grid_engine.model import (
     CapacitorControlKind,
     CapacitorControls,
@@ -46,7 +47,7 @@ def control_faults(circuit: Circuit) -> list[str]:
 
 def regulators(circuit: Circuit, layout: Layout, transformers: Sequence[Record]) -> Regulators:
     """All regulators of the transformers that were read."""
-    position = {record.name: n for n, record in enumerate(transformers)}
+    position = {record.name: n for n, record in enumerate(transformers) if record.kind == "transformer"}
     records = [record for record in _live(circuit, "regcontrol") if record.text("transformer") in position]
     places = [_regulated(record, transformers[position[record.text("transformer")]]) for record in records]
     ratio = ["remoteptratio" if record.text("bus") else "ptratio" for record in records]
@@ -176,7 +177,7 @@ def _regulated(record: Record, transformer: Record) -> tuple[Place, Place]:
     """Where a regulator measures: across the coil of its phase, or between a phase of a remote bus and earth."""
     phase = _phase(record, "ptphase")
     if not record.text("bus"):
-        return coils(transformer)[int(record.number("winding")) - 1][phase]
+        return windings(transformer).coils[int(record.number("winding")) - 1][phase]
     bus, *numbers = record.text("bus").split(".")
     usual = list(range(1, transformer.phases + 1))
     said = [int(number) for number in numbers]

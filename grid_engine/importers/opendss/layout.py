@@ -76,7 +76,7 @@ def _bases(circuit: Circuit) -> dict[str, float]:
             highest[bus] = max(highest[bus], abs(voltage))
     dead = {bus for bus, voltage in highest.items() if voltage < _DEAD_PU * base_v[bus]}
     beside: dict[str, set[tuple[str, float]]] = defaultdict(set)
-    for record in circuit.of("line", "reactor", "transformer"):
+    for record in circuit.of("line", "reactor", "transformer", "autotrans"):
         if record.enabled:
             for one, other in permutations(record.places, 2):
                 beside[one[0][0]].add((other[0][0], _ratio(record, one, other)))
@@ -93,9 +93,9 @@ def _bases(circuit: Circuit) -> dict[str, float]:
 
 def _ratio(record: Record, one: tuple[Place, ...], other: tuple[Place, ...]) -> float:
     """Nominal volts at one terminal over those at the other."""
-    if record.kind != "transformer":
+    if record.kind not in ("transformer", "autotrans"):
         return 1.0
-    to_earth = (np.array(record.texts("conns")) == "wye") & (record.phases == 1)
+    to_earth = (np.array(record.texts("conns")) != "delta") & (record.phases == 1)
     volts = record.numbers("kvs") / np.where(to_earth, 1, np.sqrt(3))
     return float(volts[record.places.index(other)] / volts[record.places.index(one)])
 

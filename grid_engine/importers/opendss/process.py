@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from dss.IBus import IBus
     from dss.IDSS import IDSS
 
-ELEMENTS = ("vsource", "line", "reactor", "capacitor", "transformer", "load", "generator", "pvsystem", "storage")
+ELEMENTS = (
+    "vsource",
+    "line",
+    "reactor",
+    "capacitor",
+    "transformer",
+    "autotrans",
+    "load",
+    "generator",
+    "pvsystem",
+    "storage",
+)
 CONTROLLERS = (
     "regcontrol",
     "capcontrol",

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
 from grid_engine.importers.opendss import columns
+from grid_engine.importers.opendss.coils import windings
 from grid_engine.importers.opendss.ids import Ids
 from grid_engine.importers.opendss.layout import Layout
-from grid_engine.importers.opendss.record import Circuit, Place, Record
+from grid_engine.importers.opendss.record import Circuit, Record
 from grid_engine.model import ABSENT, FloatArray, IntArray, Transformers
 
 _FLOAT = 0.5e-6
@@ -44,10 +44,13 @@ class _Row:
 def transformers(
     circuit: Circuit, layout: Layout, ids: Ids, changers: Mapping[str, TapChanger]
 ) -> tuple[Transformers, tuple[Record, ...]]:
-    """All transformers, and the record that each comes from; `changers` by name of the transformer."""
-    records = tuple(record for record in circuit.of("transformer") if layout.knows(record))
+    """All transformers and autotransformers, and the record that each comes from; `changers` by name."""
+    records = tuple(record for record in circuit.of("transformer", "autotrans") if layout.knows(record))
     w = max((len(record.places) for record in records), default=2)
-    rows = [_row(record, layout, w, changers.get(record.name)) for record in records]
+    rows = [
+        _row(record, layout, w, changers.get(record.name) if record.kind == "transformer" else None)
+        for record in records
+    ]
     tap = np.array([row.tap for row in rows], dtype=np.int64).reshape(-1, 4)
     core = [record.number("pctnoloadloss") - 1j * record.number("pctimag") for record in records]
     table = Transformers(
@@ -72,56 +75,24 @@ def transformers(
     return table, records
 
 
-def coils(record: Record) -> tuple[tuple[tuple[Place, Place], ...], ...]:
-    """Both ends of every coil, by winding, then phase.
-
-    Coils of a wye run to its neutral. Those of a delta run from each phase to the next, or to the one before
-    where a delta and a wye are joined such that the higher voltage leads by 30° (lag by `leadlag`, ANSI) or
-    the other way round (lead, Euro).
-    """
-    step = _delta_direction(record)
-    return tuple(
-        tuple((places[phase], places[_far_end(record, connection, phase, step)]) for phase in range(record.phases))
-        for places, connection in zip(record.places, record.texts("conns"), strict=True)
-    )
-
-
-def _delta_direction(record: Record) -> int:
-    connections, volts = record.texts("conns"), record.numbers("kvs")
-    if connections[0] == connections[1]:
-        return 1
-    high = 0 if volts[0] >= volts[1] else 1
-    leads = record.text("leadlag") in ("lead", "euro")
-    return 1 if (connections[high] == "delta") == leads else -1
-
-
-def _far_end(record: Record, connection: str, phase: int, step: int) -> int:
-    if connection == "wye":
-        return record.phases
-    if record.phases == 1:
-        return 1
-    return (phase + step) % 3
-
-
 def _row(record: Record, layout: Layout, w: int, changer: TapChanger | None) -> _Row:
-    windings, phases, wye = len(record.places), record.phases, np.array(record.texts("conns")) == "wye"
+    made, phases = windings(record), record.phases
     first = 0 if changer is None else changer.phase
     node = np.full((w, 3, 2), ABSENT, dtype=np.int64)
-    for winding, by_phase in enumerate(coils(record)):
+    for winding, by_phase in enumerate(made.coils):
         turned = by_phase[first:] + by_phase[:first]
         node[winding, :phases] = np.array([layout.of(ends) for ends in turned])
+    count = len(made.coils)
     reactance = np.zeros((w, w))
-    for (i, j), leakage in zip(combinations(range(windings), 2), record.numbers("xscarray"), strict=True):
-        reactance[i, j] = reactance[j, i] = leakage / 100
+    reactance[:count, :count] = made.reactance_pu
     per_coil_va = record.numbers("kvas")[0] * 1e3 / phases * _FLOAT * record.number("ppm_antifloat")
-    star_points = wye & (record.numbers("rneut") < 0)
     fixed, tap, step = _taps(record, changer)
     return _Row(
         node=node,
-        rated_v=_padded(record.numbers("kvs") * 1e3 / np.where(wye & (phases > 1), np.sqrt(3), 1), w),
-        resistance_pu=_padded(record.numbers("pctrs") / 100, w),
+        rated_v=_padded(made.rated_v, w),
+        resistance_pu=_padded(made.resistance_pu, w),
         reactance_pu=reactance,
-        float_va=per_coil_va * np.stack([_padded(np.ones(windings), w), _padded(1 + star_points / phases, w)], axis=1),
+        float_va=per_coil_va * np.stack([_padded(np.ones(count), w), _padded(1 + made.pinned_twice, w)], axis=1),
         fixed_tap_pu=_padded(fixed, w, 1.0),
         tap=tap,
         tap_step_pct=step,
@@ -148,4 +119,8 @@ def _padded(values: FloatArray, width: int, filler: float = 0.0) -> FloatArray:
 
 def transformer_faults(circuit: Circuit) -> list[str]:
     """Transformers that the model has no words for."""
-    return [f"{record.title}: {record.phases} phases" for record in circuit.of("transformer") if record.phases > 3]
+    return [
+        f"{record.title}: {record.phases} phases"
+        for record in circuit.of("transformer", "autotrans")
+        if record.phases > 3
+    ]

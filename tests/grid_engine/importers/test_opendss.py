@@ -290,8 +290,8 @@ def test_inverters_bring_their_curves(tmp_path: Path) -> None:
 REFUSED = {
     "isource i": "new isource.i bus1=s amps=10",
     "upfc u": "new upfc.u bus1=s bus2=b refkv=7.2 phases=1",
-    "autotrans a": "new autotrans.a buses=(s b) kvs=(12.47 6)",
-    "load z: cvrcurve": "new loadshape.k npts=2 interval=1 mult=(1 1)\nnew load.z bus1=s kv=12.47 kw=10 model=4 cvrcurve=k",
+    "load z: cvrcurve": "new loadshape.k npts=2 interval=1 mult=(1 1)\n"
+    "new load.z bus1=s kv=12.47 kw=10 model=4 cvrcurve=k",
     "load f: nothing but loads": "new load.f bus1=s.1.2.3.4 kv=12.47 kw=10",
     "generator g: its current": "new load.u phases=1 bus1=s.1 kv=7.2 kw=900\n"
     "new generator.g bus1=s kv=12.47 kw=10 model=2\nedit vsource.source mvasc3=10 mvasc1=10",
