@@ -126,8 +126,8 @@ def test_transformers_of_other_shapes(tmp_path: Path, shape: str) -> None:
 AUTOTRANSFORMERS = {
     "one phase": "phases=1 buses=(s.1.0 b.1.0) kvs=(12.47 6)",
     "three phases": "phases=3 buses=(s b) kvs=(12.47 4.16) taps=(1.03 0.98)",
-    "delta tertiary": "phases=3 windings=3 buses=(s b d) conns=(series wye delta) kvs=(12.47 4.16 2) kvas=(1e3 1e3 500) "
-    "xht=20 xxt=15 %rs=(0.2 0.4 0.7)",
+    "delta tertiary": "phases=3 windings=3 buses=(s b d) conns=(series wye delta) kvs=(12.47 4.16 2) "
+    "kvas=(1e3 1e3 500) xht=20 xxt=15 %rs=(0.2 0.4 0.7)",
     "wye tertiary": "phases=3 windings=3 buses=(s b d) conns=(series wye wye) kvs=(12.47 4.16 2) kvas=(1e3 1e3 500) "
     "xht=20 xxt=15",
 }

@@ -6,7 +6,7 @@ Elements that are disabled are out of service, or left out where nothing in serv
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ def load(path: Path | str, version: str = "", *, solve: bool = True, hold: bool 
 
     Args:
         path: What OpenDSS would compile.
-        version: Defaults to a digest of that file.
+        version: Defaults to a digest of the network, for what the file redirects to counts too.
         solve: Let OpenDSS's controllers act until they are content; otherwise taps and capacitor steps are those
             that the files leave.
         hold: Accept controllers that the model has no words for: they are out of service in the network, what they
@@ -73,7 +73,8 @@ def load_solved(path: Path | str, version: str = "", *, solve: bool = True, hold
     if found:
         raise NetworkError(source.name, tuple(found))
     layout = laid_out(circuit)
-    network, claims = _network(circuit, layout, version or hashlib.sha256(source.read_bytes()).hexdigest()[:12])
+    network, claims = _network(circuit, layout)
+    network = replace(network, version=version or _digest(network))
     found = differences(circuit, layout, network, claims)
     if found:
         raise NetworkError(source.name, tuple(found))
@@ -95,7 +96,19 @@ _LOOKS = (
 _CONTROL_LOOKS = (control_faults, inverter_faults)
 
 
-def _network(circuit: Circuit, layout: Layout, version: str) -> tuple[Network, Claims]:
+def _digest(network: Network) -> str:
+    digest = hashlib.sha256()
+    waiting: list[object] = [network]
+    while waiting:
+        value = waiting.pop()
+        if is_dataclass(value):
+            waiting += [getattr(value, field.name) for field in fields(value)]
+        else:
+            digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    return digest.hexdigest()[:12]
+
+
+def _network(circuit: Circuit, layout: Layout) -> tuple[Network, Claims]:
     """The network, and which record every row of its tables comes from."""
     ids = unique_ids(circuit)
     changers = tap_changers(circuit)
@@ -106,7 +119,7 @@ def _network(circuit: Circuit, layout: Layout, version: str) -> tuple[Network, C
     unit_table, unit_records = units(circuit, layout, ids)
     source_table, source_records = sources(circuit, layout, ids)
     network = replace(
-        empty_network(version, circuit.frequency_hz),
+        empty_network("", circuit.frequency_hz),
         buses=layout.buses,
         nodes=layout.nodes,
         lines=line_table,

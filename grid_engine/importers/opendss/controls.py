@@ -75,7 +75,7 @@ def capacitor_controls(
     monitored = {record.title: record for kind in circuit.records.values() for record in kind if record.places}
     records = [record for record in _live(circuit, "capcontrol") if record.text("capacitor") in bank]
     elements = [record.text("element").replace(".", " ", 1) for record in records]
-    places = [_measured(record, monitored[name]) for record, name in zip(records, elements, strict=True)]
+    places = [_measured(record, monitored.get(name)) for record, name in zip(records, elements, strict=True)]
     kinds = np.array([_KINDS.get(record.text("type"), 0) for record in records], dtype=np.int64)
     unit = np.where(kinds == CapacitorControlKind.REACTIVE_POWER, 1e3, 1.0)
     override = np.array([record.flag("voltoverride") for record in records], dtype=np.bool_)
@@ -158,6 +158,8 @@ def _odd_capacitor_control(record: Record, circuit: Circuit) -> list[str]:
         odd.append("it looks at more than one phase")
     if kind != "voltage" and (record.number("terminal") != 1 or not _is_branch(record.text("element"))):
         odd.append(f"it measures at terminal {record.number('terminal'):.0f} of {record.text('element')}")
+    if kind == "voltage" and not record.text("element"):
+        odd.append("no element is told to it")
     if record.text("vbus"):
         odd.append("vbus is set")
     banks = [bank for bank in circuit.of("capacitor") if bank.name == record.text("capacitor")]
@@ -184,8 +186,10 @@ def _regulated(record: Record, transformer: Record) -> tuple[Place, Place]:
     return (bus, (said + usual[len(said) :])[phase]), (bus, 0)
 
 
-def _measured(record: Record, element: Record) -> tuple[Place, Place]:
+def _measured(record: Record, element: Record | None) -> tuple[Place, Place]:
     """Where a capacitor's controller measures voltage: between a phase of the monitored terminal and earth."""
+    if element is None:
+        return ("", 0), ("", 0)
     place = element.places[int(record.number("terminal")) - 1][_phase(record, "ptphase")]
     return place, (place[0], 0)
 

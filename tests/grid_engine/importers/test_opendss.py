@@ -371,3 +371,23 @@ def test_loads_may_be_told_by_what_was_allocated_or_metered(tmp_path: Path) -> N
             "new load.m bus1=b kv=12.47 kwh=200000 kwhdays=30 cfactor=3 pf=0.95",
         )
     )
+
+
+def test_the_version_tells_what_the_file_redirects_to(tmp_path: Path) -> None:
+    part = tmp_path / "part.dss"
+    versions = []
+    for kw in (10, 20):
+        part.write_text(f"new load.l bus1=s kv=12.47 kw={kw}")
+        versions += [load(written(tmp_path, "redirect part.dss")).version for _ in range(2)]
+    assert versions[0] == versions[1] != versions[2] == versions[3]
+
+
+def test_a_generator_that_holds_voltage_injects_what_balances_its_bus(tmp_path: Path) -> None:
+    master = written(
+        tmp_path,
+        "new line.l bus1=s bus2=b r1=1 x1=3 r0=2 x0=6 length=1\nnew load.l bus1=b kv=12.47 kw=900 pf=0.9\n"
+        "new generator.g bus1=b kv=12.47 kw=500 model=3 vpu=1.0 maxkvar=900 minkvar=-900 kva=1000",
+    )
+    solved = load_solved(master)
+    assert solved.network.units.power_va[0].real == pytest.approx(500e3, rel=1e-6)
+    assert np.abs(voltages(solved.network) - solved.voltage_pu).max() < 1e-5
