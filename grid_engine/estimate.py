@@ -6,31 +6,17 @@ and the voltage of the sources is part of the state. A reading that the rest con
 standard deviations is left out and named. There is an answer even so: at the least, the state as expected.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from grid_engine.estimate_prior import Customers
 from grid_engine.estimate_report import report
-from grid_engine.estimate_search import Case, Found, pose, search
+from grid_engine.estimate_search import pose, search
 from grid_engine.estimate_solve import Stuck
 from grid_engine.estimate_words import Estimate, Outcome, Question
-from grid_engine.model import ComplexArray, Network
-from grid_engine.nodal import System
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class State:
-    """An estimate as arrays, for studies on the same network."""
-
-    system: System
-    voltage: ComplexArray
-    """Shape (n_node,), per unit; 0 without supply."""
-    known: Customers
-    power_va: ComplexArray
-    """Shape (n_pair,): injection of the customers' pairs."""
+from grid_engine.model import Network
 
 
 def estimate(network: Network, question: Question) -> Estimate:
-    """The answer in plain words."""
+    """The most likely state; `Outcome` says how far it is to be believed."""
     case = pose(network, question)
     found = search(case)
     blank = Estimate(
@@ -41,11 +27,5 @@ def estimate(network: Network, question: Question) -> Estimate:
         ignored=case.ignored,
     )
     if isinstance(found, Stuck):
-        told = f"the power flow as expected does not converge, look at bus {found.bus}"
-        return replace(blank, detail=told)
+        return replace(blank, detail=f"the power flow as expected does not converge, look at bus {found.bus}")
     return report(case, found, blank, question.samples, question.seed)
-
-
-def state(case: Case, found: Found) -> State:
-    """The same as arrays."""
-    return State(case.system, found.point.voltage, case.known, found.point.power_va[: len(case.known.owner)])

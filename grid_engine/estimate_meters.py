@@ -5,7 +5,8 @@ of voltage times conjugate current into a branch: all at the node voltages of on
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import coo_array, csc_array, csr_array, vstack
@@ -91,46 +92,32 @@ class Rows:
         return coo_array((np.concatenate(value), where), shape=(len(voltage), len(self.readings))).tocsc()
 
 
-@dataclass(slots=True, eq=False)
-class _Builder:
-    """Collects readings into sparse matrices."""
-
-    system: System
-    ignored: list[Ignored] = field(default_factory=list)
-    magnitudes: list[tuple[Measurement, csr_array]] = field(default_factory=list)
-    powers: list[tuple[Measurement, IntArray]] = field(default_factory=list)
-
-    def add(self, reading: Measurement, place: "_Places") -> None:
-        found = self._found(reading, place)
+def rows(system: System, readings: Sequence[Measurement]) -> tuple[Rows, tuple[Ignored, ...]]:
+    """Readings at buses, branches and sources; what cannot be used is told by name."""
+    places, ignored = _places(system), []
+    volts: list[tuple[Measurement, IntArray]] = []
+    amperes: list[tuple[Measurement, IntArray]] = []
+    powers: list[tuple[Measurement, IntArray]] = []
+    for reading in readings:
+        found = places.found(reading)
         if isinstance(found, str):
-            self.ignored.append(Ignored(reading.meter, found))
-        elif reading.quantity in _POWERS:
-            self.powers.append((reading, found))
-        elif reading.quantity is Measured.CURRENT_A:
-            self.magnitudes.append((reading, csr_array(self.system.terminals.current[found])))
+            ignored.append(Ignored(reading.meter, found))
+        elif reading.quantity is Measured.VOLTAGE_V:
+            volts.append((reading, found))
         else:
-            self.magnitudes.append((reading, _difference(self.system, found)))
-
-    def _found(self, reading: Measurement, place: "_Places") -> IntArray | str:
-        """Nodes of a voltage, or terminals of a current or power, or what is wrong."""
-        if reading.quantity is Measured.VOLTAGE_V:
-            found: IntArray | str = place.nodes(reading)
-            most = 2
-        else:
-            found = place.terminals(reading)
-            most = 1
-        if isinstance(found, str):
-            return found
-        nodes = found if reading.quantity is Measured.VOLTAGE_V else self.system.terminals.node[found]
-        if not 1 <= len(found) <= most and reading.quantity not in _POWERS:
-            return (
-                f"{reading.quantity} of {reading.element} is read at {len(found)} conductors, phases {reading.phases!r}"
-            )
-        if not len(found):
-            return f"{reading.element} has no phases {reading.phases!r} at end {reading.end}"
-        if not self.system.supplied[nodes].all():
-            return f"{reading.element} has no supply there"
-        return np.asarray(found)
+            (amperes if reading.quantity is Measured.CURRENT_A else powers).append((reading, found))
+    at, power_of = _flat(powers)
+    conductor = system.terminals.node[at]
+    currents = system.terminals.current[_flat(amperes)[0]]
+    made = Rows(
+        readings=tuple(reading for reading, _ in (*volts, *amperes, *powers)),
+        magnitude=csr_array(vstack([_differences(system, volts), currents], format="csr")),
+        into=csr_array(system.terminals.current[at]),
+        volts=_picked(system, np.arange(len(at)), conductor, np.ones(len(at)), len(at)),
+        power_of=power_of,
+        turn=np.array([1 if reading.quantity is Measured.ACTIVE_POWER_W else -1j for reading, _ in powers]),
+    )
+    return made, tuple(ignored)
 
 
 class _Places:
@@ -142,57 +129,56 @@ class _Places:
         self._bus = {name: n for n, name in enumerate(network.buses.ids)}
         self._branch = {name: n for n, name in enumerate(network.branch_ids)}
         self._source = {name: n for n, name in enumerate(network.sources.ids)}
+        at = zip(network.nodes.bus.tolist(), network.nodes.terminal.tolist(), strict=True)
+        self._node = {place: n for n, place in enumerate(at)}
 
-    def nodes(self, reading: Measurement) -> IntArray | str:
-        """Nodes that a voltage is read at, in the order of the reading's phases."""
-        bus, asked = self._bus.get(reading.element), conductors(reading.phases)
-        if bus is None:
-            return f"there is no bus {reading.element}"
-        nodes = self._system.network.nodes
-        own = np.flatnonzero(nodes.bus == bus)
-        place = {int(nodes.terminal[node]): int(node) for node in own}
-        if asked is None or any(terminal not in place for terminal in asked):
-            return f"bus {reading.element} has no conductors {reading.phases!r}"
-        return np.array([place[terminal] for terminal in asked], dtype=np.int64)
-
-    def terminals(self, reading: Measurement) -> IntArray | str:
-        """Terminals that a current or power is read at."""
-        asked, terminals, network = conductors(reading.phases), self._system.terminals, self._system.network
+    def found(self, reading: Measurement) -> IntArray | str:
+        """Nodes of a voltage, or terminals of a current or power, or what is wrong."""
+        asked = conductors(reading.phases)
         if asked is None:
             return f"{reading.phases!r} are no conductors"
+        if reading.quantity is Measured.VOLTAGE_V:
+            found, most = self._nodes(reading, asked), 2
+        else:
+            found, most = self._terminals(reading, asked), 1
+        if isinstance(found, str):
+            return found
+        if reading.quantity not in _POWERS and not 1 <= len(found) <= most:
+            told = f"{reading.quantity} of {reading.element}"
+            return f"{told} is read at {len(found)} conductors, phases {reading.phases!r}"
+        if not len(found):
+            return f"{reading.element} has no phases {reading.phases!r} at end {reading.end}"
+        nodes = found if reading.quantity is Measured.VOLTAGE_V else self._system.terminals.node[found]
+        return found if self._system.supplied[nodes].all() else f"{reading.element} has no supply there"
+
+    def _nodes(self, reading: Measurement, asked: Sequence[int]) -> IntArray | str:
+        """In the order of the reading's phases."""
+        bus = self._bus.get(reading.element)
+        if bus is None:
+            return f"there is no bus {reading.element}"
+        found = [self._node.get((bus, terminal), -1) for terminal in asked]
+        if -1 in found:
+            return f"bus {reading.element} has no conductors {reading.phases!r}"
+        return np.array(found, dtype=np.int64)
+
+    def _terminals(self, reading: Measurement, asked: Sequence[int]) -> IntArray | str:
+        terminals, network, own = self._system.terminals, self._system.network, self._system.node_of
         if reading.element in self._branch:
             branch = self._branch[reading.element]
             low, high = np.searchsorted(terminals.branch, [branch, branch + 1])
             found = np.arange(low, high)[terminals.end[low:high] == reading.end]
         elif reading.element in self._source:
-            node, own = network.sources.node[self._source[reading.element]], self._system.node_of
+            node = network.sources.node[self._source[reading.element]]
             found = np.flatnonzero(np.isin(own[terminals.node], own[node[node >= 0]]))
         else:
             return f"there is no line, transformer or source {reading.element}"
-        if not asked:
-            return np.asarray(found, dtype=np.int64)
-        return np.asarray(found[np.isin(network.nodes.terminal[terminals.node[found]], asked)])
+        mine = np.isin(network.nodes.terminal[terminals.node[found]], asked) if asked else slice(None)
+        return np.asarray(found[mine], dtype=np.int64)
 
 
-def rows(system: System, readings: Sequence[Measurement]) -> tuple[Rows, tuple[Ignored, ...]]:
-    """Readings at buses, branches and sources; what cannot be used is told by name."""
-    builder, places = _Builder(system), _Places(system)
-    for reading in readings:
-        builder.add(reading, places)
-    n_node = len(system.base_v)
-    at = np.concatenate([np.empty(0, dtype=np.int64), *(found for _, found in builder.powers)])
-    counts = [len(found) for _, found in builder.powers]
-    node = system.terminals.node[at]
-    volts = coo_array((system.base_v[node], (np.arange(len(at)), node)), shape=(len(at), n_node))
-    made = Rows(
-        readings=tuple(reading for reading, _ in (*builder.magnitudes, *builder.powers)),
-        magnitude=csr_array(vstack([csr_array((0, n_node)), *(part for _, part in builder.magnitudes)])),
-        into=csr_array(system.terminals.current[at]),
-        volts=csr_array(volts),
-        power_of=np.repeat(np.arange(len(counts)), counts),
-        turn=np.array([1 if reading.quantity is Measured.ACTIVE_POWER_W else -1j for reading, _ in builder.powers]),
-    )
-    return made, tuple(builder.ignored)
+@lru_cache(maxsize=16)
+def _places(system: System) -> _Places:
+    return _Places(system)
 
 
 def conductors(phases: str) -> list[int] | None:
@@ -211,7 +197,21 @@ def _times(matrix: csr_array, voltage: ComplexArray) -> ComplexArray:
     return np.asarray(matrix @ voltage)
 
 
-def _difference(system: System, node: IntArray) -> csr_array:
+def _flat(found: Sequence[tuple[Measurement, IntArray]]) -> tuple[IntArray, IntArray]:
+    """All places one after the other, and which reading each is of."""
+    counts = [len(at) for _, at in found]
+    every = np.concatenate([np.empty(0, dtype=np.int64), *(at for _, at in found)])
+    return every, np.repeat(np.arange(len(counts)), counts)
+
+
+def _differences(system: System, found: Sequence[tuple[Measurement, IntArray]]) -> csr_array:
     """Volts from the first of one or two nodes to the second, or to earth."""
-    value = system.base_v[node] * np.array([1.0, -1.0])[: len(node)]
-    return csr_array(coo_array((value, (np.zeros(len(node), dtype=np.int64), node)), shape=(1, len(system.base_v))))
+    node, reading = _flat(found)
+    second = np.append(False, reading[1:] == reading[:-1])[: len(reading)]
+    return _picked(system, reading, node, np.where(second, -1.0, 1.0), len(found))
+
+
+def _picked(system: System, row: IntArray, node: IntArray, sign: FloatArray, n_row: int) -> csr_array:
+    """Shape (n_row, n_node): volts at some nodes."""
+    shape = (n_row, len(system.base_v))
+    return coo_array((sign * system.base_v[node], (row, node)), shape=shape).tocsr()

@@ -19,7 +19,7 @@ class Measured(StrEnum):
     CURRENT_A = "current_a"
     """Magnitude, of one conductor at one end of a line or transformer."""
     ACTIVE_POWER_W = "active_power_w"
-    """Consumption of a load; injection of anybody else; into the network at a source; into a branch at its end."""
+    """Consumption of a load; injection of anybody else; into a branch at its end; into all branches at a source."""
     REACTIVE_POWER_VAR = "reactive_power_var"
     """Likewise."""
 
