@@ -157,7 +157,7 @@ class Solver:
         return Linear(self.pairs, assembly, self.kernel, triangles(assembly.net, block), per_unit)
 
     def driven(self, current: ComplexArray) -> "Solver":
-        """The same under sources that inject `current` (n_unknown,), per unit, into the rows where there are sources."""
+        """The same under sources that inject `current` (n_unknown,), per unit, where there are sources."""
         source = parts(np.asarray(current[self.assembly.kept]))
         assembly = replace(self.assembly, net=self.assembly.net._replace(source=source))
         return replace(self, assembly=assembly, chord=self.chord._replace(source=source))
@@ -230,7 +230,8 @@ class Solver:
 
     def _per_unit(self, power_va: ComplexArray) -> FloatArray:
         live = np.where(self.assembly.live, power_va, 0)
-        return parts(np.asarray(live / BASE_VA, dtype=np.complex128))
+        with np.errstate(invalid="ignore"):  # infinite powers become not a number
+            return parts(np.asarray(live / BASE_VA, dtype=np.complex128))
 
 
 def prepare(

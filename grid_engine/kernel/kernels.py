@@ -32,14 +32,15 @@ def choose(name: str = "") -> Kernel:
     """The kernel asked for, or the quickest that there is.
 
     Raises:
-        LookupError: `c` was asked for, and there is no C compiler.
+        LookupError: There is no such kernel; `c` needs a C compiler.
     """
     library = None if name == NUMBA.name else native.library()
-    if library is not None:
-        return Kernel("c", library.batch, library.solve_columns, library.solve_adjoint)
-    if name not in {"", NUMBA.name}:
-        raise LookupError(f"there is no kernel {name!r} on this machine; there is {NUMBA.name!r}")
-    return NUMBA
+    native_one = None if library is None else Kernel("c", library.batch, library.solve_columns, library.solve_adjoint)
+    there = [kernel for kernel in (native_one, NUMBA) if kernel is not None]
+    for kernel in there:
+        if name in {"", kernel.name}:
+            return kernel
+    raise LookupError(f"there is no kernel {name!r} here; there is {', '.join(k.name for k in there)}")
 
 
 def in_threads(work: Callable[[tuple[int, int]], None], span: tuple[int, int], threads: int) -> None:

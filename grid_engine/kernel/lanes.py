@@ -54,7 +54,9 @@ def _waiting(
     result = False
     for w in range(width):
         length = np.sqrt(error[w])
-        slow = max(1.0 - length / before[w], _LEAST)
+        slow = 1.0 - length / before[w]
+        if not slow > _LEAST:  # nor where it is not a number
+            slow = _LEAST
         before[w] = length
         output.converged[case + w] = np.isfinite(total[w]) and length < tolerance * slow
         if np.isfinite(total[w]):

@@ -38,7 +38,7 @@ def newton(
         length = np.sqrt((step**2).sum())
         moved = np.sqrt(step[:, 0] ** 2 + step[:, 1] ** 2)
         if not np.isfinite(length):
-            return -count, moved
+            return -count, _stuck(factors.inverse, moved)
         if moved.max() < tolerance:
             v -= step
             return count, moved
@@ -53,6 +53,20 @@ def newton(
                 return -count, moved
         v -= share * step
     return -_STEPS, moved
+
+
+@compiled
+def _stuck(inverse: FloatArray, moved: FloatArray) -> FloatArray:
+    """Infinite at the first row where elimination broke down, or else where the step did; 0 elsewhere."""
+    result, found = np.zeros(len(moved)), -1
+    for i in range(len(moved)):
+        if found < 0 and not np.isfinite(inverse[i]).all():
+            found = i
+    for i in range(len(moved)):
+        if found < 0 and not np.isfinite(moved[i]):
+            found = i
+    result[found] = np.inf
+    return result
 
 
 @compiled
