@@ -170,8 +170,11 @@ class _Places:
         elif reading.element in self._source:
             node = network.sources.node[self._source[reading.element]]
             found = np.flatnonzero(np.isin(own[terminals.node], own[node[node >= 0]]))
+        elif reading.element in self._bus and reading.quantity in _POWERS:
+            node = np.flatnonzero(network.nodes.bus == self._bus[reading.element])
+            found = np.flatnonzero(np.isin(own[terminals.node], own[node]))
         else:
-            return f"there is no line, transformer or source {reading.element}"
+            return f"there is nothing called {reading.element} that this is read at"
         mine = np.isin(network.nodes.terminal[terminals.node[found]], asked) if asked else slice(None)
         return np.asarray(found[mine], dtype=np.int64)
 

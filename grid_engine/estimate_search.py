@@ -5,7 +5,7 @@ does it. Meters of customers stand in place of what was expected of them, so tha
 meter; expectations are blamed like readings, but only where that is clearly the better explanation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -105,13 +105,8 @@ def pose(network: Network, question: Question) -> Case:
     system = build(network, question.state)
     bare = tuple(replace(p, held_w=(), requested_w=()) for p in question.participants)
     everybody, sources, solver = _prepared(system, bare, question.doubt)
-    held = {
-        p.resource: Expected(p.held_w[0], question.doubt.load * abs(p.held_w[0]))
-        for p in question.participants
-        if p.held_w
-    }
     place = {name: n for n, name in enumerate(everybody.ids)}
-    strangers = tuple(Ignored(name, "nobody is called so") for name in question.expected if name not in place)
+    words, unheard = _words(network, question, place)
     own, others, refused = _sorted(question.readings, place)
     made, unusable = rows(system, others)
     part = np.array([_PART[reading.quantity] for reading in own], dtype=np.int64)
@@ -119,14 +114,14 @@ def pose(network: Network, question: Question) -> Case:
     return Case(
         system=system,
         solver=solver,
-        known=told(everybody, held | dict(question.expected)),
+        known=told(everybody, words),
         heads=sources,
         rows=made,
         region=regions(system, made.readings, everybody),
         own=tuple(own),
         place=np.stack([part, customer]),
         doubt=question.doubt,
-        ignored=(*strangers, *refused, *unusable),
+        ignored=(*unheard, *refused, *unusable),
     )
 
 
@@ -173,6 +168,27 @@ def _pardoned(case: Case, first: Point, found: Found) -> Found:
         if isinstance(again.fit, Fit) and _worst(case, again) is None:
             found = again
     return found
+
+
+def _words(network: Network, question: Question, place: Mapping[str, int]) -> tuple[dict[str, Expected], list[Ignored]]:
+    """What is expected of whom, participants held where nothing else is told; and what of it is of no use."""
+    share = question.doubt.load
+    every = {p.resource: Expected(p.held_w[0], share * abs(p.held_w[0])) for p in question.participants if p.held_w}
+    every |= question.expected
+    off = {name for name, on in zip(network.loads.ids, network.loads.in_service, strict=True) if not on}
+    off |= {name for name, on in zip(network.units.ids, network.units.in_service, strict=True) if not on}
+    good, ignored = {}, []
+    for name, word in every.items():
+        numbers = (word.power_w, word.sigma_w, word.power_var or 0.0, word.sigma_var or 0.0)
+        if name not in place:
+            ignored.append(Ignored(name, "nobody is called so"))
+        elif name in off:
+            ignored.append(Ignored(name, "it is out of service"))
+        elif not np.isfinite(numbers).all():
+            ignored.append(Ignored(name, f"expected power {word.power_w}, sigma {word.sigma_w}"))
+        else:
+            good[name] = word
+    return good, ignored
 
 
 def _sorted(

@@ -19,7 +19,7 @@ class Measured(StrEnum):
     CURRENT_A = "current_a"
     """Magnitude, of one conductor at one end of a line or transformer."""
     ACTIVE_POWER_W = "active_power_w"
-    """Consumption of a load; injection of anybody else; into a branch at its end; into all branches at a source."""
+    """Consumption of a load, injection of others; into a branch at its end; into all branches of a bus or source."""
     REACTIVE_POWER_VAR = "reactive_power_var"
     """Likewise."""
 
@@ -32,7 +32,7 @@ class Measurement:
     """Name of the meter, for people."""
     quantity: Measured
     element: str
-    """Id of the bus, load, unit, participant, line, transformer or source."""
+    """Id of the load, unit or participant, else of the line, transformer, source or bus."""
     value: float
     sigma: float
     """Standard deviation of its error, in the unit of the value; above 0."""

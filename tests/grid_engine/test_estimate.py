@@ -181,14 +181,15 @@ def test_readings_that_cannot_be_used_are_told_one_by_one(network):
         (Measurement("m3", watts, load, 1.0, 0.0), "value 1.0, sigma 0.0"),
         (Measurement("m4", volts, "nowhere", 1.0, 1.0, "a"), "there is no bus nowhere"),
         (Measurement("m5", volts, bus, 1.0, 1.0, "s1"), f"bus {bus} has no conductors 's1'"),
-        (Measurement("m6", watts, "nothing", 1.0, 1.0), "there is no line, transformer or source nothing"),
+        (Measurement("m6", watts, "nothing", 1.0, 1.0), "there is nothing called nothing that this is read at"),
         (Measurement("m7", watts, load, 1.0, 1.0, "a"), f"power of {load} is read in all, not of a"),
         (Measurement("m8", Measured.CURRENT_A, network.lines.ids[0], 1.0, 1.0), "current_a of L"),
         (Measurement("m9", watts, network.lines.ids[0], 1.0, 1.0, end=5), "has no phases '' at end 5"),
     ]
-    told = estimate(network, Question(0, tuple(one for one, _ in bad), expected={"ghost": Expected(1, 1)}, samples=0))
+    words = {"ghost": Expected(1, 1), load: Expected(float("inf"), 1)}
+    told = estimate(network, Question(0, tuple(one for one, _ in bad), expected=words, samples=0))
     said = {one.meter: one.reason for one in told.ignored}
-    assert said.keys() == {"ghost", *(one.meter for one, _ in bad)}
+    assert said.keys() == {"ghost", load, *(one.meter for one, _ in bad)}
     for one, why in bad:
         assert why in said[one.meter]
 
@@ -215,6 +216,14 @@ def test_too_much_expected_is_brought_down_by_what_is_read(network, field):
     told = estimate(network, Question(0, head, expected=heavy, doubt=Doubt(common=1.0), samples=0))
     assert told.outcome is Outcome.ESTIMATED
     assert told.closing_pct < 1
+
+
+def test_a_load_out_of_service_takes_nothing(network):
+    name = network.loads.ids[0]
+    off = replace(network, loads=replace(network.loads, in_service=np.arange(len(network.loads.ids)) > 0))
+    told = estimate(off, Question(0, (), expected={name: Expected(1e4, 1e3)}, samples=0))
+    assert next(power.power_w for power in told.powers if power.element == name) == 0
+    assert [(one.meter, one.reason) for one in told.ignored] == [(name, "it is out of service")]
 
 
 def test_buses_without_supply_are_left_out(network, few):

@@ -41,6 +41,7 @@ def everything(network):
         reading(Measured.REACTIVE_POWER_VAR, line, "c", 1),
         reading(Measured.ACTIVE_POWER_W, trafo, "", 1),
         reading(Measured.ACTIVE_POWER_W, source),
+        reading(Measured.ACTIVE_POWER_W, "house"),
         reading(Measured.REACTIVE_POWER_VAR, source, "a"),
     ]
 
@@ -68,6 +69,7 @@ def test_readings_are_those_of_opendss(field, system):
         f"reactive_power_var-{line}-c": field.into("lines", line, 1)[2].imag,
         f"active_power_w-{trafo}-": field.into("transformers", trafo, 1).sum().real,
         f"active_power_w-{source}-": into.sum().real,
+        "active_power_w-house-": -field.load_va("home").real,
         f"reactive_power_var-{source}-a": into[0].imag,
     }
     for name, value in expected.items():
