@@ -45,7 +45,7 @@ class Solved:
     """Shape (n_node,): to earth, of each node's own nominal voltage; not a number at the free ends of open phases."""
 
 
-def load(path: Path | str, version: str = "", *, solve: bool = True, hold: bool = False) -> Network:
+def load(path: Path | str, version: str = "", *, solve: bool = True, hold: bool = True) -> Network:
     """The network of the master file `path`.
 
     Args:
@@ -53,8 +53,8 @@ def load(path: Path | str, version: str = "", *, solve: bool = True, hold: bool 
         version: Defaults to a digest of the network, for what the file redirects to counts too.
         solve: Let OpenDSS's controllers act until they are content; otherwise taps and capacitor steps are those
             that the files leave.
-        hold: Accept controllers that the model has no words for: they are out of service in the network, what they
-            control stays as solved.
+        hold: Leave out of service what controllers the model has no words for, with what they control as solved;
+            otherwise each of them is a fault.
 
     Raises:
         NetworkError: dss-python is not installed, or with every fault found.
@@ -62,7 +62,7 @@ def load(path: Path | str, version: str = "", *, solve: bool = True, hold: bool 
     return load_solved(path, version, solve=solve, hold=hold).network
 
 
-def load_solved(path: Path | str, version: str = "", *, solve: bool = True, hold: bool = False) -> Solved:
+def load_solved(path: Path | str, version: str = "", *, solve: bool = True, hold: bool = True) -> Solved:
     """The same, with the voltages of OpenDSS's solution."""
     source = Path(path)
     if not source.is_file():

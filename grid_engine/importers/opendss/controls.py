@@ -42,7 +42,7 @@ def control_faults(circuit: Circuit) -> list[str]:
         for record in _live(circuit, "regcontrol", "capcontrol")
         for why in _ODD[record.kind](record, circuit)
     ]
-    return [f"{fault}; read it with hold to keep its tap or state as solved" for fault in found]
+    return [f"{fault}; without it, read with hold=True, its tap or state stays as solved" for fault in found]
 
 
 def regulators(circuit: Circuit, layout: Layout, transformers: Sequence[Record]) -> Regulators:

@@ -9,7 +9,7 @@ from grid_engine.importers.opendss.record import Circuit, Record
 from grid_engine.model import Curve
 
 _VAR, _WATT = "voltvar", "voltwatt"
-_HINT = "; read it with hold to keep the powers of the solution"
+_HINT = "; read with hold=True, the powers of the solution stay"
 _CURVE = {_VAR: "vvc_curve1", _WATT: "voltwatt_curve"}
 
 
