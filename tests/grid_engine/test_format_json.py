@@ -41,7 +41,7 @@ def test_network_of_another_program_is_read_back_the_same() -> None:
 def test_awkward_numbers_survive() -> None:
     loads = small().loads
     power = loads.power_va.copy()
-    power[0, :2] = [complex(0.1 + 0.2, -5e-324), complex(1.7976931348623157e290, -0.0)]
+    power[0, :2] = [complex(0.1 + 0.2, -5e-324), complex(1.7976931348623157e-290, -0.0)]
     network = replace(small(), loads=replace(loads, power_va=power))
     back = convert(json.loads(text(network))).loads.power_va
     assert back.tobytes() == power.tobytes()
