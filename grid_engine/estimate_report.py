@@ -56,7 +56,8 @@ def report(case: Case, found: Found, blank: Estimate, samples: int, seed: int) -
     )
     match found.fit:
         case Fit():
-            return replace(told, iterations=found.fit.iterations)
+            detail = "" if found.fit.settled else f"it had not settled after {found.fit.iterations} steps"
+            return replace(told, iterations=found.fit.iterations, detail=detail)
         case Stuck(bus=bus):
             detail = f"what is read has no power flow, look at bus {bus}; this is the state as expected"
             return replace(told, outcome=Outcome.EXPECTED_ONLY, detail=detail)

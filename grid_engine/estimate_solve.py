@@ -66,6 +66,11 @@ class Fit:
     """Shape (2 n_head, n_source_error): watts, then vars, for each error of the sources."""
     iterations: int
 
+    @property
+    def settled(self) -> bool:
+        """Whether a further step would move nothing."""
+        return bool(np.abs(self.update.errors - self.point.errors).max(initial=0) < _SETTLED)
+
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
@@ -94,36 +99,35 @@ def resumed(posed: Posed, point: Point) -> Point | Stuck:
 
 
 def fit(posed: Posed, point: Point) -> Fit | Stuck:
-    """From a state to the most likely one."""
-    sigma = posed.rows.sigma
-    iterations = 0
-    while True:
-        linear, sources = posed.solver.linearise(point.power_va, point.voltage), posed.heads.slopes(point.voltage)
-        per_watt, per_var = linear.adjoint(posed.rows.gradients(point.voltage))
-        n = len(posed.known.owner)
-        of_customers = posed.spread.T @ np.concatenate([per_watt[:n], per_var[:n]])
-        of_sources = sources.T @ np.concatenate([per_watt[n:], per_var[n:]])
-        by_error = np.concatenate([of_customers, of_sources]).T / sigma[:, None]
-        residual = (posed.rows.value - posed.rows.at(point.voltage)) / sigma
-        found = update(by_error, residual + by_error @ point.errors)
-        step = found.errors - point.errors
-        if np.abs(step).max(initial=0) < _SETTLED or iterations == _STEPS:
-            return Fit(point, found, linear, sources, iterations)
-        moved = _downhill(posed, point, step)
+    """From a state to the most likely one, or as near as steps come that lead downhill."""
+    found = _linearised(posed, point, 0)
+    while not found.settled and found.iterations < _STEPS:
+        moved = _downhill(posed, found.point, found.update.errors - found.point.errors)
         if isinstance(moved, Stuck):
             return moved
-        iterations += 1
-        if moved is point:
-            return Fit(point, found, linear, sources, iterations)
-        point = moved
+        if moved is found.point:
+            break
+        found = _linearised(posed, moved, found.iterations + 1)
+    return found
+
+
+def _linearised(posed: Posed, point: Point, iterations: int) -> Fit:
+    linear, sources = posed.solver.linearise(point.power_va, point.voltage), posed.heads.slopes(point.voltage)
+    per_watt, per_var = linear.adjoint(posed.rows.gradients(point.voltage))
+    n, sigma = len(posed.known.owner), posed.rows.sigma
+    of_customers = posed.spread.T @ np.concatenate([per_watt[:n], per_var[:n]])
+    of_sources = sources.T @ np.concatenate([per_watt[n:], per_var[n:]])
+    by_error = np.concatenate([of_customers, of_sources]).T / sigma[:, None]
+    residual = (posed.rows.value - posed.rows.at(point.voltage)) / sigma
+    return Fit(point, update(by_error, residual + by_error @ point.errors), linear, sources, iterations)
 
 
 def powers_moved(posed: Posed, fitted: Fit, errors: FloatArray) -> ComplexArray:
     """Shape (n_pair + n_head, k): what errors (n_error, k) inject, or do as if they injected it."""
     n_error = posed.spread.shape[1]
     customers, sources = posed.spread @ errors[:n_error], fitted.sources @ errors[n_error:]
-    halves = (np.concatenate(half) for half in zip(np.split(customers, 2), np.split(sources, 2), strict=True))
-    watts, vars_ = halves
+    halves = zip(np.split(customers, 2), np.split(sources, 2), strict=True)
+    watts, vars_ = (np.concatenate(half) for half in halves)
     return np.asarray(watts + 1j * vars_)
 
 

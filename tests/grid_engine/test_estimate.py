@@ -68,6 +68,7 @@ def test_a_few_meters_bring_the_error_far_below_that_of_the_forecasts(network, f
     assert rms(errors(field, told)) < 0.003
     assert not told.suspects
     assert not told.ignored
+    assert not told.detail
 
 
 def test_the_feeder_head_closes_within_one_percent(field, told):
