@@ -7,6 +7,7 @@ Sources are Norton equivalents, so that theirs are unknowns like any other.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array, csc_array, csr_array, vstack
@@ -18,7 +19,17 @@ from grid_engine.elements.sequences import sequence_primitives
 from grid_engine.elements.shunts import shunt_primitives
 from grid_engine.elements.sources import source_currents, source_primitives
 from grid_engine.elements.windings import winding_primitives
-from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray, Network, SwitchKind
+from grid_engine.model import (
+    BoolArray,
+    ComplexArray,
+    FloatArray,
+    IntArray,
+    Lines,
+    Network,
+    SequenceTransformers,
+    SwitchKind,
+    Transformers,
+)
 from grid_engine.results import NetworkState
 
 
@@ -100,8 +111,8 @@ def _build(
     base_v = np.asarray(network.buses.phase_v[network.nodes.bus[node_of]])
     branches = _branches(network, state, closed_now)
     shunts = _live(shunt_primitives(network.shunts), network.shunts.in_service, network.shunts.ids, state)
-    elements = (*branches, shunts, source_primitives(network.sources))
-    full = _assembled(elements, node_of, base_v)
+    entries = [_entries(made) for made in (*branches, shunts, source_primitives(network.sources))]
+    full = _assembled(entries, node_of, base_v)
     supplied = _supplied(network, full, node_of)
     kept = np.flatnonzero(supplied & (node_of == np.arange(len(node_of))))
     unknown = np.full(len(node_of), -1)
@@ -111,13 +122,13 @@ def _build(
         state=state,
         bus_of=bus_of,
         node_of=node_of,
-        depth=_depth(network, branches, bus_of),
+        depth=_depth(network, entries[: len(branches)], bus_of),
         supplied=supplied,
         base_v=base_v,
         unknown=unknown[node_of],
         matrix=csc_array(full[kept][:, kept]),
         source_current=_source_current(network, state, node_of, base_v)[kept],
-        terminals=_terminals(network, branches, base_v),
+        terminals=_terminals(network, branches, entries, base_v),
     )
 
 
@@ -129,12 +140,18 @@ def branch_primitives(system: System) -> tuple[Primitives, Primitives, Primitive
 
 def in_state(as_loaded: BoolArray, ids: Sequence[str], changed: Mapping[str, bool]) -> BoolArray:
     """Shape (n,): `as_loaded`, but for the ids that `changed` speaks of."""
-    return np.array([changed.get(name, bool(was)) for name, was in zip(ids, as_loaded, strict=True)], dtype=np.bool_)
+    result = as_loaded.copy()
+    for n in [n for n, name in enumerate(ids) if name in changed]:
+        result[n] = changed[ids[n]]
+    return result
 
 
 def taps_in_state(as_loaded: IntArray, ids: Sequence[str], changed: Mapping[str, int]) -> IntArray:
     """Shape (n,): positions as loaded, but for the ids that `changed` speaks of."""
-    return np.array([changed.get(name, int(was)) for name, was in zip(ids, as_loaded, strict=True)], dtype=np.int64)
+    result = as_loaded.copy()
+    for n in [n for n, name in enumerate(ids) if name in changed]:
+        result[n] = changed[ids[n]]
+    return result
 
 
 def _joined_buses(network: Network, closed: BoolArray) -> IntArray:
@@ -155,22 +172,30 @@ def _joined_nodes(network: Network, bus_of: IntArray) -> IntArray:
 
 def _branches(network: Network, state: NetworkState, closed: BoolArray) -> tuple[Primitives, Primitives, Primitives]:
     """Lines, transformers, sequence transformers in this state; their matrices are zero where out of service."""
-    lines, windings, sequences = network.lines, network.transformers, network.sequence_transformers
-    tap = taps_in_state(windings.tap, windings.ids, state.taps)
-    sequence_tap = taps_in_state(sequences.tap, sequences.ids, state.taps)
-    built = (
-        (SwitchKind.LINE, lines, line_primitives(lines)),
-        (SwitchKind.TRANSFORMER, windings, winding_primitives(windings, tap)),
-        (
-            SwitchKind.SEQUENCE_TRANSFORMER,
-            sequences,
-            sequence_primitives(sequences, sequence_tap, network.buses, network.nodes),
-        ),
+    kinds = (SwitchKind.LINE, SwitchKind.TRANSFORMER, SwitchKind.SEQUENCE_TRANSFORMER)
+    tables: tuple[Lines | Transformers | SequenceTransformers, ...] = (
+        network.lines,
+        network.transformers,
+        network.sequence_transformers,
     )
+    built = _built(network, tuple(sorted(state.taps.items())))
     first, second, third = (
-        _live(_opened(network, made, kind, closed), table.in_service, table.ids, state) for kind, table, made in built
+        _live(_opened(network, made, kind, closed), table.in_service, table.ids, state)
+        for kind, table, made in zip(kinds, tables, built, strict=True)
     )
     return first, second, third
+
+
+@lru_cache(maxsize=4)
+def _built(network: Network, taps: tuple[tuple[str, int], ...]) -> tuple[Primitives, Primitives, Primitives]:
+    """The same if all were in service and no end open; kept, for contingencies leave taps as they are."""
+    windings, sequences, moved = network.transformers, network.sequence_transformers, dict(taps)
+    sequence_tap = taps_in_state(sequences.tap, sequences.ids, moved)
+    return (
+        line_primitives(network.lines),
+        winding_primitives(windings, taps_in_state(windings.tap, windings.ids, moved)),
+        sequence_primitives(sequences, sequence_tap, network.buses, network.nodes),
+    )
 
 
 def _live(made: Primitives, in_service: BoolArray, ids: Sequence[str], state: NetworkState) -> Primitives:
@@ -190,23 +215,37 @@ def _opened(network: Network, made: Primitives, kind: SwitchKind, closed: BoolAr
     return open_ends(made, opened)
 
 
-def _assembled(elements: Sequence[Primitives], node_of: IntArray, base_v: FloatArray) -> csc_array:
+class _Entries(NamedTuple):
+    """Whatever of one table does not concern the earth alone."""
+
+    place: IntArray
+    """Element * number of ends + end, of the row."""
+    row: IntArray
+    """Node."""
+    column: IntArray
+    value: ComplexArray
+    """Siemens."""
+
+
+def _entries(made: Primitives) -> _Entries:
+    n, m = made.node.shape
+    values = made.admittance_s.reshape(-1)
+    there = made.node >= 0
+    kept = np.flatnonzero((values != 0) & (there[:, :, None] & there[:, None, :]).reshape(-1))
+    place = kept // max(m, 1)
+    column = place // max(m, 1) * m + kept % max(m, 1)
+    node = made.node.reshape(n * m)
+    return _Entries(place, node[place], node[column], values[kept])
+
+
+def _assembled(entries: Sequence[_Entries], node_of: IntArray, base_v: FloatArray) -> csc_array:
     """Nodal admittances per unit over all nodes; rows and columns of joined nodes but the first are empty."""
-    parts = [_entries(element) for element in elements]
-    row, column = (np.concatenate([part[axis] for part in parts]) for axis in (0, 1))
-    value = np.concatenate([part[2] for part in parts]) * base_v[row] * base_v[column] / BASE_VA
+    row, column = np.concatenate([part.row for part in entries]), np.concatenate([part.column for part in entries])
+    value = np.concatenate([part.value for part in entries]) * base_v[row] * base_v[column] / BASE_VA
     shape = (len(node_of), len(node_of))
     matrix = coo_array((value, (node_of[row], node_of[column])), shape=shape).tocsc()
     matrix.eliminate_zeros()
     return matrix
-
-
-def _entries(made: Primitives) -> tuple[IntArray, IntArray, ComplexArray]:
-    """Rows, columns and siemens of whatever does not concern the earth alone."""
-    row = np.broadcast_to(made.node[:, :, None], made.admittance_s.shape)
-    column = np.broadcast_to(made.node[:, None, :], made.admittance_s.shape)
-    real = (row >= 0) & (column >= 0) & (made.admittance_s != 0)
-    return row[real], column[real], made.admittance_s[real]
 
 
 def _supplied(network: Network, matrix: csc_array, node_of: IntArray) -> BoolArray:
@@ -229,25 +268,26 @@ def _source_current(network: Network, state: NetworkState, node_of: IntArray, ba
     return result
 
 
-def _depth(network: Network, branches: Sequence[Primitives], bus_of: IntArray) -> IntArray:
+def _depth(network: Network, entries: Sequence[_Entries], bus_of: IntArray) -> IntArray:
     n_bus = len(bus_of)
     bus = bus_of[network.nodes.bus]
-    pairs = [_entries(made)[:2] for made in branches]
-    row, column = (bus[np.concatenate([pair[axis] for pair in pairs])] for axis in (0, 1))
+    row, column = (np.concatenate([bus[part[axis]] for part in entries]) for axis in (1, 2))
+    row, column = row[row < column], column[row < column]
     graph = coo_array((np.ones(len(row)), (row, column)), shape=(n_bus, n_bus)).tocsr()
     sources = np.unique(bus[network.sources.node[network.sources.node >= 0]])
     away = dijkstra(graph, directed=False, indices=sources, unweighted=True, min_only=True)
     return np.where(np.isfinite(away), away, n_bus)[bus_of].astype(np.int64)
 
 
-def _terminals(network: Network, branches: Sequence[Primitives], base_v: FloatArray) -> Terminals:
-    k = network.lines.from_node.shape[1]
-    columns = [np.arange(made.node.shape[1]) for made in branches]
-    ends = [columns[0] // max(k, 1), columns[1] // 6, columns[2] // 3]
-    conductors = [columns[0] % max(k, 1), columns[1] % 6, columns[2] % 3]
+def _terminals(
+    network: Network, branches: Sequence[Primitives], entries: Sequence[_Entries], base_v: FloatArray
+) -> Terminals:
+    k = max(network.lines.from_node.shape[1], 1)
     parts, first = [], 0
-    for made, end, conductor in zip(branches, ends, conductors, strict=True):
-        parts.append(_metered(made, end, conductor, first, base_v))
+    for made, of_table, each in zip(branches, entries, (k, 6, 3), strict=False):
+        column = np.arange(made.node.shape[1])
+        parts.append(_metered(made, of_table, (column // each, column % each), base_v))
+        parts[-1][0][:] += first
         first += len(made.node)
     branch, at, conductor, node = (np.concatenate([part[n] for part in parts]) for n in range(4))
     return Terminals(branch, at, conductor, node, csr_array(vstack([part[4] for part in parts], format="csr")))
@@ -256,19 +296,18 @@ def _terminals(network: Network, branches: Sequence[Primitives], base_v: FloatAr
 _Metered = tuple[IntArray, IntArray, IntArray, IntArray, csr_array]
 
 
-def _metered(made: Primitives, end: IntArray, conductor: IntArray, first: int, base_v: FloatArray) -> _Metered:
-    """Branch, end, conductor, node and current rows of one table, whose first branch is number `first`."""
+def _metered(made: Primitives, entries: _Entries, names: tuple[IntArray, IntArray], base_v: FloatArray) -> _Metered:
+    """Element, end, conductor, node and current rows of one table; `names` has end and conductor by column."""
     n, m = made.node.shape
-    there = np.flatnonzero(made.node.ravel() >= 0)
+    nodes = made.node.reshape(n * m)
+    there = np.flatnonzero(nodes >= 0)
     element, column = there // max(m, 1), there % max(m, 1)
-    node = made.node.ravel()[there]
-    place = np.stack([element, end[column], node], axis=1)
-    _, chosen, label = np.unique(place, axis=0, return_index=True, return_inverse=True)
+    end, conductor = names[0][column], names[1][column]
+    place = (element * (m + 1) + end) * len(base_v) + nodes[there]
+    _, chosen, label = np.unique(place, return_index=True, return_inverse=True)
     row_of = np.zeros(n * m, dtype=np.int64)
     row_of[there] = label
-    at, other = np.broadcast_to(made.node[:, :, None], (n, m, m)), np.broadcast_to(made.node[:, None, :], (n, m, m))
-    real = (at >= 0) & (other >= 0) & (made.admittance_s != 0)
-    rows = np.broadcast_to(row_of.reshape(n, m)[:, :, None], (n, m, m))[real]
-    values = made.admittance_s[real] * base_v[other[real]]
-    current = coo_array((values, (rows, other[real])), shape=(len(chosen), len(base_v))).tocsr()
-    return element[chosen] + first, end[column[chosen]], conductor[column[chosen]], node[chosen], current
+    values = entries.value * base_v[entries.column]
+    where = (row_of[entries.place], entries.column)
+    current = coo_array((values, where), shape=(len(chosen), len(base_v))).tocsr()
+    return element[chosen], end[chosen], conductor[chosen], nodes[there][chosen], current

@@ -12,6 +12,7 @@ from scipy.sparse import csc_array, issparse
 
 from grid_engine.assembly import Assembly, assembled, chord, parts, triangles
 from grid_engine.elements.primitive import BASE_VA
+from grid_engine.kernel.blocks import factorised, solve
 from grid_engine.kernel.kernels import Kernel, choose, in_threads
 from grid_engine.kernel.lanes import LANES
 from grid_engine.kernel.network import Cases, Chord, IndexArray, Output, Triangles
@@ -257,8 +258,8 @@ def prepare(
     assembly = assembled(system, pairs, chosen)
     power = parts(np.asarray(np.where(assembly.live, base_va, 0) / BASE_VA, dtype=np.complex128))
     choice = np.asarray(chosen.state - chosen.lowest, dtype=np.int32)
-    unloaded = np.zeros((len(assembly.kept), 2))
-    newton(assembly.net, 0 * power, choice, unloaded, _TOLERANCE_PU)
+    unloaded = assembly.net.source.copy()
+    solve(assembly.net.plan, factorised(assembly.net.plan, assembly.net.places, assembly.net.block), unloaded)
     base = unloaded
     for share in _SHARES:
         base = unloaded.copy()
