@@ -11,7 +11,7 @@ import numpy as np
 from grid_engine.instruments import meter
 from grid_engine.kernel.metering import Bounds
 from grid_engine.kernel.metering import worst as highest
-from grid_engine.meters import PHASE_NAMES, UNITS, Meter, Quantity
+from grid_engine.meters import BUS_QUANTITIES, PHASE_NAMES, UNITS, Meter, Quantity
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray, Network, Terminal
 from grid_engine.nodal import System
 from grid_engine.ratings import Capability, capability, margins_pct
@@ -83,13 +83,13 @@ class Monitor:
         own = self.meters[case]
         at = int(self.reading[row])
         quantity, asset = Quantity(int(own.quantity[at])), int(own.asset[at])
-        name = self.network.buses.ids[asset] if own.is_bus[at] else self.network.branch_ids[asset]
+        ids = self.network.buses.ids if quantity in BUS_QUANTITIES else self.network.branch_ids
         reason = _REASONS.get(quantity, Reason.VOLT_HI if self.sign[row] > 0 else Reason.VOLT_LO)
         if case:
             reason = Reason.N1
         if self.preexisting[row]:
             reason = Reason.PREEXISTING
-        return Label(name, reason, UNITS[quantity], PHASE_NAMES[own.phase[at]], self.cases[case])
+        return Label(ids[asset], reason, UNITS[quantity], PHASE_NAMES[own.phase[at]], self.cases[case])
 
     def values(self, voltages: Sequence[ComplexArray]) -> FloatArray:
         """Row values (n_row, n_case) at node voltages (n_node, n_case), one array per meter."""

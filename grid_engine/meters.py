@@ -40,6 +40,8 @@ class Quantity(IntEnum):
 
 UNITS = ("A", "A", "VA", "pu", "%", "W")
 """By `Quantity`."""
+BUS_QUANTITIES = (Quantity.VOLTAGE, Quantity.UNBALANCE)
+"""Those of buses; the others are of branches."""
 PHASE_NAMES = (*TERMINAL_NAMES, "ab", "bc", "ca", "s1s2", "")
 """What the phase of a row counts through: one conductor, two, or all of them."""
 ALL_PHASES = len(PHASE_NAMES) - 1
@@ -76,7 +78,7 @@ class Meter:
     @property
     def is_bus(self) -> BoolArray:
         """Shape (n_row,): whether the asset is a bus."""
-        return np.isin(self.quantity, (Quantity.VOLTAGE, Quantity.UNBALANCE))
+        return np.isin(self.quantity, BUS_QUANTITIES)
 
     def values(self, voltage: ComplexArray) -> FloatArray:
         """Row values (n_row, n_case) at node voltages (n_node, n_case)."""

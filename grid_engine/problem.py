@@ -14,7 +14,7 @@ from grid_engine.nodal import System, build
 from grid_engine.pairs import Pairs, constant_power, joined, load_pairs, load_power, unit_pairs, unit_power
 from grid_engine.powerflow import Flow, Solver, prepare
 from grid_engine.results import Island, NetworkState, Study
-from grid_engine.sens import sensitivities
+from grid_engine.sens import slopes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +100,7 @@ class Problem:
                 continue
             voltage = solved.flows[n].voltage[:, 0]
             linear = scene.solver.linearise(solved.power_va[n][:, 0], voltage)
-            per_watt, _ = sensitivities(linear, meter, self.monitor.reading[asked[mine]], voltage)
-            result[mine] = (scene.shares.T @ per_watt.T).T
+            result[mine] = slopes(linear, meter.gradients(self.monitor.reading[asked[mine]], voltage), scene.shares)
         return result
 
 
