@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import block_array, coo_array, csr_array
 
-from grid_engine.lp import Programme, maximise
+from grid_engine.lp import Programme, Solution, Warm
 from grid_engine.model import FloatArray, IntArray
 
+_SLACK = 1e-9
 _TIGHT = 1e-9
 
 
@@ -44,53 +45,84 @@ def allocate(
     """
     n_member = effect.shape[1]
     share, row, gain_w = np.full(n_member, np.nan), np.full(n_member, -1), np.zeros(n_member)
+    levels = _Levels(effect, room, step)
     for tier in tiers:
-        rising = list(tier)
-        while rising:
-            solved = _highest_level(effect, room, share, rising, step)
-            if solved is None:
+        rising = np.asarray(tier, dtype=np.int64)
+        while len(rising):
+            found = levels.highest(rising, share)
+            if found is None:
                 return None
-            level, price, least = solved
+            level, price, least = found
             tight = np.flatnonzero(price > _TIGHT)
-            stopped = [j for j in rising if (effect[tight, j] > 0).any()]
-            full = [j for j in rising if step[j] * level >= 1 - _TIGHT]
-            total_w = float(sum(abs(power_w[j]) * step[j] for j in rising))
-            for j in stopped:
+            stopped = (effect[np.ix_(tight, rising)] > 0).any(axis=0)
+            full = step[rising] * level >= 1 - _TIGHT
+            total_w = float(np.abs(power_w[rising] * step[rising]).sum())
+            for j in rising[stopped].tolist():
                 rows = tight[effect[tight, j] > 0]
                 row[j] = rows[np.argmax(price[rows])]
                 gain_w[j] = price[row[j]] * total_w
-            done = {*stopped, *full} or set(rising)
-            for j in done:
-                # Where a member is stopped above the level, those below need what it relieves.
-                share[j] = min(max(least[j] if j in stopped else step[j] * level, 0.0), 1.0)
-            rising = [j for j in rising if j not in done]
+            done = stopped | full if (stopped | full).any() else np.ones(len(rising), dtype=np.bool_)
+            # Where a member is stopped above the level, those below need what it relieves.
+            share[rising[done]] = np.clip(np.where(stopped, least, step[rising] * level), 0.0, 1.0)[done]
+            rising = rising[~done]
     return Allocation(share, row, gain_w)
 
 
-def _highest_level(
-    effect: FloatArray, room: FloatArray, share: FloatArray, rising: Sequence[int], step: FloatArray
-) -> tuple[float, FloatArray, dict[int, float]] | None:
-    """The highest common level of `rising`, level gained per unit of room, and their shares there.
+class _Levels:
+    """One programme for all levels, each solved from the last one: columns are the level, then every member.
 
-    Members with a share keep it.
-
-    Columns are the level, then every member without a share. Who rises may be above the level, as far as
-    the rows let it: somebody whose power relieves a row is not held back by who loads it.
+    Who rises may be above the level, as far as the rows let it: somebody whose power relieves a row is not
+    held back by who loads it. But nobody is higher than that needs.
     """
-    given = ~np.isnan(share)
-    column = {int(j): 1 + n for n, j in enumerate(np.flatnonzero(~given))}
-    n_row, n_column = len(room), 1 + len(column)
-    matrix = np.zeros((n_row + len(rising), n_column))
-    matrix[:n_row, 1:] = effect[:, ~given]
-    for n, j in enumerate(rising):
-        matrix[n_row + n, [0, column[j]]] = step[j], -1.0
-    upper = np.ones(n_column)
-    upper[0] = min(1 / step[j] for j in rising)
-    cost = np.zeros(n_column)
-    cost[0] = 1.0
-    left = np.concatenate([room - effect[:, given] @ share[given], np.zeros(len(rising))])
-    unbounded = np.full(len(left), -np.inf)
-    found = maximise(Programme(cost, np.zeros(n_column), upper, csr_array(matrix), unbounded, left))
-    if not found.optimal:
-        return None
-    return float(found.x[0]), np.maximum(found.price[:n_row], 0.0), {j: float(found.x[column[j]]) for j in rising}
+
+    def __init__(self, effect: FloatArray, room: FloatArray, step: FloatArray) -> None:
+        n_row, n_member = effect.shape
+        self._step, self._first = step, n_row
+        above = coo_array((np.full(n_member, -1.0), (np.arange(n_member), np.arange(n_member))))
+        matrix = block_array([[csr_array((n_row, 1)), csr_array(effect)], [csr_array(step[:, None]), above]])
+        self._matrix = csr_array(matrix)
+        self._upper_row = np.concatenate([room, np.full(n_member, np.inf)])
+        self._lower, self._upper = np.zeros(1 + n_member), np.ones(1 + n_member)
+        endless = np.full(len(self._upper_row), -np.inf)
+        cost = np.zeros(1 + n_member)
+        programme = Programme(cost, self._lower.copy(), self._upper.copy(), self._matrix, endless, self._upper_row)
+        self._warm = Warm(programme)
+
+    def highest(self, rising: IntArray, share: FloatArray) -> tuple[float, FloatArray, FloatArray] | None:
+        """The highest common level of `rising`, level gained per unit of room (n_row,), and their shares there.
+
+        Members with a `share` keep it. None where there is no level.
+        """
+        given = ~np.isnan(share)
+        self._lower[1:] = np.where(given, share, 0.0)
+        self._upper[1:] = np.where(given, share, 1.0)
+        self._lower[0], self._upper[0] = 0.0, (1 / self._step[rising]).min()
+        self._upper_row[self._first :] = np.inf
+        self._upper_row[self._first + rising] = 0.0
+        cost = np.zeros(len(self._lower))
+        cost[0] = 1.0
+        member_rows = np.arange(self._first, len(self._upper_row))
+        self._warm.bound_rows(member_rows, np.full(len(member_rows), -np.inf), self._upper_row[self._first :])
+        found = self._solved(cost)
+        if found is None:
+            return None
+        return float(found.x[0]), np.maximum(found.price[: self._first], 0.0), self._no_higher(found.x, rising)
+
+    def _solved(self, cost: FloatArray) -> Solution | None:
+        self._warm.bound_columns(self._lower, self._upper)
+        self._warm.value_columns(cost)
+        found = self._warm.solve()
+        return found if found.optimal else None
+
+    def _no_higher(self, x: FloatArray, rising: IntArray) -> FloatArray:
+        """Shares of `rising` at the level x[0]: there, or as little above it as the rows allow."""
+        even = x.copy()
+        even[1 + rising] = self._step[rising] * x[0]
+        slack = _SLACK * np.maximum(np.abs(self._upper_row), 1.0)
+        if (self._matrix @ even <= self._upper_row + slack).all():
+            return np.asarray(even[1 + rising])
+        self._lower[0] = max(x[0] * (1 - _SLACK), 0.0)
+        cost = np.zeros(len(x))
+        cost[1 + rising] = -1.0
+        least = self._solved(cost)
+        return np.asarray((x if least is None else least.x)[1 + rising])

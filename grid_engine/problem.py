@@ -12,7 +12,7 @@ from grid_engine.limits import NORMAL, Monitor, monitor
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray, Network
 from grid_engine.nodal import System, build
 from grid_engine.pairs import Pairs, constant_power, joined, load_pairs, load_power, unit_pairs, unit_power
-from grid_engine.powerflow import Flow, Solver, prepare
+from grid_engine.powerflow import Flow, Linear, Solver, prepare
 from grid_engine.results import Island, NetworkState, Study
 from grid_engine.sens import slopes
 
@@ -90,18 +90,46 @@ class Problem:
         flows = tuple(solve(scene.solver, part) for scene, part in zip(self.scenes, power, strict=True))
         return Solved(power, flows)
 
+    def tangent(self, solved: Solved) -> "Tangent":
+        """Straight lines at the first case of `solved`."""
+        return Tangent(self, solved)
+
     def sensitivities(self, rows: Sequence[int], solved: Solved) -> FloatArray:
         """Shape (n_asked, n_participant): units of each of the monitor's `rows` per watt, at the first case."""
-        asked = np.asarray(rows, dtype=np.int64)
-        result = np.zeros((len(asked), len(self.held_w)))
-        for n, (scene, meter) in enumerate(zip(self.scenes, self.monitor.meters, strict=True)):
-            mine = np.flatnonzero(self.monitor.case[asked] == n)
-            if not len(mine):
-                continue
-            voltage = solved.flows[n].voltage[:, 0]
-            linear = scene.solver.linearise(solved.power_va[n][:, 0], voltage)
-            result[mine] = slopes(linear, meter.gradients(self.monitor.reading[asked[mine]], voltage), scene.shares)
+        return self.tangent(solved).slopes(rows)
+
+
+class Tangent:
+    """How voltages and rows answer to small changes of the participants' powers at one solution."""
+
+    def __init__(self, problem: Problem, solved: Solved) -> None:
+        self.solved = solved
+        self._problem = problem
+        self._linear: dict[int, Linear] = {}
+
+    def _of(self, scene: int) -> Linear:
+        """The linearised power flow, made when first asked for."""
+        if scene not in self._linear:
+            flow, power_va = self.solved.flows[scene], self.solved.power_va[scene]
+            self._linear[scene] = self._problem.scenes[scene].solver.linearise(power_va[:, 0], flow.voltage[:, 0])
+        return self._linear[scene]
+
+    def slopes(self, rows: Sequence[int]) -> FloatArray:
+        """Shape (n_asked, n_participant): units of each of the monitor's `rows` per watt."""
+        problem, asked = self._problem, np.asarray(rows, dtype=np.int64)
+        monitor, result = problem.monitor, np.zeros((len(asked), len(problem.held_w)))
+        for n, (scene, meter) in enumerate(zip(problem.scenes, monitor.meters, strict=True)):
+            mine = np.flatnonzero(monitor.case[asked] == n)
+            if len(mine):
+                gradients = meter.gradients(monitor.reading[asked[mine]], self.solved.flows[n].voltage[:, 0])
+                result[mine] = slopes(self._of(n), gradients, scene.shares)
         return result
+
+    def moved(self, change_w: FloatArray) -> list[ComplexArray]:
+        """Per scene node voltages (n_node, 1) after a change (n_participant,), as straight lines have it."""
+        scenes = enumerate(self._problem.scenes)
+        risen = [self._of(n).forward((scene.shares @ change_w)[:, None].astype(np.complex128)) for n, scene in scenes]
+        return [flow.voltage[:, :1] + rise for flow, rise in zip(self.solved.flows, risen, strict=True)]
 
 
 def pose(network: Network, study: Study) -> Problem:
