@@ -254,7 +254,8 @@ class Loop:
         # What was first seen amid a violation stands too: only what comes on top of it is an increment.
         blind = failure.unanswered(at, answer)
         settled = {r: w for r, w in measured.items() if (clean and r not in blind) or r not in self.book.settled_w}
-        decided = Decided(at.cycle_id, at.now_s, question, answer, measured, settled, verdict.headroom)
+        kept = evidence.worth_keeping(at, answer)
+        decided = Decided(at.cycle_id, at.now_s, question, kept, measured, settled, verdict.headroom)
         return decided, verdict.messages
 
     async def _publish_ahead(self, at: Situation) -> None:
@@ -265,7 +266,8 @@ class Loop:
         question = study.look_ahead(at)
         answer = await self.engine.answer(question)
         sent = self._outgoing(at, decide.limits_ahead(at, answer, study.intervals_ahead(at)))
-        if await self.ledger.commit([Decided(at.cycle_id, at.now_s, question, answer), *sent]):
+        kept = evidence.worth_keeping(at, answer)
+        if await self.ledger.commit([Decided(at.cycle_id, at.now_s, question, kept), *sent]):
             if answer.status is Status.SOLVED:
                 self._published_s = begun_s
             self.say.limits(at, [s.message for s in sent])

@@ -57,7 +57,7 @@ def _show_decision(decided: Decided, found: Explanation, console: Console) -> No
     _heading(console, "Who wanted what", f"policy {study.policy.value}, margin {study.margin_pct:g} %")
     console.print(_shares(found))
     inputs = [f"{one.resource} dispatched to {mw(one.power_w)} (version {one.version})" for one in found.dispatches]
-    if study.load_scale:
+    if study.load_scale and not study.load_w:
         same = len(set(study.load_scale)) == 1
         scales = study.load_scale[:1] if same else study.load_scale
         inputs.append(f"load forecast {', '.join(f'{scale:.3g}' for scale in scales)} of the model's load")
