@@ -61,6 +61,7 @@ class World:
         self.stations = {name: SimulatedStation(spec) for name, spec in stations.items()}
         self.now_s = now_s
         self._course = course
+        self._points = plant.points()
         for station in stations.values():
             for point in station.points:
                 self._check(station.name, point)
@@ -99,10 +100,11 @@ class World:
             return device.available_w
         raise ValueError(f"{point}: a station can tell of a device only active_power_w and available_power_w")
 
-    def points(self) -> dict[str, float | None]:
-        """Every true value of the network by the name of its point; `None` where it has no solution."""
+    def points(self, of: frozenset[str] | None = None) -> dict[str, float | None]:
+        """Every true value of the network, or of some elements, by its point; `None` where it has no solution."""
         self._inject()
-        values = {str(point): self.plant.read(point) for point in self.plant.points()}
+        wanted = [point for point in self._points if of is None or point.resource in of]
+        values = {str(point): self.plant.read(point) for point in wanted}
         return {name: value if isfinite(value) else None for name, value in values.items()}
 
     def measure(self, station: str, point: Point) -> float:

@@ -80,8 +80,8 @@ CONSTRUCTIONS: Mapping[str, Construction] = {
     "main": Construction(3, _crossarm(ACSR_336, ACSR_4_0), 530.0, 340.0, 12_000.0),
     "rural": Construction(3, _crossarm(ACSR_3_0, ACSR_1_0), 300.0, 230.0, 8_000.0),
     "lateral": Construction(1, (Wire(ACSR_2, 0.0, 11.0), Wire(ACSR_2, 0.1, 9.4)), 180.0, 180.0, 4_000.0),
-    "drop": Construction(2, _triplex(AA_1_0, ACSR_1_0), 205.0, 205.0, 10_000.0),
-    "heavy_drop": Construction(2, _triplex(AA_4_0, ACSR_4_0), 315.0, 315.0, 15_000.0),
+    "drop": Construction(2, _triplex(AA_1_0, ACSR_1_0), 205.0, 205.0, 25_000.0),
+    "heavy_drop": Construction(2, _triplex(AA_4_0, ACSR_4_0), 315.0, 315.0, 25_000.0),
 }
 
 
