@@ -36,6 +36,12 @@ class Zone(Section):
     id: Identifier
     name: str = ""
     dso_model: DsoModel = DsoModel.DUAL_PARTICIPATION
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)] = 43.65
+    """Where the sun is seen from; Toronto's where absent."""
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)] = -79.38
+    """East positive."""
+    utc_offset_h: Annotated[float, Field(ge=-12, le=14)] = -5
+    """Of the market's clock, the same all year."""
 
 
 class Day(Section):
