@@ -19,8 +19,10 @@ from grid_engine.sens import sensitivities
 
 _CASES_AT_ONCE = 64
 _COLUMNS_AT_ONCE = 64
-_DIGITS = 9
+_DIGITS = 6
 """To which, relative, twins read the same."""
+_TOLERANCE_PU = 1e-7
+"""Of power flows: a thousandth of what is a violation."""
 
 Effects = NDArray[np.float32]
 """Excess per watt, or per share: millions of numbers, for which single precision is a ten-thousandth of a tolerance."""
@@ -124,7 +126,7 @@ class Rows:
             for at in range(0, power_w.shape[1], _CASES_AT_ONCE):
                 part = slice(at, min(at + _CASES_AT_ONCE, power_w.shape[1]))
                 power_va = scene.given_va[:, self.interval, None] + scene.shares @ power_w[:, part]
-                flow = scene.solver.solve(power_va)
+                flow = scene.solver.solve(power_va, tolerance_pu=_TOLERANCE_PU)
                 self.spent.power_flows += power_va.shape[1]
                 excess = monitor.meters[n].values(flow.voltage)[monitor.reading[rows]]
                 excess -= bound
@@ -142,7 +144,9 @@ def _per_watt(scene: Scene, monitor: Monitor, rows: IntArray, power_va: ComplexA
     n_participant = scene.shares.shape[1]
     if len(reading) < n_participant:
         per_pair, _ = sensitivities(linear, meter, reading, voltage)
-        return np.asarray(scale * (scene.shares.T @ per_pair.T).T.astype(np.float32)[back])
+        result = np.asarray((scene.shares.T @ per_pair.T).T, dtype=np.float32)[back]
+        result *= scale
+        return result
     gradients = csr_array(meter.gradients(reading, voltage).T)
     real, imaginary = csr_array(gradients.real), csr_array(gradients.imag)
     result = np.empty((len(reading), n_participant), dtype=np.float32)
@@ -150,4 +154,6 @@ def _per_watt(scene: Scene, monitor: Monitor, rows: IntArray, power_va: ComplexA
         part = slice(at, at + _COLUMNS_AT_ONCE)
         moved = linear.forward(scene.shares[:, part].toarray().astype(np.complex128))
         result[:, part] = real @ np.ascontiguousarray(moved.real) - imaginary @ np.ascontiguousarray(moved.imag)
-    return scale * result[back]
+    every = result[back]
+    every *= scale
+    return every

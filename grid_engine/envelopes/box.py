@@ -7,6 +7,7 @@ relieves it uses the least.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,19 +47,22 @@ class Box:
         np.add.at(result, self.who, self.span_w[:, None] * share)
         return result
 
-    def effect(self, per_watt: Effects) -> Effects:
-        """Of share 1 of every column (n_row, n_column), from that of a watt of every participant."""
-        result = per_watt[:, self.who]
-        result *= self.span_w.astype(np.float32)
+    def effect(self, per_watt: Effects, spare: int = 0) -> Effects:
+        """Of share 1 of every column (n_row + spare, n_column), from that of a watt of every participant."""
+        result = np.empty((len(per_watt) + spare, self.size), dtype=np.float32)
+        span_w = self.span_w.astype(np.float32)
+        cuts = np.flatnonzero(np.diff(self.who) != 1) + 1
+        for first, last in pairwise([0, *cuts.tolist(), self.size]):
+            who = slice(self.who[first], self.who[first] + last - first) if last > first else slice(0)
+            np.multiply(per_watt[:, who], span_w[first:last], out=result[: len(per_watt), first:last])
         return result
 
-    def worst_of(self, effect: Effects) -> Effects:
-        """Of share 1 of every column on a row's worst corner (n_row, n_column); `effect` is overwritten."""
+    def worst_of(self, effect: Effects) -> None:
+        """Turn `effect` (n_row, n_column) into that of share 1 on a row's worst corner."""
         if self.least == 0:
             np.maximum(effect, np.float32(0.0), out=effect)
         elif self.least < 1:
             np.maximum(effect, np.float32(self.least) * effect, out=effect)
-        return effect
 
     def corner(self, worst: Effects, negligible: float) -> FloatArray:
         """The use (n_row, n_column) of every share that is worst for a row; who loads it negligibly uses the least."""

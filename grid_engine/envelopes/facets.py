@@ -19,15 +19,18 @@ _FEWER = 0.8
 class Facets:
     """worst @ share <= room, one entry per facet, in tolerances; may grow."""
 
-    def __init__(
-        self, n_column: int, row: IntArray | None = None, worst: Effects | None = None, start: FloatArray | None = None
-    ) -> None:
-        """Facets of these rows, whose arrays are kept, or none."""
-        self._row = np.zeros(0, dtype=np.int64) if row is None else row
-        self._worst = np.zeros((0, n_column), dtype=np.float32) if worst is None else worst
-        self._start = np.zeros(0) if start is None else start
-        self._correction = np.zeros(len(self._row))
-        self.size = len(self._row)
+    def __init__(self, rows: IntArray, worst: Effects, start: FloatArray) -> None:
+        """Facets of `rows`; `worst` (at least n_row, n_column) is kept, what it has more is room to grow."""
+        self.size = len(rows)
+        self._row, self._start = np.zeros(len(worst), dtype=np.int64), np.zeros(len(worst))
+        self._row[: self.size], self._start[: self.size] = rows, start
+        self._worst = worst
+        self._correction = np.zeros(len(worst))
+
+    @classmethod
+    def none(cls, n_column: int) -> "Facets":
+        """No facets yet."""
+        return cls(np.zeros(0, dtype=np.int64), np.zeros((_SPARE, n_column), dtype=np.float32), np.zeros(0))
 
     @property
     def row(self) -> IntArray:
@@ -86,13 +89,15 @@ def linearised(box: Box, slopes: Slopes, used: FloatArray, *, reachable: bool) -
 
     Only `reachable` ones if so: those that shares between 0 and 1 can break, or that are broken already.
     """
-    effect = box.effect(slopes.per_watt)
-    start = slopes.excess - effect @ used.astype(np.float32)
-    worst = box.worst_of(effect)
-    rows = slopes.rows
+    effect = box.effect(slopes.per_watt, _SPARE)
+    known = effect[: len(slopes.rows)]
+    start = slopes.excess - known @ used.astype(np.float32)
+    box.worst_of(known)
     if reachable:
-        most = start + worst.sum(axis=1, where=worst > 0) if box.least else start + worst.sum(axis=1)
+        most = start + (known.sum(axis=1) if box.least == 0 else np.maximum(known, 0).sum(axis=1))
         which = np.flatnonzero(most > 0)
         if len(which) < _FEWER * len(most):
-            rows, worst, start = rows[which], worst[which], start[which]
-    return Facets(box.size, rows, worst, start)
+            result = Facets.none(box.size)
+            result.add(slopes.rows[which], known[which], start[which])
+            return result
+    return Facets(slopes.rows, effect, start)

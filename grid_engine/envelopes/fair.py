@@ -17,6 +17,8 @@ from grid_engine.rows import Effects
 
 _AT_ONCE = 10
 _BROKEN = 1e-5
+_PRICED = 1e-6
+"""Of the highest price: rows below are not expected to bind the next time."""
 _STEPS = 80
 _SETTLED = 1e-8
 _CENTRING = 0.1
@@ -73,6 +75,7 @@ class Product:
             beyond[self._rows] = -np.inf
             broken = np.flatnonzero((beyond > _BROKEN) & holding)
             if not len(broken) and price.any():
+                self._rows = np.flatnonzero(price > _PRICED * price.max())
                 return Fair(share, price * self._scale, cut_off)
             enter = broken[np.argsort(-beyond[broken], kind="stable")[:_AT_ONCE]]
             self._rows = np.concatenate([self._rows, enter])
@@ -83,7 +86,8 @@ class Product:
             found = _central(effect, scaled[held])
             if found is None:
                 return None
-            share[free], price[held] = found.share, found.price
+            share[free], price[:] = found.share, 0.0
+            price[held] = found.price
         return None
 
     def _measure(self) -> None:

@@ -18,6 +18,9 @@ from grid_engine.rows import Effects
 _LEAST_SHARE = 1e-6
 _FULL = 1 - 1e-9
 _PRICED = 1e-9
+_BROKEN = 1e-3
+"""Tolerances."""
+_AT_ONCE = 50
 _SIGNIFICANT = 0.02
 """Of the largest effect that anybody has on a row: who has less goes on where a row stops the others."""
 
@@ -63,6 +66,11 @@ class Rule:
         """Whether one result can be better than another."""
         return self.climb is None
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it keeps to bounds on shares: optima at corners jump, others move little by themselves."""
+        return self.sharing is Sharing.MAXIMUM
+
     def merit(self, share: FloatArray) -> float:
         """What an optimum has most of: watts in all, or the geometric mean of shares; in watts for the other rules."""
         if self.sharing is Sharing.PROPORTIONAL:
@@ -72,7 +80,7 @@ class Rule:
     def under(self, facets: Facets, likely: IntArray) -> Divider:
         """The rule at work on `facets`, of which `likely` ones probably bind."""
         if self.climb is not None:
-            return _Level(facets, self.climb, self.size_w)
+            return _Level(facets, self.climb, self.size_w, likely)
         if self.sharing is Sharing.PROPORTIONAL:
             return _Product(facets, Product(facets, likely), self.size_w)
         return _Total(facets, Total(facets, self.size_w, likely))
@@ -109,16 +117,28 @@ class _Level:
     facets: Facets
     climb: Climb
     size_w: FloatArray
+    rows: IntArray
+    """Facets that have stopped somebody so far; others enter when they are broken."""
 
     def divide(self, lower: FloatArray, upper: FloatArray, budget: Budget) -> Division | None:  # noqa: ARG002
         """Whoever loads a row little is not stopped by it; what that costs shows in the facets' corrections."""
-        room = self.facets.room
-        possible = np.flatnonzero(np.maximum(self.facets.worst, 0).sum(axis=1) > room)
-        worst = self.facets.worst[possible].astype(np.float64)
+        room = np.maximum(self.facets.room, 0.0)
+        while not budget.over:
+            filled = fill(self._significant(), room[self.rows], self.climb, self.size_w)
+            beyond = self.facets.worst @ filled.share.astype(np.float32) - room
+            beyond[self.rows] = 0.0
+            broken = np.flatnonzero(beyond > _BROKEN)
+            if not len(broken):
+                row = np.append(self.rows, -1)[filled.row]
+                return Division(filled.share, row, filled.gain, np.unique(row[row >= 0]))
+            worst = broken[np.argsort(-beyond[broken], kind="stable")[:_AT_ONCE]]
+            self.rows = np.concatenate([self.rows, worst])
+        return None
+
+    def _significant(self) -> FloatArray:
+        worst = self.facets.worst[self.rows].astype(np.float64)
         worst[np.abs(worst) < _SIGNIFICANT * np.abs(worst).max(axis=1, initial=0.0, keepdims=True)] = 0
-        filled = fill(worst, np.maximum(room[possible], 0.0), self.climb, self.size_w)
-        row = np.append(possible, -1)[filled.row]
-        return Division(filled.share, row, filled.gain, np.unique(row[row >= 0]))
+        return worst
 
 
 def _priced(effect: Effects, share: FloatArray, price: FloatArray, gain_w: FloatArray) -> Division:

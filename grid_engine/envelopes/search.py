@@ -102,7 +102,7 @@ class Search:
     def __post_init__(self) -> None:
         self.watched = np.zeros(self.rows.monitor.size, dtype=np.bool_)
         self.watched[self.likely] = True
-        self.cuts = Facets(self.box.size)
+        self.cuts = Facets.none(self.box.size)
 
     def run(self) -> Found:
         """The best confirmed shares."""
@@ -143,6 +143,12 @@ class Search:
             seen = excess[:, solved]
             self.watched |= (seen.max(axis=1) > -_FAR) & ~self.rows.twins(seen)
 
+    def _watch_less(self, linear: Facets, share: FloatArray) -> None:
+        """Leave out rows that are far from their bounds at `share`: should they come near, AC power flows show it."""
+        far = linear.excess(share) < -2 * _FAR
+        self.watched[linear.row[far]] = False
+        self.watched[linear.row[~far]] = True
+
     def _improve(self, found: Found) -> None:
         anchor, reach = found.share, np.inf
         while found.rounds < self.settings.rounds and not self.budget.over:
@@ -157,6 +163,7 @@ class Search:
             if found.rounds > 1 and self._settled(found, start, gain, reach):
                 found.ended = Ended.DONE
                 return
+            self._watch_less(linear, found.share)
             first, better = found.rounds == 1, gain > self.settings.gap
             reach = min(reach, _FIRST_REACH) * (1.0 if better or first else _LATER_REACH)
             anchor = found.share if better or not first else last
@@ -165,6 +172,8 @@ class Search:
     def _settled(self, found: Found, start: FloatArray, gain: float, reach: float) -> bool:
         if not self.rule.optimal:
             return bool(np.abs(found.share - start).max(initial=0.0) < self.settings.gap)
+        if not self.rule.bounded:
+            return gain < self.settings.gap
         return found.gap < self.settings.gap or (gain < self.settings.gap and reach * _LATER_REACH < _LEAST_REACH)
 
     def _linearised(self, share: FloatArray) -> Facets | None:
@@ -173,10 +182,15 @@ class Search:
             return None
         linear = linearised(self.box, slopes, self.box.middle * share, reachable=True)
         linear.take(self.cuts)
+        if self.box.least < 1:
+            self._correct(linear, share, self._look(linear, share, _FAR))
         return linear
 
     def _corrected(self, linear: Facets, anchor: FloatArray, reach: float, found: Found) -> tuple[FloatArray, float]:
-        """Divide and correct in turn, telling `found` of what holds; the last shares, and what the first promised."""
+        """Divide and correct in turn, telling `found` of what holds; the last shares, and what was promised.
+
+        That is the first division's promise where it stays near the anchor; otherwise the last one's.
+        """
         lower, upper = np.maximum(anchor - reach, 0.0), np.minimum(anchor + reach, 1.0)
         divider = self.rule.under(linear, np.flatnonzero(np.isin(linear.row, self.likely)))
         share, promise, look = anchor, found.merit, None
@@ -185,7 +199,8 @@ class Search:
             if division is None:
                 break
             share = self.rounded(division.share)
-            promise = promise if turn else self.rule.merit(division.share)
+            if not turn or not self.rule.bounded:
+                promise = self.rule.merit(division.share)
             self.likely = np.unique(linear.row[division.tight])
             look = self._look(linear, share)
             moved = self._correct(linear, share, look)
@@ -205,9 +220,10 @@ class Search:
             found.share, found.merit, found.uses = share, merit, uses
             found.division, found.row = division, linear.row
 
-    def _look(self, linear: Facets, share: FloatArray) -> _Look:
+    def _look(self, linear: Facets, share: FloatArray, reach: float = _NEAR) -> _Look:
+        """At the corners of rows within `reach` tolerances of their bounds, and wherever one always looks."""
         value = linear.excess(share)
-        near = np.flatnonzero(value > -_NEAR)
+        near = np.flatnonzero(value > -reach)
         near = near[np.argsort(-value[near], kind="stable")]
         own, which = corners.by_row(self.box, linear, near)
         uses = np.concatenate([self.patterns, own])
@@ -238,7 +254,7 @@ class Search:
         """Facets of `rows` linearised at `use` of `share`; those of rows that are watched already stay."""
         slopes = self.rows.slopes(rows, self.box.power_w((use * share)[:, None])[:, 0])
         if slopes is None:
-            return Facets(self.box.size)
+            return Facets.none(self.box.size)
         new = linearised(self.box, slopes, use * share, reachable=False)
         lasting = np.flatnonzero(self.watched[rows])
         self.cuts.add(new.row[lasting], new.worst[lasting], new.start[lasting])

@@ -66,51 +66,61 @@ class Grid:
         return self.base_v[np.where(self.ends[:, 0] == EARTH, self.ends[:, 1], self.ends[:, 0])]
 
 
-def most_power(grid: Grid, cap_w: np.ndarray, direction: float, start: np.ndarray, limit_s: float = 600.0) -> Optimum:
+def most_power(
+    grid: Grid,
+    cap_w: np.ndarray,
+    direction: float,
+    start: np.ndarray,
+    uses: np.ndarray | None = None,
+) -> Optimum:
     """The largest sum of DER powers between 0 and `cap_w` (n_der,), injected (1) or consumed (-1).
 
-    `start` (n,) is a solved voltage without DERs.
+    `start` (n,) is a solved voltage without DERs. With `uses` (n_use, n_der) the network must stand every one of
+    those parts of the powers, otherwise all of them at once.
     """
     kept, small = reduced(grid)
     small = replace(small, current=_distinct(small.current))
-    n, m = len(kept), len(small.ends)
-    across, shunt = _real(small.incidence()), _real(small.admittance)
-    v, i = ca.MX.sym("v", 2 * n), ca.MX.sym("i", 2 * m)
-    p = ca.MX.sym("p", small.n_der)
-    power = ca.vertcat(small.load_va.real / small.base_va, direction * p)
-    reactive = ca.vertcat(small.load_va.imag / small.base_va, ca.DM.zeros(small.n_der))
-    source = np.concatenate([small.source.real, small.source.imag])
-    scale = ca.DM(1 / np.abs(np.tile(small.admittance.diagonal(), 2)))
-    balance = scale * (_dm(shunt) @ v - source - _dm(csr_array(across.T)) @ i)
-    u = _dm(across) @ v
-    ur, ui, ir, ii = u[:m], u[m:], i[:m], i[m:]
-    flows = _dm(_real(small.current)) @ v
-    n_row = small.current.shape[0]
-    held = (
-        (balance, 0.0, 0.0),
-        (ur * ir + ui * ii - power, 0.0, 0.0),
-        (ui * ir - ur * ii - reactive, 0.0, 0.0),
-        (v[:n] ** 2 + v[n:] ** 2, small.voltage_pu[0] ** 2, small.voltage_pu[1] ** 2),
-        (flows[:n_row] ** 2 + flows[n_row:] ** 2, -np.inf, 1.0),
-    )
-    low, high = (np.concatenate([np.full(part[0].shape[0], part[side]) for part in held]) for side in (1, 2))
-    problem = {"x": ca.vertcat(v, i, p), "f": -ca.sum1(p), "g": ca.vertcat(*(part[0] for part in held))}
-    options = {"print_level": 0, "sb": "yes", "max_cpu_time": limit_s, "tol": 1e-7, "max_iter": 1000}
-    solver = ca.nlpsol("solver", "ipopt", problem, {"ipopt": options, "print_time": False})
     at = start[kept]
     drawn = _currents(small, at)
-    first = np.concatenate([at.real, at.imag, drawn.real, drawn.imag, np.zeros(small.n_der)])
-    free = np.full(2 * (n + m), np.inf)
+    p = ca.MX.sym("p", small.n_der)
+    cases = [_case(small, direction * ca.DM(use) * p) for use in (np.ones((1, small.n_der)) if uses is None else uses)]
+    held = [row for _, rows in cases for row in rows]
+    low, high = (np.concatenate([np.full(row[0].shape[0], row[side]) for row in held]) for side in (1, 2))
+    unknowns = [x for case, _ in cases for x in case]
+    problem = {"x": ca.vertcat(*unknowns, p), "f": -ca.sum1(p), "g": ca.vertcat(*(row[0] for row in held))}
+    options = {"print_level": 0, "sb": "yes", "max_cpu_time": 600.0, "tol": 1e-7, "max_iter": 1000}
+    solver = ca.nlpsol("solver", "ipopt", problem, {"ipopt": options, "print_time": False})
+    first = np.tile(np.concatenate([at.real, at.imag, drawn.real, drawn.imag]), len(cases))
     found = solver(
-        x0=first,
-        lbx=np.concatenate([-free, np.zeros(small.n_der)]),
-        ubx=np.concatenate([free, cap_w / small.base_va]),
+        x0=np.concatenate([first, np.zeros(small.n_der)]),
+        lbx=np.concatenate([np.full(len(first), -np.inf), np.zeros(small.n_der)]),
+        ubx=np.concatenate([np.full(len(first), np.inf), cap_w / small.base_va]),
         lbg=low,
         ubg=high,
     )
     stats = solver.stats()
-    power_w = direction * small.base_va * np.array(found["x"]).ravel()[2 * (n + m) :]
+    power_w = direction * small.base_va * np.array(found["x"]).ravel()[len(first) :]
     return Optimum(power_w, stats["return_status"], stats["iter_count"])
+
+
+def _case(grid: Grid, injected: ca.MX) -> tuple[tuple[ca.MX, ca.MX], tuple[tuple[ca.MX, float, float], ...]]:
+    """Unknowns of one power flow with DERs injecting so much, and what holds, each with its bounds."""
+    n, m, n_row = len(grid.source), len(grid.ends), grid.current.shape[0]
+    across, shunt = _real(grid.incidence()), _real(grid.admittance)
+    v, i = ca.MX.sym("v", 2 * n), ca.MX.sym("i", 2 * m)
+    power = ca.vertcat(grid.load_va.real / grid.base_va, injected)
+    reactive = ca.vertcat(grid.load_va.imag / grid.base_va, ca.DM.zeros(grid.n_der))
+    source = np.concatenate([grid.source.real, grid.source.imag])
+    scale = ca.DM(1 / np.abs(np.tile(grid.admittance.diagonal(), 2)))
+    u, flows = _dm(across) @ v, _dm(_real(grid.current)) @ v
+    ur, ui, ir, ii = u[:m], u[m:], i[:m], i[m:]
+    return (v, i), (
+        (scale * (_dm(shunt) @ v - source - _dm(csr_array(across.T)) @ i), 0.0, 0.0),
+        (ur * ir + ui * ii - power, 0.0, 0.0),
+        (ui * ir - ur * ii - reactive, 0.0, 0.0),
+        (v[:n] ** 2 + v[n:] ** 2, grid.voltage_pu[0] ** 2, grid.voltage_pu[1] ** 2),
+        (flows[:n_row] ** 2 + flows[n_row:] ** 2, -np.inf, 1.0),
+    )
 
 
 def reduced(grid: Grid) -> tuple[np.ndarray, Grid]:

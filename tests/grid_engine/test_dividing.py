@@ -18,7 +18,7 @@ NOBODY = np.zeros(0, dtype=np.int64)
 
 
 def limits(worst: np.ndarray, room: np.ndarray) -> Facets:
-    return Facets(worst.shape[1], np.arange(len(room)), worst.astype(np.float32), -room)
+    return Facets(np.arange(len(room)), worst.astype(np.float32), -room)
 
 
 def many(seed: int, rows: int = 400, columns: int = 60, signed: bool = False) -> tuple[np.ndarray, np.ndarray]:

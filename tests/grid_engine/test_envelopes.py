@@ -246,6 +246,18 @@ def test_total_on_european_lv_is_within_one_percent_of_the_exact_optimum(directi
     assert outcome.ended is Ended.DONE
 
 
+@pytest.mark.parametrize("direction", [Direction.EXPORT, Direction.IMPORT])
+def test_robust_total_is_that_of_ipopt_when_any_phases_may_be_idle(direction: Direction) -> None:
+    problem = pose(*european_lv())
+    phase = np.array([participant.phases for participant in problem.study.participants])
+    subsets = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1) if a or b or c]
+    uses = np.array([[float(subset["abc".index(own)]) for own in phase] for subset in subsets])
+    sign = 1.0 if direction is Direction.EXPORT else -1.0
+    best = most_power(oracle_grid(problem), np.full(len(phase), DER_W), sign, oracle_start(problem), uses)
+    outcome = lv(Sharing.MAXIMUM, direction, 0.0).outcomes[0]
+    assert outcome.export_w + outcome.import_w == pytest.approx(best.total_w, rel=0.01)
+
+
 @pytest.mark.parametrize("sharing", [Sharing.MAXIMUM, Sharing.PROPORTIONAL, Sharing.EQUAL])
 def test_robust_envelopes_on_european_lv_stand_a_thousand_random_uses(sharing: Sharing) -> None:
     found = lv(sharing, Direction.BOTH, 0.0)
