@@ -59,7 +59,7 @@ def agrees(at: Situation, worst: Answer, fallback: Answer, difference_w: float) 
     return telling > 0
 
 
-def worth_keeping(at: Situation, answer: Answer) -> Answer:
+def kept(at: Situation, answer: Answer) -> Answer:
     """The answer as the journal keeps it: of its flows those of now that a measurement can be held against.
 
     A network has thousands of assets, and few of them are metered; the study says what it takes to find the rest.

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.coordination.evidence import agrees, awaiting, powers, worth_keeping
+from gateway.coordination.evidence import agrees, awaiting, kept, powers
 from grid_engine.results import Answer, Flow, Status
 from protocols.points import Quantity
 from protocols.signals import LinkState, Outcome
@@ -93,5 +93,5 @@ def test_two_powers_too_close_to_tell_apart_prove_nothing():
 def test_of_the_flows_those_are_kept_that_are_metered_now():
     found = answer(L12=100.0, L99=50.0)
     ahead = replace(found, flows=(*found.flows, Flow("L12", 1, 90.0, "A", 40.0)))
-    kept = worth_keeping(situation(folded(), T, measured("L12", 101.0, T, Quantity.CURRENT_A)), ahead)
-    assert kept == answer(L12=100.0)
+    at = situation(folded(), T, measured("L12", 101.0, T, Quantity.CURRENT_A))
+    assert kept(at, ahead) == answer(L12=100.0)
