@@ -14,9 +14,9 @@ from grid_engine.assembly import Assembly, assembled, chord, parts, triangles
 from grid_engine.elements.primitive import BASE_VA
 from grid_engine.kernel.blocks import factorised, solve
 from grid_engine.kernel.kernels import Kernel, choose, in_threads
-from grid_engine.kernel.lanes import LANES
 from grid_engine.kernel.network import Cases, Chord, IndexArray, Output, Triangles
 from grid_engine.kernel.newton import jacobian, newton
+from grid_engine.kernel.vector import LANES
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
 from grid_engine.nodal import System
 from grid_engine.pairs import Pairs, factors

@@ -6,26 +6,25 @@
 import numpy as np
 
 from grid_engine.kernel.jit import compiled
-from grid_engine.kernel.lanes import LANES, apply, subtract
+from grid_engine.kernel.lanes import backward, forward, pack
 from grid_engine.kernel.network import Triangles
+from grid_engine.kernel.vector import LANES, Lanes, load, store
 from grid_engine.model import ComplexArray, FloatArray
 
 
 @compiled
 def solve_columns(factors: Triangles, span: tuple[int, int], columns: ComplexArray) -> None:
-    """Replace right-hand sides (n, k) by solutions, from the first column of `span` to the last."""
+    """Replace right-hand sides (n, k) by solutions, from the first column of `span` to the one before the last."""
     n = len(factors.inverse)
-    x = np.empty((n, 2 * LANES))
+    x = np.zeros(2 * n * LANES)
     for column in range(span[0], span[1], LANES):
         width = min(LANES, span[1] - column)
-        _pack(columns, column, width, x)
-        for i in range(n):
-            for p in range(factors.lower_start[i], factors.lower_start[i + 1]):
-                subtract(factors.lower_block[p], x[factors.lower[p]], x[i])
+        pack(columns, column, width, x)
+        forward(factors, x)
         for i in range(n - 1, -1, -1):
-            for p in range(factors.upper_start[i], factors.upper_start[i + 1]):
-                subtract(factors.upper_block[p], x[factors.upper[p]], x[i])
-            apply(factors.inverse[i], x[i])
+            real, imaginary = backward(factors, i, x, x)
+            store(x, 2 * i, real)
+            store(x, 2 * i + 1, imaginary)
         _unpack(x, column, width, columns)
 
 
@@ -33,46 +32,32 @@ def solve_columns(factors: Triangles, span: tuple[int, int], columns: ComplexArr
 def solve_adjoint(factors: Triangles, span: tuple[int, int], columns: ComplexArray) -> None:
     """The same with the transposed matrix, real and imaginary parts being numbers of their own."""
     n = len(factors.inverse)
-    x = np.empty((n, 2 * LANES))
+    x = np.zeros(2 * n * LANES)
     for column in range(span[0], span[1], LANES):
         width = min(LANES, span[1] - column)
-        _pack(columns, column, width, x)
+        pack(columns, column, width, x)
         for i in range(n):
-            _apply_transposed(factors.inverse[i], x[i])
+            m, r, j = factors.inverse[i], load(x, 2 * i), load(x, 2 * i + 1)
+            real, imaginary = m[0] * r + m[2] * j, m[1] * r + m[3] * j
+            store(x, 2 * i, real)
+            store(x, 2 * i + 1, imaginary)
             for p in range(factors.upper_start[i], factors.upper_start[i + 1]):
-                _subtract_transposed(factors.upper_block[p], x[i], x[factors.upper[p]])
+                _subtract_transposed(factors.upper_block[p], real, imaginary, x, 2 * factors.upper[p])
         for i in range(n - 1, -1, -1):
+            real, imaginary = load(x, 2 * i), load(x, 2 * i + 1)
             for p in range(factors.lower_start[i], factors.lower_start[i + 1]):
-                _subtract_transposed(factors.lower_block[p], x[i], x[factors.lower[p]])
+                _subtract_transposed(factors.lower_block[p], real, imaginary, x, 2 * factors.lower[p])
         _unpack(x, column, width, columns)
 
 
 @compiled
-def _apply_transposed(block: FloatArray, x: FloatArray) -> None:
-    m0, m1, m2, m3 = block[0], block[2], block[1], block[3]
-    for w in range(LANES):
-        real, imaginary = m0 * x[w] + m1 * x[LANES + w], m2 * x[w] + m3 * x[LANES + w]
-        x[w], x[LANES + w] = real, imaginary
-
-
-@compiled
-def _subtract_transposed(block: FloatArray, a: FloatArray, out: FloatArray) -> None:
-    m0, m1, m2, m3 = block[0], block[2], block[1], block[3]
-    for w in range(LANES):
-        out[w] -= m0 * a[w] + m1 * a[LANES + w]
-        out[LANES + w] -= m2 * a[w] + m3 * a[LANES + w]
-
-
-@compiled
-def _pack(columns: ComplexArray, first: int, width: int, x: FloatArray) -> None:
-    x[:] = 0.0
-    for i in range(len(x)):
-        for w in range(width):
-            x[i, w], x[i, LANES + w] = columns[i, first + w].real, columns[i, first + w].imag
+def _subtract_transposed(block: FloatArray, real: Lanes, imaginary: Lanes, out: FloatArray, row: int) -> None:
+    store(out, row, load(out, row) - (block[0] * real + block[2] * imaginary))
+    store(out, row + 1, load(out, row + 1) - (block[1] * real + block[3] * imaginary))
 
 
 @compiled
 def _unpack(x: FloatArray, first: int, width: int, columns: ComplexArray) -> None:
-    for i in range(len(x)):
+    for i in range(len(columns)):
         for w in range(width):
-            columns[i, first + w] = complex(x[i, w], x[i, LANES + w])
+            columns[i, first + w] = complex(x[2 * i * LANES + w], x[(2 * i + 1) * LANES + w])

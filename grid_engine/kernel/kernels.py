@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from grid_engine.kernel import columns, lanes, native
 from grid_engine.kernel.network import Cases, Chord, Output, Triangles
+from grid_engine.kernel.vector import LANES
 from grid_engine.model import ComplexArray
 
 _Batch = Callable[[Chord, Cases, tuple[int, int], Output], None]
@@ -46,8 +47,8 @@ def choose(name: str = "") -> Kernel:
 def in_threads(work: Callable[[tuple[int, int]], None], span: tuple[int, int], threads: int) -> None:
     """Let `work` do all cases of `span`, in as many threads as asked for, each with whole groups of lanes."""
     first, last = span
-    groups = -(-(last - first) // lanes.LANES)
-    cuts = sorted({min(last, first + lanes.LANES * (groups * t // threads)) for t in range(threads)} | {last})
+    groups = -(-(last - first) // LANES)
+    cuts = sorted({min(last, first + LANES * (groups * t // threads)) for t in range(threads)} | {last})
     spans = list(pairwise(cuts))
     if len(spans) <= 1:
         for part in spans:
