@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import block_array, coo_array, csr_array
+from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from grid_engine.lp import Programme, Solution, Warm
 from grid_engine.model import FloatArray, IntArray
@@ -78,9 +78,9 @@ class _Levels:
     def __init__(self, effect: FloatArray, room: FloatArray, step: FloatArray) -> None:
         n_row, n_member = effect.shape
         self._step, self._first = step, n_row
-        above = coo_array((np.full(n_member, -1.0), (np.arange(n_member), np.arange(n_member))))
-        matrix = block_array([[csr_array((n_row, 1)), csr_array(effect)], [csr_array(step[:, None]), above]])
-        self._matrix = csr_array(matrix)
+        rows = hstack([csr_array((n_row, 1)), csr_array(effect)], format="csr")
+        above = hstack([csr_array(step[:, None]), -eye_array(n_member)], format="csr")
+        self._matrix = csr_array(vstack([rows, above], format="csr"))
         self._upper_row = np.concatenate([room, np.full(n_member, np.inf)])
         self._lower, self._upper = np.zeros(1 + n_member), np.ones(1 + n_member)
         endless = np.full(len(self._upper_row), -np.inf)
