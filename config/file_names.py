@@ -18,6 +18,7 @@ _SECURITY_WORDS = 2
 def with_absolute_names(root: Node) -> Node:
     """The document with every file name absolute; empty names stay empty, anything but text stays as it is."""
     root = _changed(root, ("network", "source"))
+    root = _changed(root, ("network", "day", "source"))
     for feeder in _keys(root, "network", "feeders"):
         root = _changed(root, ("network", "feeders", feeder))
     for section in ("devices", "stations"):

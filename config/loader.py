@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from config.checks import clocks, devices, endpoints, network, parties, security, stations
 from config.checks.finding import Check, Finding, Subject
+from config.day_names import DayNames, DaySourceError, read_day_names
 from config.document import Node
 from config.extends import read_extended
 from config.faults import ConfigError, Fault, Place
@@ -23,9 +24,11 @@ __all__ = ["ConfigError", "Fault", "Place", "load", "load_as_written", "shortene
 _CHECKS: tuple[Check, ...] = (
     network.one_source,
     network.buses_exist,
+    network.phases_exist,
     network.assets_exist,
     network.contingencies_exist,
     network.ids_are_unique,
+    network.days_fit,
     devices.nameplates_fit,
     devices.stores_have_energy,
     devices.static_limits_fit,
@@ -36,6 +39,7 @@ _CHECKS: tuple[Check, ...] = (
     parties.owners_are_parties,
     parties.one_system_operator,
     parties.testbed_starts_what_it_plays,
+    parties.testbed_follows_the_day,
     stations.points_are_known,
     stations.addresses_fit,
     endpoints.ports_are_free,
@@ -99,8 +103,14 @@ def _findings(zone: ZoneFile, root: Node) -> Iterator[Finding]:
             path = ("network", "feeders", feeder) if feeder else ("network", "source")
             yield Finding(path, str(error), "correct the path, relative to the file that names it")
     names = joined(read) if len(read) == len(zone.network.sources) else None
+    day: DayNames | None = None
+    try:
+        day = None if zone.network.day is None else read_day_names(Path(zone.network.day.source))
+    except DaySourceError as error:
+        remedy = "correct the path, relative to the file that names it"
+        yield Finding(("network", "day", "source"), str(error), remedy)
     declared = {section: _keys(root, section) for section in (*_ENTRIES, "network")}
-    subject = Subject(zone, declared, names)
+    subject = Subject(zone, declared, names, day)
     for check in _CHECKS:
         yield from check(subject)
 

@@ -36,22 +36,44 @@ class Zone(Section):
     id: Identifier
     name: str = ""
     dso_model: DsoModel = DsoModel.DUAL_PARTICIPATION
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)] = 43.65
+    """Where the sun is seen from; Toronto's where absent."""
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)] = -79.38
+    """East positive."""
+    utc_offset_h: Annotated[float, Field(ge=-12, le=14)] = -5
+    """Of the market's clock, the same all year."""
+
+
+class Day(Section):
+    """A day of the network's customers, the same every day: their expected powers, and what the testbed plays."""
+
+    source: str
+    """Path relative to the zone file."""
+    utc_offset_h: Annotated[float, Field(ge=-14, le=14)] = -5
+    """Hours that the clock of the day is ahead of UTC."""
+    from_h: Annotated[float, Field(ge=0, lt=24)] = 0
+    """First hour of the part of the day that is played, over and over."""
+    to_h: Annotated[float, Field(gt=0, le=24)] = 24
+    """Hour at which that part ends and begins anew."""
+    speed: Annotated[float, Field(gt=0, le=3_600)] = 1
+    """How much faster than the clock the day passes; multiplied by `clocks.shorten_by`."""
 
 
 class Network(Section):
     """Where the network model comes from."""
 
     source: str = ""
-    """Path relative to the zone file; or `feeders`."""
+    """Path relative to the zone file, in Ampacity's own or in pandapower's JSON format; or `feeders`."""
     feeders: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], str] = Field(default_factory=dict)
     """In place of `source`: one path per feeder. Every id of its elements is then `feeder:element`."""
-    format: Literal["pandapower"] = "pandapower"
     version: Identifier
     """Cited by every decision."""
     contingencies: tuple[Identifier, ...] = ()
     """Lines and transformers whose loss the limits have to survive, at emergency ratings."""
     load_scale: Annotated[tuple[Annotated[float, Field(ge=0, le=10)], ...], Field(min_length=1)] = (1.0,)
     """Expected factor on the loads of the source per interval ahead; the last value holds on."""
+    day: Day | None = None
+    """What loads and units of the source are expected to draw and inject through the day, in place of `load_scale`."""
 
     @property
     def sources(self) -> dict[str, str]:
@@ -244,7 +266,10 @@ class Connection(Section):
     """The point of interconnection."""
 
     bus: Identifier
-    phases: Literal["abc", "a", "b", "c", "ab", "bc", "ca"] = "abc"
+    phases: Literal["abc", "a", "b", "c", "ab", "bc", "ca", "s1s2"] = "abc"
+    """Conductors, sharing the power equally; `s1s2`: both legs of a split-phase service."""
+    wiring: Literal["wye", "delta"] = "wye"
+    """Between each of them and the neutral, or between one and the next."""
     export_mw: Annotated[float, Field(ge=0, le=10_000)]
     import_mw: Annotated[float, Field(ge=0, le=10_000)] = 0
     date: date
@@ -355,6 +380,10 @@ class Testbed(Section):
     """Time between two solutions of the true network."""
     initial_mw: dict[Identifier, Megawatt] = Field(default_factory=dict)
     """Power of each simulated device at the start; absent means 0."""
+    follows: dict[Identifier, str] = Field(default_factory=dict)
+    """Kind in `network.day` that what a simulated device could inject follows, times its nameplate."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
+    """Of how the day turns out, where the network has one."""
     broker: Literal["embedded", "running"] = "embedded"
     """Where simulated MQTT devices meet the gateway: a broker of the testbed's own, or one that runs already."""
     control_port: TcpPort = 18_099

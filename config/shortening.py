@@ -1,10 +1,10 @@
-"""A market run faster than life: every deadline divided, every ramp multiplied by `clocks.shorten_by`."""
+"""A market run faster than life: every deadline divided, ramps and the day multiplied by `clocks.shorten_by`."""
 
-from config.settings import Clocks, Device, ZoneFile
+from config.settings import Clocks, Device, Network, ZoneFile
 
 
 def shortened(zone: ZoneFile) -> ZoneFile:
-    """The zone with its clocks, leases, release time and ramps shortened, and `shorten_by` back at 1.
+    """The zone with its clocks, leases, release time, ramps and day shortened, and `shorten_by` back at 1.
 
     Polling, time-outs and energy contents stay: they belong to devices, not to the market.
     """
@@ -14,6 +14,7 @@ def shortened(zone: ZoneFile) -> ZoneFile:
     return zone.model_copy(
         update={
             "clocks": _shortened_clocks(zone.clocks, factor),
+            "network": _shortened_day(zone.network, factor),
             "limits": zone.limits.model_copy(update={"release_s": zone.limits.release_s / factor}),
             "devices": {name: _shortened_device(device, factor) for name, device in zone.devices.items()},
         }
@@ -23,6 +24,12 @@ def shortened(zone: ZoneFile) -> ZoneFile:
 def _shortened_clocks(clocks: Clocks, factor: float) -> Clocks:
     times = {name: getattr(clocks, name) / factor for name in Clocks.model_fields if name.endswith("_s")}
     return clocks.model_copy(update={**times, "shorten_by": 1.0})
+
+
+def _shortened_day(network: Network, factor: float) -> Network:
+    if network.day is None:
+        return network
+    return network.model_copy(update={"day": network.day.model_copy(update={"speed": network.day.speed * factor})})
 
 
 def _shortened_device(device: Device, factor: float) -> Device:

@@ -254,8 +254,8 @@ class Loop:
         # What was first seen amid a violation stands too: only what comes on top of it is an increment.
         blind = failure.unanswered(at, answer)
         settled = {r: w for r, w in measured.items() if (clean and r not in blind) or r not in self.book.settled_w}
-        decided = Decided(at.cycle_id, at.now_s, question, answer, measured, settled, verdict.headroom)
-        return decided, verdict.messages
+        kept = evidence.kept(at, answer)
+        return Decided(at.cycle_id, at.now_s, question, kept, measured, settled, verdict.headroom), verdict.messages
 
     async def _publish_ahead(self, at: Situation) -> None:
         """Envelopes for the intervals ahead, once per interval and where the zone asks for them."""
@@ -265,7 +265,7 @@ class Loop:
         question = study.look_ahead(at)
         answer = await self.engine.answer(question)
         sent = self._outgoing(at, decide.limits_ahead(at, answer, study.intervals_ahead(at)))
-        if await self.ledger.commit([Decided(at.cycle_id, at.now_s, question, answer), *sent]):
+        if await self.ledger.commit([Decided(at.cycle_id, at.now_s, question, evidence.kept(at, answer)), *sent]):
             if answer.status is Status.SOLVED:
                 self._published_s = begun_s
             self.say.limits(at, [s.message for s in sent])

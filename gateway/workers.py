@@ -6,12 +6,15 @@ next piece of work for the feeder finds a fresh place.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from grid_engine.importers.pandapower import load
+from gateway.supervise import contained
+from grid_engine.importers.any import load
 from grid_engine.model import Network
+from grid_engine.rehearsal import rehearse
 
 _Question = TypeVar("_Question")
 _Result = TypeVar("_Result")
@@ -51,6 +54,8 @@ _resident: dict[str, Network] = {}
 
 def _settle(sources: Sources, version: str) -> None:
     _resident.update({feeder: load(source, version) for feeder, source in sources.items()})
+    for network in _resident.values():
+        contained(partial(rehearse, network))  # what fails here will fail as the answer to a study
 
 
 def _work(work: Callable[[Network, _Question], _Result], feeder: str, question: _Question) -> _Result:

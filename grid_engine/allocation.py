@@ -1,4 +1,4 @@
-"""Who gets how much of what linear constraints leave: linear programmes in HiGHS, lexicographic by policy.
+"""Who gets how much of what linear constraints leave: linear programmes, lexicographic by policy.
 
 Each member moves along a share between 0 (gives way entirely) and 1 (as requested). Tiers are filled one
 after the other, the most protected first. Inside a tier all members rise together until a constraint
@@ -9,12 +9,13 @@ where a step of the common level is the same share of each, an equal cap where i
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
-from scipy.sparse import csc_array
+from scipy.sparse import csr_array, eye_array, hstack, vstack
 
+from grid_engine.lp import Programme, Solution, Warm
 from grid_engine.model import FloatArray, IntArray
 
+_SLACK = 1e-9
 _TIGHT = 1e-9
 
 
@@ -44,73 +45,84 @@ def allocate(
     """
     n_member = effect.shape[1]
     share, row, gain_w = np.full(n_member, np.nan), np.full(n_member, -1), np.zeros(n_member)
+    levels = _Levels(effect, room, step)
     for tier in tiers:
-        rising = list(tier)
-        while rising:
-            solved = _highest_level(effect, room, share, rising, step)
-            if solved is None:
+        rising = np.asarray(tier, dtype=np.int64)
+        while len(rising):
+            found = levels.highest(rising, share)
+            if found is None:
                 return None
-            level, price = solved
+            level, price, least = found
             tight = np.flatnonzero(price > _TIGHT)
-            stopped = [j for j in rising if (effect[tight, j] > 0).any()]
-            full = [j for j in rising if step[j] * level >= 1 - _TIGHT]
-            total_w = float(sum(abs(power_w[j]) * step[j] for j in rising))
-            for j in stopped:
+            stopped = (effect[np.ix_(tight, rising)] > 0).any(axis=0)
+            full = step[rising] * level >= 1 - _TIGHT
+            total_w = float(np.abs(power_w[rising] * step[rising]).sum())
+            for j in rising[stopped].tolist():
                 rows = tight[effect[tight, j] > 0]
                 row[j] = rows[np.argmax(price[rows])]
                 gain_w[j] = price[row[j]] * total_w
-            done = {*stopped, *full} or set(rising)
-            for j in done:
-                share[j] = min(max(step[j] * level, 0.0), 1.0)
-            rising = [j for j in rising if j not in done]
+            done = stopped | full if (stopped | full).any() else np.ones(len(rising), dtype=np.bool_)
+            # Where a member is stopped above the level, those below need what it relieves.
+            share[rising[done]] = np.clip(np.where(stopped, least, step[rising] * level), 0.0, 1.0)[done]
+            rising = rising[~done]
     return Allocation(share, row, gain_w)
 
 
-def _highest_level(
-    effect: FloatArray, room: FloatArray, share: FloatArray, rising: Sequence[int], step: FloatArray
-) -> tuple[float, FloatArray] | None:
-    """The highest common level of `rising`, and level gained per unit of room; members with a share keep it.
+class _Levels:
+    """One programme for all levels, each solved from the last one: columns are the level, then every member.
 
-    Columns are the level, then every member without a share. Who rises may be above the level, as far as
-    the rows let it: somebody whose power relieves a row is not held back by who loads it.
+    Who rises may be above the level, as far as the rows let it: somebody whose power relieves a row is not
+    held back by who loads it. But nobody is higher than that needs.
     """
-    given = ~np.isnan(share)
-    column = {int(j): 1 + n for n, j in enumerate(np.flatnonzero(~given))}
-    n_row, n_column = len(room), 1 + len(column)
-    matrix = np.zeros((n_row + len(rising), n_column))
-    matrix[:n_row, 1:] = effect[:, ~given]
-    for n, j in enumerate(rising):
-        matrix[n_row + n, [0, column[j]]] = step[j], -1.0
-    upper = np.ones(n_column)
-    upper[0] = min(1 / step[j] for j in rising)
-    cost = np.zeros(n_column)
-    cost[0] = 1.0
-    left = np.concatenate([room - effect[:, given] @ share[given], np.zeros(len(rising))])
-    solved = _maximise(cost, upper, matrix, left)
-    return None if solved is None else (float(solved[0][0]), solved[1][:n_row])
 
+    def __init__(self, effect: FloatArray, room: FloatArray, step: FloatArray) -> None:
+        n_row, n_member = effect.shape
+        self._step, self._first = step, n_row
+        rows = hstack([csr_array((n_row, 1)), csr_array(effect)], format="csr")
+        above = hstack([csr_array(step[:, None]), -eye_array(n_member)], format="csr")
+        self._matrix = csr_array(vstack([rows, above], format="csr"))
+        self._upper_row = np.concatenate([room, np.full(n_member, np.inf)])
+        self._lower, self._upper = np.zeros(1 + n_member), np.ones(1 + n_member)
+        endless = np.full(len(self._upper_row), -np.inf)
+        cost = np.zeros(1 + n_member)
+        programme = Programme(cost, self._lower.copy(), self._upper.copy(), self._matrix, endless, self._upper_row)
+        self._warm = Warm(programme)
 
-def _maximise(
-    cost: FloatArray, upper: FloatArray, matrix: FloatArray, room: FloatArray
-) -> tuple[FloatArray, FloatArray] | None:
-    """Solution and row prices of max cost·x with 0 <= x <= upper and matrix·x <= room; None where infeasible."""
-    sparse = csc_array(matrix)
-    n_row, n_column = matrix.shape
-    problem = highspy.HighsLp()
-    problem.num_col_, problem.num_row_ = n_column, n_row
-    problem.sense_ = highspy.ObjSense.kMaximize
-    problem.col_cost_, problem.col_lower_, problem.col_upper_ = cost, np.zeros(n_column), upper
-    problem.row_lower_, problem.row_upper_ = np.full(n_row, -highspy.kHighsInf), room
-    problem.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    problem.a_matrix_.start_ = sparse.indptr
-    problem.a_matrix_.index_ = sparse.indices
-    problem.a_matrix_.value_ = sparse.data
-    solver = highspy.Highs()
-    solver.silent()
-    solver.setOptionValue("threads", 1)
-    solver.passModel(problem)
-    solver.run()
-    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    solution = solver.getSolution()
-    return np.array(solution.col_value), np.maximum(np.array(solution.row_dual), 0.0)
+    def highest(self, rising: IntArray, share: FloatArray) -> tuple[float, FloatArray, FloatArray] | None:
+        """The highest common level of `rising`, level gained per unit of room (n_row,), and their shares there.
+
+        Members with a `share` keep it. None where there is no level.
+        """
+        given = ~np.isnan(share)
+        self._lower[1:] = np.where(given, share, 0.0)
+        self._upper[1:] = np.where(given, share, 1.0)
+        self._lower[0], self._upper[0] = 0.0, (1 / self._step[rising]).min()
+        self._upper_row[self._first :] = np.inf
+        self._upper_row[self._first + rising] = 0.0
+        cost = np.zeros(len(self._lower))
+        cost[0] = 1.0
+        member_rows = np.arange(self._first, len(self._upper_row))
+        self._warm.bound_rows(member_rows, np.full(len(member_rows), -np.inf), self._upper_row[self._first :])
+        found = self._solved(cost)
+        if found is None:
+            return None
+        return float(found.x[0]), np.maximum(found.price[: self._first], 0.0), self._no_higher(found.x, rising)
+
+    def _solved(self, cost: FloatArray) -> Solution | None:
+        self._warm.bound_columns(self._lower, self._upper)
+        self._warm.value_columns(cost)
+        found = self._warm.solve()
+        return found if found.optimal else None
+
+    def _no_higher(self, x: FloatArray, rising: IntArray) -> FloatArray:
+        """Shares of `rising` at the level x[0]: there, or as little above it as the rows allow."""
+        even = x.copy()
+        even[1 + rising] = self._step[rising] * x[0]
+        slack = _SLACK * np.maximum(np.abs(self._upper_row), 1.0)
+        if (self._matrix @ even <= self._upper_row + slack).all():
+            return np.asarray(even[1 + rising])
+        self._lower[0] = max(x[0] * (1 - _SLACK), 0.0)
+        cost = np.zeros(len(x))
+        cost[1 + rising] = -1.0
+        least = self._solved(cost)
+        return np.asarray((x if least is None else least.x)[1 + rising])

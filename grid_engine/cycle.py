@@ -9,8 +9,10 @@ from grid_engine import screen
 from grid_engine.envelope import Extents, extents
 from grid_engine.impact import Relief, relieve
 from grid_engine.model import FloatArray, Network
-from grid_engine.problem import Problem, Solved, faults, pose
+from grid_engine.problem import Problem, Solved, pose
 from grid_engine.results import Answer, Binding, Envelope, Purpose, Reason, Status, Study
+from grid_engine.study_faults import faults
+from grid_engine.withstand import Barred, barred
 
 
 def answer(network: Network, study: Study) -> Answer:
@@ -26,43 +28,59 @@ def answer(network: Network, study: Study) -> Answer:
         Status.SOLVED,
         network.version,
         unsupplied=problem.unsupplied,
+        islands=problem.islands,
         power_flows=study.intervals * len(problem.scenes),
+        forecast_id=study.forecast_id,
+        forecast_model=study.forecast_model,
+        estimate_id=study.estimate_id,
     )
     if not solved.converged.all():
         return replace(blank, status=Status.NOT_CONVERGED, detail=_where(problem, solved))
     values = problem.monitor.values(solved.voltages)
     violations = screen.violations(problem.monitor, values)
-    blank = replace(blank, violations=violations)
     posed = replace(problem, requested_w=requested_w)
+    shut = barred(posed)
+    alarms = screen.unbalance_alarms(problem, solved.voltages[0])
+    blank = replace(blank, violations=(*violations, *shut.violations), alarms=alarms)
+    posed = replace(posed, requested_w=shut.without(requested_w))
     reliefs = _reliefs(posed, sorted({violation.interval for violation in violations}))
     spent = blank.power_flows + sum(relief.power_flows for relief in {id(r): r for r in reliefs.values()}.values())
     failed = [relief for relief in reliefs.values() if relief.status is not Status.SOLVED]
     if failed:
         return replace(blank, status=failed[0].status, detail=failed[0].detail, power_flows=spent)
-    return _complete(posed, replace(blank, power_flows=spent), values, reliefs)
+    return _complete(posed, replace(blank, power_flows=spent), values, reliefs, shut)
 
 
-def _complete(problem: Problem, blank: Answer, before: FloatArray, reliefs: dict[int, Relief]) -> Answer:
+def _complete(problem: Problem, blank: Answer, before: FloatArray, reliefs: dict[int, Relief], shut: Barred) -> Answer:
     """The answer with envelopes and flows."""
     allowed_w = problem.requested_w.copy()
     for i, relief in reliefs.items():
         allowed_w[:, i] = relief.allowed_w
-    after = problem.monitor.values(problem.solve(allowed_w, slice(None)).voltages)
+    voltages = problem.solve(allowed_w, slice(None)).voltages
+    after = problem.monitor.values(voltages)
     spent = blank.power_flows + problem.study.intervals * len(problem.scenes)
     limited = _limits(problem, reliefs, before, after)
+    kept_out = _kept_out(problem, shut)
     if problem.study.purpose is Purpose.ENVELOPE:
         monitors = [reliefs[i].monitor if i in reliefs else problem.monitor for i in range(problem.study.intervals)]
         reach = extents(problem, monitors, allowed_w)
         spent += reach.power_flows
         limited = _reached(problem, reach)
-    return replace(blank, envelopes=limited, flows=screen.flows(problem, after), power_flows=spent)
+    limited = (*(e for e in limited if (e.resource, e.interval) not in kept_out), *kept_out.values())
+    return replace(blank, envelopes=limited, flows=screen.flows(problem, voltages[0]), power_flows=spent)
+
+
+def _kept_out(problem: Problem, shut: Barred) -> dict[tuple[str, int], Envelope]:
+    """By resource and interval: no power for those who may not connect."""
+    names = [p.resource for p in problem.study.participants]
+    return {(names[j], i): Envelope(names[j], i, 0.0, 0.0, why) for (j, i), why in sorted(shut.bindings.items())}
 
 
 def _where(problem: Problem, solved: Solved) -> str:
     """Which interval, case and bus did not converge."""
     for scene, flow in zip(problem.scenes, solved.flows, strict=True):
         for i in np.flatnonzero(~flow.converged).tolist():
-            bus = problem.network.buses.ids[int(flow.worst_node[i]) // 3]
+            bus = problem.network.buses.ids[problem.network.nodes.bus[flow.worst_node[i]]]
             return f"interval {i}, case {scene.case}: no power flow solution, worst at bus {bus}"
     return ""
 
@@ -71,8 +89,9 @@ def _reliefs(problem: Problem, intervals: Sequence[int]) -> dict[int, Relief]:
     """Relief of every violated interval; intervals that are alike are computed once."""
     known: dict[bytes, Relief] = {}
     result = {}
+    given = (problem.scenes[0].given_va, problem.held_w, problem.requested_w)
     for i in intervals:
-        key = b"".join(part[:, i].tobytes() for part in (problem.scenes[0].loads, problem.held_w, problem.requested_w))
+        key = b"".join(part[:, i].tobytes() for part in given)
         if key not in known:
             known[key] = relieve(problem, i)
         result[i] = known[key]

@@ -59,7 +59,7 @@ class _Search:
             all_w = self.base_w[:, when].copy()
             all_w[who, np.arange(len(who))] = power_w[part]
             self.power_flows += len(who) * len(self.problem.scenes)
-            yield part, self.problem.monitor.values(self.problem.solve(all_w, when.tolist()).voltages)
+            yield part, self.problem.monitor.values(self.problem.solve(all_w, when.tolist(), patient=False).voltages)
 
     def standing_excess(self) -> FloatArray:
         """Shape (n_interval,): the largest excess at the base, at most 0."""

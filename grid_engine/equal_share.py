@@ -12,9 +12,10 @@ from grid_engine.impact import round_inward
 from grid_engine.limits import Monitor
 from grid_engine.members import nothing_w
 from grid_engine.model import FloatArray, Network
-from grid_engine.problem import Problem, faults, pose
+from grid_engine.problem import Problem, pose
 from grid_engine.results import Binding, Envelope, Study
 from grid_engine.screen import binding
+from grid_engine.study_faults import faults
 
 _PARTS = 16
 """Tried at once."""

@@ -1,4 +1,4 @@
-"""What may not be exceeded: a bound for every row of the meters, and how far values are beyond.
+"""What may not be exceeded: a bound for rows of the meters, and how far values are beyond.
 
 Excess is counted in tolerances, so that rows of different units compare: above 1 is a violation.
 """
@@ -8,18 +8,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid_engine.meters import Meter
-from grid_engine.model import PHASES, BoolArray, ComplexArray, FloatArray, Network
-from grid_engine.results import Rating, Reason, Study
+from grid_engine.instruments import meter
+from grid_engine.kernel.metering import Bounds
+from grid_engine.kernel.metering import worst as highest
+from grid_engine.meters import BUS_QUANTITIES, PHASE_NAMES, UNITS, Meter, Quantity
+from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray, Network, Terminal
+from grid_engine.nodal import System
+from grid_engine.ratings import Capability, capability, margins_pct
+from grid_engine.results import Reason, Study
 
 VOLTAGE_TOLERANCE_PU = 1e-4
 RATING_TOLERANCE = 1e-3
 NORMAL = "N-0"
 """The case without any contingency."""
 
+_LEAST_TOLERANCE = 1e-6
 _HAIR = 0.1
 """Of the tolerance: so that where a violation already stands is inside the bound that keeps it there."""
-_UNRATED = Rating()
+_CASES_AT_ONCE = 64
+_REASONS = {
+    Quantity.CURRENT: Reason.THERMAL,
+    Quantity.NEUTRAL: Reason.THERMAL,
+    Quantity.LOADING: Reason.THERMAL,
+    Quantity.UNBALANCE: Reason.UNBALANCE,
+    Quantity.REVERSE: Reason.REVERSE_POWER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +48,56 @@ class Label:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Monitor:
-    """The rows of one or several meters, one after the other, each row with its bound."""
+    """Bounds on what one or several meters read, one row per bound; what has no limit has no row."""
 
+    network: Network
+    cases: tuple[str, ...]
+    """Per meter."""
     meters: tuple[Meter, ...]
-    labels: tuple[Label, ...]
+    """Of limited rows only."""
+    case: IntArray
+    """Shape (n_row,): which meter reads the row; rows are ordered by it."""
+    reading: IntArray
+    """Shape (n_row,): which of that meter's rows it is."""
     sign: FloatArray
     """1 for an upper bound, -1 for a lower one."""
     limit: FloatArray
-    """After de-rating; infinite where there is none."""
+    """After de-rating."""
     bound: FloatArray
-    """The limit less its margin."""
+    """The limit less its margin; infinite where it is waived."""
     tolerance: FloatArray
     """Beyond the bound by more than this is a violation."""
+    group: IntArray
+    """Shape (n_row,): rows of one asset, quantity, sign and case have one number."""
+    preexisting: BoolArray
+    """Shape (n_row,): the bound is where a violation stood that nobody cures."""
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self.reading)
+
+    def label(self, row: int) -> Label:
+        """What `row` is about."""
+        case = int(self.case[row])
+        own = self.meters[case]
+        at = int(self.reading[row])
+        quantity, asset = Quantity(int(own.quantity[at])), int(own.asset[at])
+        ids = self.network.buses.ids if quantity in BUS_QUANTITIES else self.network.branch_ids
+        reason = _REASONS.get(quantity, Reason.VOLT_HI if self.sign[row] > 0 else Reason.VOLT_LO)
+        if case:
+            reason = Reason.N1
+        if self.preexisting[row]:
+            reason = Reason.PREEXISTING
+        return Label(ids[asset], reason, UNITS[quantity], PHASE_NAMES[own.phase[at]], self.cases[case])
 
     def values(self, voltages: Sequence[ComplexArray]) -> FloatArray:
         """Row values (n_row, n_case) at node voltages (n_node, n_case), one array per meter."""
-        return np.concatenate([meter.values(part) for meter, part in zip(self.meters, voltages, strict=True)])
+        read = [
+            own.values(voltage)[self.reading[self.case == n]]
+            for n, (own, voltage) in enumerate(zip(self.meters, voltages, strict=True))
+        ]
+        return np.concatenate(read)
 
     def excess(self, values: FloatArray) -> FloatArray:
         """How far (n_row, n_case) values are beyond their bounds, in tolerances; infinitely far where not a number."""
@@ -58,15 +105,26 @@ class Monitor:
         beyond = self.sign[column] * (values - self.bound[column]) / self.tolerance[column]
         return np.where(np.isnan(beyond), np.inf, beyond)
 
+    def worst(self, voltages: Sequence[ComplexArray]) -> tuple[FloatArray, IntArray]:
+        """Largest excess (n_case,) of every case, and the row that has it, in little memory."""
+        n_case = voltages[0].shape[1]
+        largest, row = np.full(n_case, -np.inf), np.zeros(n_case, dtype=np.int64)
+        weight = self.sign / self.tolerance
+        for n, (own, voltage) in enumerate(zip(self.meters, voltages, strict=True)):
+            mine = np.flatnonzero(self.case == n)
+            bounds = Bounds(self.reading[mine], weight[mine], self.bound[mine])
+            found = np.full(n_case, -1)
+            for at in range(0, n_case, _CASES_AT_ONCE):
+                part = slice(at, at + _CASES_AT_ONCE)
+                highest(own.values(voltage[:, part]), bounds, largest[part], found[part])
+            row[found >= 0] = mine[found[found >= 0]]
+        return largest, row
+
     def relaxed(self, values: FloatArray) -> "Monitor":
         """The same with every bound moved out to `values` (n_row,), and a hair more, where these are beyond it."""
         beyond = self.sign * (values - self.bound) > 0
-        labels = tuple(
-            replace(label, reason=Reason.PREEXISTING) if hit else label
-            for label, hit in zip(self.labels, beyond, strict=True)
-        )
         moved = values + self.sign * _HAIR * self.tolerance
-        return replace(self, labels=labels, bound=np.where(beyond, moved, self.bound))
+        return replace(self, preexisting=self.preexisting | beyond, bound=np.where(beyond, moved, self.bound))
 
     def tightened(self, tolerances: FloatArray) -> "Monitor":
         """The same with every bound moved in by so many tolerances (n_row,)."""
@@ -78,71 +136,97 @@ class Monitor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """One meter's labels and limits."""
+class _Bounds:
+    """One system's limited readings."""
 
-    labels: list[Label]
-    limit: FloatArray
+    meter: Meter
+    reading: IntArray
+    """Positions in `meter`."""
     sign: FloatArray
+    limit: FloatArray
+    width: FloatArray
+    """What a margin is a percentage of."""
+    margin_pct: FloatArray
 
 
-def monitor(network: Network, study: Study, meters: Sequence[tuple[str, Meter]]) -> Monitor:
-    """What `study` limits in each case, named with its meter."""
-    parts = [_rows(network, study, case, own) for case, own in meters]
-    labels = tuple(label for part in parts for label in part.labels)
-    limit = np.concatenate([part.limit for part in parts])
-    sign = np.concatenate([part.sign for part in parts])
-    is_voltage = np.array([label.unit == "pu" for label in labels], dtype=np.bool_)
-    rated = np.where(np.isfinite(limit), np.abs(limit), 0.0)
-    width = np.where(is_voltage, study.voltage_max_pu - study.voltage_min_pu, rated)
-    tolerance = np.where(is_voltage, VOLTAGE_TOLERANCE_PU, np.maximum(rated * RATING_TOLERANCE, 1e-6))
-    bound = limit - sign * width * study.margin_pct / 100
-    return Monitor(tuple(own for _, own in meters), labels, sign, limit, bound, tolerance)
+def study_meter(system: System, study: Study) -> Meter:
+    """A meter of `system` that reads whatever `study` limits, and everything else."""
+    network = system.network
+    able = capability(network, study, emergency=False)
+    neutral = np.flatnonzero(~np.isnan(able.neutral_a) & ~_own_neutral(network))
+    reverse = np.flatnonzero(np.isfinite(able.reverse_w))
+    return meter(system, tuple(neutral.tolist()), tuple(reverse.tolist()))
 
 
-def reverse_limited(network: Network, study: Study) -> list[int]:
-    """Branches (lines, then transformers) that have a reverse-power limit."""
-    names = (*network.lines.ids, *network.transformers.ids)
-    return [n for n, name in enumerate(names) if study.ratings.get(name, _UNRATED).reverse_power_w is not None]
+def monitor(study: Study, cases: Sequence[tuple[str, System]]) -> Monitor:
+    """What `study` limits in each named system, the network as it is first."""
+    network = cases[0][1].network
+    able = [capability(network, study, emergency=emergency) for emergency in (False, True)[: len(cases)]]
+    parts = [_bounds(study, system, able[min(n, 1)]) for n, (_, system) in enumerate(cases)]
+    sign, limit, width, margin = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("sign", "limit", "width", "margin_pct")
+    )
+    case = np.repeat(np.arange(len(parts)), [len(part.sign) for part in parts])
+    quantity, asset = (
+        np.concatenate([getattr(part.meter, name)[part.reading] for part in parts]) for name in ("quantity", "asset")
+    )
+    _, group = np.unique(np.stack([case, quantity, asset, sign.astype(np.int64)]), axis=1, return_inverse=True)
+    rated = np.maximum(np.abs(limit) * RATING_TOLERANCE, _LEAST_TOLERANCE)
+    return Monitor(
+        network=network,
+        cases=tuple(name for name, _ in cases),
+        meters=tuple(part.meter for part in parts),
+        case=case,
+        reading=np.concatenate([part.reading for part in parts]),
+        sign=sign,
+        limit=limit,
+        bound=limit - sign * width * margin / 100,
+        tolerance=np.where(quantity == Quantity.VOLTAGE, VOLTAGE_TOLERANCE_PU, rated),
+        group=group.ravel(),
+        preexisting=np.zeros(len(sign), dtype=np.bool_),
+    )
 
 
-def _rows(network: Network, study: Study, case: str, own: Meter) -> _Rows:
-    names, n_line = (*network.lines.ids, *network.transformers.ids), len(network.lines.ids)
-    n_voltage, reverse = len(own.nodes), [names[n] for n in reverse_limited(network, study)]
-    places = [(network.buses.ids[node // 3], PHASES[node % 3]) for node in own.nodes.tolist()]
-
-    def label(name: str, reason: Reason, unit: str, phase: str = "") -> Label:
-        return Label(name, reason if case == NORMAL else Reason.N1, unit, phase, case)
-
-    labels = [
-        label(name, Reason.THERMAL, "A" if n < n_line else "VA", phase)
-        for n, name in enumerate(names)
-        for phase in PHASES * 2
-    ]
-    labels += [label(bus, Reason.VOLT_HI, "pu", phase) for bus, phase in places]
-    labels += [label(bus, Reason.VOLT_LO, "pu", phase) for bus, phase in places]
-    labels += [label(name, Reason.REVERSE_POWER, "W") for name in reverse]
-    back = [_derated(study.ratings[name], study.ratings[name].reverse_power_w or 0.0) for name in reverse]
-    band = [np.full(n_voltage, study.voltage_max_pu), np.full(n_voltage, study.voltage_min_pu)]
-    thermal = np.repeat(_branch_limits(network, study, emergency=case != NORMAL), 6)
-    sign = np.ones(len(labels))
-    sign[len(thermal) + n_voltage : len(thermal) + 2 * n_voltage] = -1
-    return _Rows(labels, np.concatenate([thermal, *band, np.array(back, dtype=np.float64)]), sign)
+def _own_neutral(network: Network) -> BoolArray:
+    """Shape (n_branch,): lines with a neutral conductor of their own."""
+    terminal = np.append(network.nodes.terminal, [-1, -1])
+    own = np.zeros(len(network.branch_ids), dtype=np.bool_)
+    ends = np.concatenate([network.lines.from_node, network.lines.to_node], axis=1)
+    own[: len(network.lines.ids)] = (terminal[ends] == Terminal.N).any(axis=1)
+    return own
 
 
-def _branch_limits(network: Network, study: Study, *, emergency: bool) -> FloatArray:
-    """De-rated limit of every line (A per conductor), then of every transformer (VA, three-phase)."""
-    lines, transformers = network.lines, network.transformers
-    result: list[float] = []
-    for name, own in zip((*lines.ids, *transformers.ids), (*lines.ampacity_a, *transformers.rated_va), strict=True):
-        rating, is_line = study.ratings.get(name, _UNRATED), len(result) < len(lines.ids)
-        normal = rating.ampacity_a if is_line else rating.apparent_power_va
-        short = rating.emergency_a if is_line else rating.emergency_va
-        choice = (short if emergency else None, normal, float(own))
-        result.append(_derated(rating, next(limit for limit in choice if limit is not None)))
-    return np.array(result, dtype=np.float64)
+def _bounds(study: Study, system: System, able: Capability) -> _Bounds:
+    full = study_meter(system, study)
+    upper, lower = _limits(study, full, able)
+    used = np.flatnonzero(np.isfinite(upper) | np.isfinite(lower))
+    own = full.only(used)
+    margin = margins_pct(system, study, own)
+    high, low = np.flatnonzero(np.isfinite(upper[used])), np.flatnonzero(np.isfinite(lower[used]))
+    reading = np.concatenate([high, low])
+    limit = np.concatenate([upper[used][high], lower[used][low]])
+    band = (able.voltage_max_pu - able.voltage_min_pu)[np.minimum(own.asset[reading], len(able.voltage_max_pu) - 1)]
+    width = np.where(own.quantity[reading] == Quantity.VOLTAGE, band, np.abs(limit))
+    sign = np.concatenate([np.ones(len(high)), -np.ones(len(low))])
+    return _Bounds(own, reading, sign, limit, width, margin[reading])
 
 
-def _derated(rating: Rating, limit: float) -> float:
-    condition = min(1.0, 0.8 + 0.2 * rating.condition_score / 50)
-    return float(limit) * (1 - rating.derate_pct / 100) * condition
+def _limits(study: Study, own: Meter, able: Capability) -> tuple[FloatArray, FloatArray]:
+    """Upper and lower limit (n_row,) of every row of a meter; infinite for none."""
+    upper, lower = np.full(own.size, np.inf), np.full(own.size, -np.inf)
+    neutral = np.where(np.isnan(able.neutral_a), able.thermal, able.neutral_a)
+    tables = (
+        (Quantity.CURRENT, able.thermal),
+        (Quantity.NEUTRAL, neutral),
+        (Quantity.LOADING, able.thermal),
+        (Quantity.REVERSE, able.reverse_w),
+        (Quantity.VOLTAGE, able.voltage_max_pu),
+    )
+    for quantity, table in tables:
+        rows = np.flatnonzero(own.quantity == quantity)
+        upper[rows] = table[own.asset[rows]]
+    if study.unbalance_max_pct is not None:
+        upper[own.quantity == Quantity.UNBALANCE] = study.unbalance_max_pct
+    voltages = np.flatnonzero(own.quantity == Quantity.VOLTAGE)
+    lower[voltages] = able.voltage_min_pu[own.asset[voltages]]
+    return upper, lower

@@ -50,14 +50,14 @@ def members(problem: Problem, interval: int, giving: BoolArray) -> Members:
     real = np.abs(stretches) > SETTLED_W
     who, span_w = np.tile(everyone, 2)[real], stretches[real]
     first = int(np.count_nonzero(real[: len(everyone)]))
-    ranks = [_rank(policy, participants[j], later=bool(n >= first)) for n, j in enumerate(who.tolist())]
+    ranks = [rank(policy, participants[j], later=bool(n >= first)) for n, j in enumerate(who.tolist())]
     tiers = [[n for n in range(len(who)) if ranks[n] == level] for level in sorted(set(ranks))]
     equal_power = np.abs(span_w).max(initial=0.0) / np.abs(span_w)
     step = equal_power if policy is Policy.MAX_MIN else np.ones(len(who))
     return Members(who, span_w, tiers, step, np.where(giving, least_w, requested_w))
 
 
-def _rank(policy: Policy, participant: Participant, *, later: bool) -> tuple[float, str]:
+def rank(policy: Policy, participant: Participant, *, later: bool = True) -> tuple[float, str]:
     """The lower, the more protected; `later` is the stretch beyond where the participant stands."""
     match policy:
         case Policy.INCREMENTAL:
@@ -66,6 +66,8 @@ def _rank(policy: Policy, participant: Participant, *, later: bool) -> tuple[flo
             return float(not participant.connected_on), participant.connected_on
         case Policy.MERIT:
             return participant.price_per_mwh, ""
+        case Policy.ROTATIONAL:
+            return -participant.curtailed_wh, ""
         case Policy.PRO_RATA | Policy.MAX_MIN:
             return 0.0, ""
         case _:

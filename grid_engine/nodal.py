@@ -1,84 +1,88 @@
-"""The network in one state as a nodal admittance system, factorised once and used for every power flow in that state.
+"""The network in one state as nodal admittance equations, with every current that can be metered in it.
 
-Node 3·bus + phase. Buses joined by a closed switch share the nodes of the first of them. Unknowns are
-the voltages of all supplied nodes; at the source only its negative and zero sequence are unknown, so
-the unknowns are mapped to node voltages by a matrix (`basis`) instead of being picked from them.
+Unknown are the voltages of all supplied nodes; nodes that closed switches join share one unknown.
+Sources are Norton equivalents, so that theirs are unknowns like any other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array, csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
-from scipy.sparse.linalg import SuperLU, splu
+from scipy.sparse import coo_array, csc_array, csr_array, vstack
+from scipy.sparse.csgraph import connected_components, dijkstra
 
-from grid_engine.elements import (
-    BASE_VA,
-    FORTESCUE,
-    base_voltage,
-    line_admittance,
-    open_end,
-    transformer_admittance,
+from grid_engine.elements.lines import line_primitives
+from grid_engine.elements.primitive import BASE_VA, Primitives, open_ends
+from grid_engine.elements.sequences import sequence_primitives
+from grid_engine.elements.shunts import shunt_primitives
+from grid_engine.elements.sources import source_currents, source_primitives
+from grid_engine.elements.windings import winding_primitives
+from grid_engine.model import (
+    BoolArray,
+    ComplexArray,
+    FloatArray,
+    IntArray,
+    Lines,
+    Network,
+    SequenceTransformers,
+    SwitchKind,
+    Transformers,
 )
-from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray, Network, SwitchKind
 from grid_engine.results import NetworkState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Branches:
-    """Lines, then transformers, as built in this state."""
+class Terminals:
+    """Every current that can be metered: out of one node into one end or winding of a branch."""
 
-    first: IntArray
-    """Bus of the from or high-voltage end, after joining buses."""
-    second: IntArray
-    admittance: ComplexArray
-    """Shape (n, 6, 6), per unit; zero where out of service."""
-    first_is_source_side: BoolArray
-    """True where the first end is nearer to the source, counted in branches."""
+    branch: IntArray
+    """Shape (n,): position in `Network.branch_ids`."""
+    end: IntArray
+    """0 or 1, from or to, of a line; the winding of a transformer; 0 or 1, high or low voltage, of a sequence one."""
+    conductor: IntArray
+    """Of a line; of a transformer, 2 * phase + end of the first coil that stands there; the phase of a sequence one."""
+    node: IntArray
+    """The network's node that the current leaves; what coils of one winding draw from the same node is added up."""
+    current: csr_array
+    """Shape (n, n_node): amperes from node voltages in per unit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class System:
-    """One state of one network, ready to be solved: every sparse matrix that a power flow needs, made once."""
+    """One state of one network; per unit of `BASE_VA` and `base_v`."""
 
     network: Network
-    branches: Branches
+    state: NetworkState
     bus_of: IntArray
-    """Shape (n_bus,): the bus whose nodes each bus uses."""
+    """Shape (n_bus,): the lowest bus that each is joined with by closed switches."""
+    node_of: IntArray
+    """Shape (n_node,): the lowest node that each is joined with; they have one voltage."""
+    depth: IntArray
+    """Shape (n_bus,): branches between the bus and the nearest source; the number of buses where there is no way."""
     supplied: BoolArray
-    """Shape (n_node,): connected to the source."""
-    fixed: ComplexArray
-    """Shape (n_node,): what the source imposes, per unit."""
-    free: IntArray
-    """Shape (n_free,): supplied nodes but the source's, in the order of the first unknowns."""
-    basis: csr_array
-    """Shape (n_node, n_unknown): node voltages per unknown."""
-    adjoint: csr_array
-    """Its conjugate transpose: what node currents drive."""
+    """Shape (n_node,): connected to a source."""
+    base_v: FloatArray
+    """Shape (n_node,): nominal volts to earth; joined nodes have that of the first of them."""
+    unknown: IntArray
+    """Shape (n_node,): position among the unknowns, -1 for nodes without supply."""
     matrix: csc_array
-    """Admittances between the unknowns."""
-    real: csc_array
-    """Shape (2 n_unknown, 2 n_unknown): the same over real, then imaginary parts."""
-    real_diagonals: IntArray
-    """Shape (4, n_free): where in `real.data` the four real numbers stand that couple a free node with itself."""
-    factor: SuperLU
-    unloaded: ComplexArray
-    """Shape (n_unknown,): the solution without any load."""
+    """Shape (n_unknown, n_unknown): nodal admittances, per unit."""
+    source_current: ComplexArray
+    """Shape (n_unknown,): what sources inject, per unit."""
+    terminals: Terminals
 
-    def nodes(self, bus: int) -> IntArray:
-        """The three nodes of a bus."""
-        return 3 * int(self.bus_of[bus]) + np.arange(3)
-
+    @property
     def supplied_buses(self) -> BoolArray:
-        """Shape (n_bus,): whether any phase of the bus is connected to the source."""
-        return np.asarray(self.supplied.reshape(-1, 3)[self.bus_of].sum(axis=1) > 0)
+        """Shape (n_bus,): whether any node of the bus is connected to a source."""
+        fed = self.network.nodes.bus[self.supplied]
+        return np.bincount(fed, minlength=len(self.bus_of)).astype(np.bool_)
 
     def voltages(self, unknowns: ComplexArray) -> ComplexArray:
-        """Node voltages (n_node, …) of unknowns (n_unknown, …)."""
-        fixed = self.fixed if unknowns.ndim == 1 else self.fixed[:, None]
-        return np.asarray(self.basis @ unknowns) + fixed
+        """Node voltages (n_node, ...) of unknowns (n_unknown, ...); 0 where there is no supply."""
+        nothing = np.zeros((1, *unknowns.shape[1:]), dtype=np.complex128)
+        return np.concatenate([unknowns, nothing])[self.unknown]
 
 
 def build(network: Network, state: NetworkState) -> System:
@@ -100,52 +104,57 @@ def _build(
     closed: tuple[tuple[str, bool], ...],
     in_service: tuple[tuple[str, bool], ...],
 ) -> System:
-    closed_now = _overlay(network.switches.closed, network.switches.ids, dict(closed))
+    state = NetworkState(source_voltage_pu, dict(taps), dict(closed), dict(in_service))
+    closed_now = in_state(network.switches.closed, network.switches.ids, state.switches_closed)
     bus_of = _joined_buses(network, closed_now)
-    branches = _branches(network, bus_of, closed_now, dict(taps), dict(in_service))
-    admittance = _assemble(network, branches, bus_of, dict(in_service))
-    n_node = 3 * len(bus_of)
-    _, label = connected_components(admittance.astype(np.bool_), directed=False)
-    source_nodes = 3 * int(bus_of[network.source.bus]) + np.arange(3)
-    supplied = np.asarray(np.isin(label, label[source_nodes]))
-    fixed = np.zeros(n_node, dtype=np.complex128)
-    voltage = network.source.voltage_pu if source_voltage_pu is None else source_voltage_pu
-    angle = np.deg2rad(network.source.angle_deg)
-    fixed[source_nodes] = voltage * np.exp(1j * angle) * np.sqrt(3) * FORTESCUE[:, 1]
-    free = np.flatnonzero(supplied & ~np.isin(np.arange(n_node), source_nodes))
-    basis = _basis(network, free, source_nodes, n_node)
-    adjoint = csr_array(basis.conj().T)
-    matrix = csc_array(adjoint @ admittance @ basis)
-    factor = factorised(matrix)
-    real, real_diagonals = _real_form(matrix, len(free))
+    node_of = _joined_nodes(network, bus_of)
+    base_v = np.asarray(network.buses.phase_v[network.nodes.bus[node_of]])
+    branches = _branches(network, state, closed_now)
+    shunts = _live(shunt_primitives(network.shunts), network.shunts.in_service, network.shunts.ids, state)
+    entries = [_entries(made) for made in (*branches, shunts, source_primitives(network.sources))]
+    full = _assembled(entries, node_of, base_v)
+    supplied = _supplied(network, full, node_of)
+    kept = np.flatnonzero(supplied & (node_of == np.arange(len(node_of))))
+    unknown = np.full(len(node_of), -1)
+    unknown[kept] = np.arange(len(kept))
     return System(
         network=network,
-        branches=branches,
+        state=state,
         bus_of=bus_of,
+        node_of=node_of,
+        depth=_depth(network, entries[: len(branches)], bus_of),
         supplied=supplied,
-        fixed=fixed,
-        free=free,
-        basis=basis,
-        adjoint=adjoint,
-        matrix=matrix,
-        real=real,
-        real_diagonals=real_diagonals,
-        factor=factor,
-        unloaded=-factor.solve(np.asarray(adjoint @ (admittance @ fixed))),
+        base_v=base_v,
+        unknown=unknown[node_of],
+        matrix=csc_array(full[kept][:, kept]),
+        source_current=_source_current(network, state, node_of, base_v)[kept],
+        terminals=_terminals(network, branches, entries, base_v),
     )
 
 
-def factorised(matrix: csc_array) -> SuperLU:
-    """LU factors, ordered for the nearly symmetric pattern that networks have."""
-    return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})
+def branch_primitives(system: System) -> tuple[Primitives, Primitives, Primitives]:
+    """Lines, transformers, sequence transformers as they stand in the system's state."""
+    network, state = system.network, system.state
+    return _branches(network, state, in_state(network.switches.closed, network.switches.ids, state.switches_closed))
 
 
-def _overlay(as_loaded: BoolArray, ids: tuple[str, ...], changed: Mapping[str, bool]) -> BoolArray:
-    return np.array([changed.get(name, bool(was)) for name, was in zip(ids, as_loaded, strict=True)], dtype=np.bool_)
+def in_state(as_loaded: BoolArray, ids: Sequence[str], changed: Mapping[str, bool]) -> BoolArray:
+    """Shape (n,): `as_loaded`, but for the ids that `changed` speaks of."""
+    result = as_loaded.copy()
+    for n in [n for n, name in enumerate(ids) if name in changed]:
+        result[n] = changed[ids[n]]
+    return result
+
+
+def taps_in_state(as_loaded: IntArray, ids: Sequence[str], changed: Mapping[str, int]) -> IntArray:
+    """Shape (n,): positions as loaded, but for the ids that `changed` speaks of."""
+    result = as_loaded.copy()
+    for n in [n for n, name in enumerate(ids) if name in changed]:
+        result[n] = changed[ids[n]]
+    return result
 
 
 def _joined_buses(network: Network, closed: BoolArray) -> IntArray:
-    """For each bus, the lowest bus that it is joined with by closed switches."""
     switches, n_bus = network.switches, len(network.buses.ids)
     joins = closed & (switches.kind == SwitchKind.BUS)
     ends = (switches.bus[joins], switches.element[joins])
@@ -154,119 +163,151 @@ def _joined_buses(network: Network, closed: BoolArray) -> IntArray:
     return lowest[label].astype(np.int64)
 
 
-def _branches(
-    network: Network, bus_of: IntArray, closed: BoolArray, taps: Mapping[str, int], in_service: Mapping[str, bool]
-) -> Branches:
-    lines, transformers, n_line = network.lines, network.transformers, len(network.lines.ids)
-    tap = np.array([taps.get(name, int(t)) for name, t in zip(transformers.ids, transformers.tap, strict=True)])
-    admittance = np.concatenate(
-        [
-            line_admittance(lines, network.buses),
-            transformer_admittance(transformers, tap.astype(np.int64), network.buses),
-        ]
-    )
-    first_bus = np.concatenate([lines.from_bus, transformers.hv_bus])
-    second_bus = np.concatenate([lines.to_bus, transformers.lv_bus])
-    open_first, open_second = _open_ends(network, closed, first_bus, n_line)
-    live = np.concatenate(
-        [
-            _overlay(lines.in_service, lines.ids, in_service),
-            _overlay(transformers.in_service, transformers.ids, in_service),
-        ]
-    )
-    admittance = open_end(admittance, open_first, open_second)
-    admittance[~live] = 0
-    first, second = bus_of[first_bus], bus_of[second_bus]
-    through = live & ~open_first & ~open_second
-    depth = _depth(first[through], second[through], int(bus_of[network.source.bus]), len(bus_of))
-    return Branches(first, second, admittance, depth[first] <= depth[second])
+def _joined_nodes(network: Network, bus_of: IntArray) -> IntArray:
+    """Nodes of joined buses are one where they are the same terminal."""
+    place = bus_of[network.nodes.bus] * (network.nodes.terminal.max(initial=0) + 1) + network.nodes.terminal
+    _, lowest, label = np.unique(place, return_index=True, return_inverse=True)
+    return lowest[label].astype(np.int64)
 
 
-def _open_ends(network: Network, closed: BoolArray, first_bus: IntArray, n_line: int) -> tuple[BoolArray, BoolArray]:
+def _branches(network: Network, state: NetworkState, closed: BoolArray) -> tuple[Primitives, Primitives, Primitives]:
+    """Lines, transformers, sequence transformers in this state; their matrices are zero where out of service."""
+    kinds = (SwitchKind.LINE, SwitchKind.TRANSFORMER, SwitchKind.SEQUENCE_TRANSFORMER)
+    tables: tuple[Lines | Transformers | SequenceTransformers, ...] = (
+        network.lines,
+        network.transformers,
+        network.sequence_transformers,
+    )
+    built = _built(network, tuple(sorted(state.taps.items())))
+    first, second, third = (
+        _live(_opened(network, made, kind, closed), table.in_service, table.ids, state)
+        for kind, table, made in zip(kinds, tables, built, strict=True)
+    )
+    return first, second, third
+
+
+@lru_cache(maxsize=4)
+def _built(network: Network, taps: tuple[tuple[str, int], ...]) -> tuple[Primitives, Primitives, Primitives]:
+    """The same if all were in service and no end open; kept, for contingencies leave taps as they are."""
+    windings, sequences, moved = network.transformers, network.sequence_transformers, dict(taps)
+    sequence_tap = taps_in_state(sequences.tap, sequences.ids, moved)
+    return (
+        line_primitives(network.lines),
+        winding_primitives(windings, taps_in_state(windings.tap, windings.ids, moved)),
+        sequence_primitives(sequences, sequence_tap, network.buses, network.nodes),
+    )
+
+
+def _live(made: Primitives, in_service: BoolArray, ids: Sequence[str], state: NetworkState) -> Primitives:
+    live = in_state(in_service, ids, state.in_service)
+    return made if live.all() else Primitives(made.node, made.admittance_s * live[:, None, None])
+
+
+def _opened(network: Network, made: Primitives, kind: SwitchKind, closed: BoolArray) -> Primitives:
     switches = network.switches
-    ends = np.zeros((2, len(first_bus)), dtype=np.bool_)
-    for n in np.flatnonzero(~closed & (switches.kind != SwitchKind.BUS)):
-        branch = switches.element[n] + (n_line if switches.kind[n] == SwitchKind.TRANSFORMER else 0)
-        ends[0 if first_bus[branch] == switches.bus[n] else 1, branch] = True
-    return ends[0], ends[1]
+    which = np.flatnonzero(~closed & (switches.kind == kind))
+    if not len(which):
+        return made
+    opened = np.zeros(made.node.shape, dtype=np.bool_)
+    element = switches.element[which]
+    bus = np.append(network.nodes.bus, [-1, -1])[made.node[element]]  # the last two for ABSENT and EARTH
+    np.logical_or.at(opened, element, bus == switches.bus[which][:, None])
+    return open_ends(made, opened)
 
 
-def _depth(first: IntArray, second: IntArray, source: int, n_bus: int) -> IntArray:
-    """Number of branches between each bus and the source."""
-    graph = coo_array((np.ones(len(first)), (first, second)), shape=(n_bus, n_bus)).tocsr()
-    order, before = breadth_first_order(graph, source, directed=False)
-    depth = np.full(n_bus, n_bus, dtype=np.int64)
-    depth[source] = 0
-    for bus in order[1:]:
-        depth[bus] = depth[before[bus]] + 1
-    return depth
+class _Entries(NamedTuple):
+    """Whatever of one table does not concern the earth alone."""
+
+    place: IntArray
+    """Element * number of ends + end, of the row."""
+    row: IntArray
+    """Node."""
+    column: IntArray
+    value: ComplexArray
+    """Siemens."""
 
 
-def _assemble(network: Network, branches: Branches, bus_of: IntArray, in_service: Mapping[str, bool]) -> csc_array:
-    n_node = 3 * len(bus_of)
-    phases = np.arange(3)
-    nodes = np.concatenate([3 * branches.first[:, None] + phases, 3 * branches.second[:, None] + phases], axis=1)
-    rows = np.broadcast_to(nodes[:, :, None], branches.admittance.shape)
-    columns = np.broadcast_to(nodes[:, None, :], branches.admittance.shape)
-    volts_squared = base_voltage(network.buses) ** 2
-    shunts, source = network.shunts, network.source
-    live = _overlay(shunts.in_service, shunts.ids, in_service)
-    shunt_nodes = (3 * bus_of[shunts.bus][:, None] + phases).ravel()
-    shunt_pu = np.repeat(shunts.admittance_s * live * volts_squared[shunts.bus] / BASE_VA, 3)
-    behind = np.array([source.zero_s or 0, 0, source.negative_s or 0]) * volts_squared[source.bus] / BASE_VA
-    source_block = FORTESCUE @ np.diag(behind) @ FORTESCUE.conj().T
-    source_nodes = 3 * int(bus_of[source.bus]) + phases
-    values = np.concatenate([branches.admittance.ravel(), shunt_pu, source_block.ravel()])
-    where = (
-        np.concatenate([rows.ravel(), shunt_nodes, np.repeat(source_nodes, 3)]),
-        np.concatenate([columns.ravel(), shunt_nodes, np.tile(source_nodes, 3)]),
-    )
-    matrix = coo_array((values, where), shape=(n_node, n_node)).tocsc()
+def _entries(made: Primitives) -> _Entries:
+    n, m = made.node.shape
+    values = made.admittance_s.reshape(-1)
+    there = made.node >= 0
+    kept = np.flatnonzero((values != 0) & (there[:, :, None] & there[:, None, :]).reshape(-1))
+    place = kept // max(m, 1)
+    column = place // max(m, 1) * m + kept % max(m, 1)
+    node = made.node.reshape(n * m)
+    return _Entries(place, node[place], node[column], values[kept])
+
+
+def _assembled(entries: Sequence[_Entries], node_of: IntArray, base_v: FloatArray) -> csc_array:
+    """Nodal admittances per unit over all nodes; rows and columns of joined nodes but the first are empty."""
+    row, column = np.concatenate([part.row for part in entries]), np.concatenate([part.column for part in entries])
+    value = np.concatenate([part.value for part in entries]) * base_v[row] * base_v[column] / BASE_VA
+    shape = (len(node_of), len(node_of))
+    matrix = coo_array((value, (node_of[row], node_of[column])), shape=shape).tocsc()
     matrix.eliminate_zeros()
     return matrix
 
 
-def _basis(network: Network, free: IntArray, source_nodes: IntArray, n_node: int) -> csr_array:
-    """Columns: every free node, then those sequences of the source that are free."""
-    source = network.source
-    sequences = [n for n, admittance in ((0, source.zero_s), (2, source.negative_s)) if admittance is not None]
-    values = np.concatenate([np.ones(len(free)), FORTESCUE[:, sequences].ravel()])
-    rows = np.concatenate([free, np.repeat(source_nodes, len(sequences))])
-    columns = np.concatenate([np.arange(len(free)), len(free) + np.tile(np.arange(len(sequences)), 3)])
-    shape = (n_node, len(free) + len(sequences))
-    return csr_array(coo_array((values, (rows, columns)), shape=shape))
+def _supplied(network: Network, matrix: csc_array, node_of: IntArray) -> BoolArray:
+    _, label = connected_components(matrix.astype(np.bool_), directed=False)
+    sources = network.sources.node
+    fed = np.isin(label, label[node_of[sources[sources >= 0]]])
+    return np.asarray(fed[node_of])
 
 
-def _real_form(matrix: csc_array, n_free: int) -> tuple[csc_array, IntArray]:
-    """`System.real` and `System.real_diagonals`; entries that are zero now are kept where they may be needed."""
-    n, entries, own = matrix.shape[0], matrix.tocoo(), np.arange(n_free)
-    row, column = entries.coords
-    nothing = np.zeros(n_free)
-    quarters = (
-        (0, 0, entries.data.real),
-        (0, n, -entries.data.imag),
-        (n, 0, entries.data.imag),
-        (n, n, entries.data.real),
-    )
-    values = np.concatenate([np.concatenate([part, nothing]) for _, _, part in quarters])
-    rows = np.concatenate([np.concatenate([row + down, own + down]) for down, _, _ in quarters])
-    columns = np.concatenate([np.concatenate([column + right, own + right]) for _, right, _ in quarters])
-    real = csc_array(coo_array((values, (rows, columns)), shape=(2 * n, 2 * n)))
-    real.sort_indices()
-    key = np.repeat(np.arange(2 * n), np.diff(real.indptr)) * 2 * n + real.indices
-    where = [np.searchsorted(key, (own + right) * 2 * n + own + down) for down, right, _ in quarters]
-    return real, np.stack(where)
+def _source_current(network: Network, state: NetworkState, node_of: IntArray, base_v: FloatArray) -> ComplexArray:
+    """Shape (n_node,), per unit."""
+    sources = network.sources
+    voltage_pu = sources.voltage_pu
+    if state.source_voltage_pu is not None:
+        voltage_pu = np.full(len(sources.ids), state.source_voltage_pu)
+    amperes = source_currents(sources, voltage_pu, network.buses, network.nodes)
+    there = sources.node >= 0
+    node, result = sources.node[there], np.zeros(len(node_of), dtype=np.complex128)
+    np.add.at(result, node_of[node], amperes[there] * base_v[node] / BASE_VA)
+    return result
 
 
-def current_rows(system: System, volts: FloatArray) -> csr_array:
-    """Shape (6·n_branch, n_node): currents in amperes from node voltages in per unit, at (branch, end, phase)."""
-    branches = system.branches
-    n_branch = len(branches.first)
-    ends = np.stack([branches.first, branches.second], axis=1)
-    nodes = (3 * ends[:, :, None] + np.arange(3)).reshape(n_branch, 6)
-    amperes = np.repeat(BASE_VA / volts[ends], 3, axis=1)
-    values = branches.admittance * amperes[:, :, None]
-    rows = np.broadcast_to(np.arange(6 * n_branch).reshape(n_branch, 6)[:, :, None], values.shape)
-    columns = np.broadcast_to(nodes[:, None, :], values.shape)
-    shape = (6 * n_branch, len(system.supplied))
-    return coo_array((values.ravel(), (rows.ravel(), columns.ravel())), shape=shape).tocsr()
+def _depth(network: Network, entries: Sequence[_Entries], bus_of: IntArray) -> IntArray:
+    n_bus = len(bus_of)
+    bus = bus_of[network.nodes.bus]
+    row, column = (np.concatenate([bus[part[axis]] for part in entries]) for axis in (1, 2))
+    row, column = row[row < column], column[row < column]
+    graph = coo_array((np.ones(len(row)), (row, column)), shape=(n_bus, n_bus)).tocsr()
+    sources = np.unique(bus[network.sources.node[network.sources.node >= 0]])
+    away = dijkstra(graph, directed=False, indices=sources, unweighted=True, min_only=True)
+    return np.where(np.isfinite(away), away, n_bus)[bus_of].astype(np.int64)
+
+
+def _terminals(
+    network: Network, branches: Sequence[Primitives], entries: Sequence[_Entries], base_v: FloatArray
+) -> Terminals:
+    k = max(network.lines.from_node.shape[1], 1)
+    parts, first = [], 0
+    for made, of_table, each in zip(branches, entries, (k, 6, 3), strict=False):
+        column = np.arange(made.node.shape[1])
+        parts.append(_metered(made, of_table, (column // each, column % each), base_v))
+        parts[-1][0][:] += first
+        first += len(made.node)
+    branch, at, conductor, node = (np.concatenate([part[n] for part in parts]) for n in range(4))
+    return Terminals(branch, at, conductor, node, csr_array(vstack([part[4] for part in parts], format="csr")))
+
+
+_Metered = tuple[IntArray, IntArray, IntArray, IntArray, csr_array]
+
+
+def _metered(made: Primitives, entries: _Entries, names: tuple[IntArray, IntArray], base_v: FloatArray) -> _Metered:
+    """Element, end, conductor, node and current rows of one table; `names` has end and conductor by column."""
+    n, m = made.node.shape
+    nodes = made.node.reshape(n * m)
+    there = np.flatnonzero(nodes >= 0)
+    element, column = there // max(m, 1), there % max(m, 1)
+    end, conductor = names[0][column], names[1][column]
+    place = (element * (m + 1) + end) * len(base_v) + nodes[there]
+    _, chosen, label = np.unique(place, return_index=True, return_inverse=True)
+    row_of = np.zeros(n * m, dtype=np.int64)
+    row_of[there] = label
+    values = entries.value * base_v[entries.column]
+    where = (row_of[entries.place], entries.column)
+    current = coo_array((values, where), shape=(len(chosen), len(base_v))).tocsr()
+    return element[chosen], end[chosen], conductor[chosen], nodes[there][chosen], current

@@ -4,11 +4,11 @@ In such a zone every id of the network is `feeder:element`. Feeders share nothin
 which the sources of each model; so their studies are independent and may run anywhere.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from grid_engine.results import NORMAL, Answer, Envelope, NetworkState, Status, Study, Violation
+from grid_engine.results import NORMAL, Answer, Contingency, Envelope, Island, NetworkState, Status, Study, Violation
 
 SEPARATOR = ":"
 
@@ -43,6 +43,12 @@ def merge(study: Study, answers: Mapping[str, Answer], version: str) -> Answer:
         violations=tuple(_told(f, v) for f, answer in solved.items() for v in answer.violations),
         envelopes=tuple(_bound(f, e) for f, answer in solved.items() for e in answer.envelopes),
         flows=tuple(replace(x, asset_id=_full(f, x.asset_id)) for f, a in solved.items() for x in a.flows),
+        alarms=tuple(_told(f, v) for f, answer in solved.items() for v in answer.alarms),
+        islands=tuple(
+            Island(_case(f, one.case), tuple(_unsupplied(study, f, name) for name in one.ids))
+            for f, answer in solved.items()
+            for one in answer.islands
+        ),
         unsupplied=tuple(_unsupplied(study, f, name) for f, a in solved.items() for name in a.unsupplied),
         unanswered=lost if solved else (),
         spare=tuple(_bound(f, e) for f, answer in failed.items() for e in answer.spare),
@@ -84,30 +90,53 @@ def _feeder(name: str) -> str:
 def _ids(study: Study) -> set[str]:
     state = study.state
     tables: tuple[Iterable[str], ...] = (
-        *(study.load_w, study.ratings, study.contingencies),
+        *(study.load_w, study.unit_w, study.ratings),
         *(state.taps, state.switches_closed, state.in_service),
         (participant.bus for participant in study.participants),
+        (case for case in study.contingencies if isinstance(case, str)),
+        (name for case in study.contingencies if isinstance(case, Contingency) for name in _changed(case)),
     )
     return {name for table in tables for name in table}
 
 
-def _part(study: Study, feeder: str) -> Study:
-    def own(table: Mapping[str, _Value]) -> dict[str, _Value]:
-        return {name.partition(SEPARATOR)[2]: value for name, value in table.items() if _feeder(name) == feeder}
+def _changed(case: Contingency) -> set[str]:
+    """Ids of everything that a contingency changes."""
+    changes = case.changes
+    return {*changes.taps, *changes.switches_closed, *changes.in_service}
 
-    state = study.state
+
+def _part(study: Study, feeder: str) -> Study:
     return replace(
         study,
         participants=tuple(
             replace(p, bus=p.bus.partition(SEPARATOR)[2]) for p in study.participants if _feeder(p.bus) == feeder
         ),
-        load_w=own(study.load_w),
-        ratings=own(study.ratings),
-        contingencies=tuple(own(dict.fromkeys(study.contingencies))),
-        state=NetworkState(
-            source_voltage_pu=state.source_voltage_pu,
-            taps=own(state.taps),
-            switches_closed=own(state.switches_closed),
-            in_service=own(state.in_service),
-        ),
+        load_w=_own(study.load_w, feeder),
+        unit_w=_own(study.unit_w, feeder),
+        ratings=_own(study.ratings, feeder),
+        contingencies=tuple(_case_of(study, feeder)),
+        state=_state_of(study.state, feeder),
     )
+
+
+def _own(table: Mapping[str, _Value], feeder: str) -> dict[str, _Value]:
+    return {name.partition(SEPARATOR)[2]: value for name, value in table.items() if _feeder(name) == feeder}
+
+
+def _state_of(state: NetworkState, feeder: str) -> NetworkState:
+    return NetworkState(
+        source_voltage_pu=state.source_voltage_pu,
+        taps=_own(state.taps, feeder),
+        switches_closed=_own(state.switches_closed, feeder),
+        in_service=_own(state.in_service, feeder),
+    )
+
+
+def _case_of(study: Study, feeder: str) -> Iterator[str | Contingency]:
+    """Contingencies that touch the feeder."""
+    for case in study.contingencies:
+        if isinstance(case, str):
+            if _feeder(case) == feeder:
+                yield case.partition(SEPARATOR)[2]
+        elif feeder in map(_feeder, _changed(case)) or case.changes.source_voltage_pu is not None:
+            yield Contingency(case.id.removeprefix(f"{feeder}{SEPARATOR}"), _state_of(case.changes, feeder))

@@ -1,21 +1,20 @@
-"""A study on a network as arrays, and what is wrong with it where that is impossible."""
+"""A study on a network as arrays: every state that it looks at, prepared for power flows, and its limits."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
-from math import isfinite
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from grid_engine.elements import BASE_VA
-from grid_engine.limits import NORMAL, Monitor, monitor, reverse_limited
-from grid_engine.meters import Meter, meter
-from grid_engine.model import PHASES, BoolArray, ComplexArray, FloatArray, Network
+from grid_engine import connections, contingency
+from grid_engine.ladder import solve_or_climb
+from grid_engine.limits import NORMAL, Monitor, monitor
+from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray, Network
 from grid_engine.nodal import System, build
-from grid_engine.powerflow import Case, Flow, solve
-from grid_engine.results import NetworkState, Participant, Study
-from grid_engine.sens import sensitivities
+from grid_engine.pairs import Pairs, constant_power, joined, load_pairs, load_power, unit_pairs, unit_power
+from grid_engine.powerflow import Flow, Linear, Solver, prepare
+from grid_engine.results import Island, NetworkState, Study
+from grid_engine.sens import slopes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,19 +23,19 @@ class Scene:
 
     case: str
     system: System
-    meter: Meter
-    loads: ComplexArray
-    """Shape (n_node, n_interval): injection of the loads, per unit."""
+    solver: Solver
+    given_va: ComplexArray
+    """Shape (n_pair, n_interval): injection of loads and units, 0 for participants."""
     shares: csr_array
-    """Shape (n_node, n_participant): injection per watt, per unit; zero where a participant has no supply."""
+    """Shape (n_pair, n_participant): injection per watt; zero where a participant has no supply."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solved:
     """Power flows of every scene for several cases."""
 
-    injections: tuple[ComplexArray, ...]
-    """Per scene (n_node, n_case)."""
+    power_va: tuple[ComplexArray, ...]
+    """Per scene (n_pair, n_case)."""
     flows: tuple[Flow, ...]
 
     @property
@@ -48,6 +47,14 @@ class Solved:
     def converged(self) -> BoolArray:
         """Shape (n_case,): in every scene."""
         return np.asarray(np.all([flow.converged for flow in self.flows], axis=0))
+
+    def only(self, case: int) -> "Solved":
+        """One of the cases."""
+        flows = tuple(
+            Flow(flow.voltage[:, [case]], flow.converged[[case]], flow.worst_node[[case]], flow.iterations[[case]])
+            for flow in self.flows
+        )
+        return Solved(tuple(power[:, [case]] for power in self.power_va), flows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,166 +76,165 @@ class Problem:
     adjustable: BoolArray
     """Shape (n_participant,): may be limited, and has supply."""
     unsupplied: tuple[str, ...]
-    """Buses, loads and participants that are left out."""
+    """Buses, loads, units and participants that are left out."""
+    islands: tuple[Island, ...]
+    """What contingencies leave out on top."""
 
-    def solve(self, power_w: FloatArray, intervals: slice | list[int]) -> Solved:
-        """AC in every scene with participants at `power_w` (n_participant, n_case)."""
-        injections = tuple(scene.loads[:, intervals] + np.asarray(scene.shares @ power_w) for scene in self.scenes)
-        flows = tuple(solve(scene.system, part) for scene, part in zip(self.scenes, injections, strict=True))
-        return Solved(injections, flows)
+    def solve(self, power_w: FloatArray, intervals: slice | list[int], *, patient: bool = True) -> Solved:
+        """AC in every scene with participants at `power_w` (n_participant, n_case).
+
+        Where a case does not converge, more is tried if `patient`; for a search, that is just too far.
+        """
+        power = tuple(scene.given_va[:, intervals] + scene.shares @ power_w for scene in self.scenes)
+        solve = solve_or_climb if patient else Solver.solve
+        flows = tuple(solve(scene.solver, part) for scene, part in zip(self.scenes, power, strict=True))
+        return Solved(power, flows)
+
+    def tangent(self, solved: Solved) -> "Tangent":
+        """Straight lines at the first case of `solved`."""
+        return Tangent(self, solved)
 
     def sensitivities(self, rows: Sequence[int], solved: Solved) -> FloatArray:
         """Shape (n_asked, n_participant): units of each of the monitor's `rows` per watt, at the first case."""
-        asked, start = np.asarray(rows, dtype=np.int64), 0
-        result = np.zeros((len(asked), len(self.held_w)))
-        for scene, injection, flow in zip(self.scenes, solved.injections, solved.flows, strict=True):
-            mine = np.flatnonzero((asked >= start) & (asked < start + scene.meter.size))
-            at = Case(injection[:, 0], flow.voltage[:, 0])
-            local = (asked[mine] - start).tolist()
-            result[mine] = sensitivities(scene.system, scene.meter, local, at, scene.shares)
-            start += scene.meter.size
+        return self.tangent(solved).slopes(rows)
+
+
+class Tangent:
+    """How voltages and rows answer to small changes of the participants' powers at one solution."""
+
+    def __init__(self, problem: Problem, solved: Solved) -> None:
+        self.solved = solved
+        self._problem = problem
+        self._linear: dict[int, Linear] = {}
+
+    def _of(self, scene: int) -> Linear:
+        """The linearised power flow, made when first asked for."""
+        if scene not in self._linear:
+            flow, power_va = self.solved.flows[scene], self.solved.power_va[scene]
+            self._linear[scene] = self._problem.scenes[scene].solver.linearise(power_va[:, 0], flow.voltage[:, 0])
+        return self._linear[scene]
+
+    def slopes(self, rows: Sequence[int]) -> FloatArray:
+        """Shape (n_asked, n_participant): units of each of the monitor's `rows` per watt."""
+        problem, asked = self._problem, np.asarray(rows, dtype=np.int64)
+        monitor, result = problem.monitor, np.zeros((len(asked), len(problem.held_w)))
+        for n, (scene, meter) in enumerate(zip(problem.scenes, monitor.meters, strict=True)):
+            mine = np.flatnonzero(monitor.case[asked] == n)
+            if len(mine):
+                gradients = meter.gradients(monitor.reading[asked[mine]], self.solved.flows[n].voltage[:, 0])
+                result[mine] = slopes(self._of(n), gradients, scene.shares)
         return result
 
-
-def faults(network: Network, study: Study) -> tuple[str, ...]:
-    """Every fault of the study, for people."""
-    return tuple(chain(_shape_faults(study), _name_faults(network, study), _number_faults(study)))
+    def moved(self, change_w: FloatArray) -> list[ComplexArray]:
+        """Per scene node voltages (n_node, 1) after a change (n_participant,), as straight lines have it."""
+        scenes = enumerate(self._problem.scenes)
+        risen = [self._of(n).forward((scene.shares @ change_w)[:, None].astype(np.complex128)) for n, scene in scenes]
+        return [flow.voltage[:, :1] + rise for flow, rise in zip(self.solved.flows, risen, strict=True)]
 
 
 def pose(network: Network, study: Study) -> Problem:
     """The study as arrays; it must have no faults."""
-    now, dropped, cut_off = _scene(network, study, NORMAL)
-    losses = tuple(_scene(network, study, branch)[0] for branch in study.contingencies)
+    field = _Field(network, study)
+    now = field.scene(NORMAL, study.state)
+    scenes = (now, *(field.scene(case, state) for case, state in contingency.cases(network, study)))
     participants = study.participants
-    dead = np.flatnonzero(~now.system.supplied_buses())
     shape = (len(participants), study.intervals)
-    scenes = (now, *losses)
+    adjustable = np.array([p.adjustable for p in participants], dtype=np.bool_)
+    missing = field.missing(now)
+    islands = [Island(scene.case, field.named(field.missing(scene) & ~missing)) for scene in scenes[1:]]
     return Problem(
         network=network,
         study=study,
         scenes=scenes,
-        monitor=monitor(network, study, [(scene.case, scene.meter) for scene in scenes]),
+        monitor=monitor(study, [(scene.case, scene.system) for scene in scenes]),
         held_w=np.array([p.held_w for p in participants], dtype=np.float64).reshape(shape),
         requested_w=np.array([p.requested_w for p in participants], dtype=np.float64).reshape(shape),
         floor_w=np.array([p.floor_w for p in participants], dtype=np.float64),
         ceiling_w=np.array([p.ceiling_w for p in participants], dtype=np.float64),
-        adjustable=np.array([p.adjustable for p in participants], dtype=np.bool_) & ~cut_off,
-        unsupplied=(
-            *(network.buses.ids[n] for n in dead),
-            *dropped,
-            *(p.resource for p, cut in zip(participants, cut_off, strict=True) if cut),
-        ),
+        adjustable=adjustable & ~missing[len(missing) - len(participants) :],
+        unsupplied=field.named(missing),
+        islands=tuple(island for island in islands if island.ids),
     )
 
 
-def _scene(network: Network, study: Study, case: str) -> tuple[Scene, tuple[str, ...], BoolArray]:
-    """One scene, the loads that it leaves without supply, and which participants (n_participant,) are."""
-    state = study.state
-    if case != NORMAL:
-        state = replace(state, in_service={**state.in_service, case: False})
-    system = build(network, state)
-    bus_index = {name: n for n, name in enumerate(network.buses.ids)}
-    wires = [(n, p, phase) for n, p in enumerate(study.participants) for phase in p.phases]
-    nodes = np.array([system.nodes(bus_index[p.bus])[PHASES.index(phase)] for _, p, phase in wires], dtype=np.int64)
-    owner = np.array([n for n, _, _ in wires], dtype=np.int64)
-    per_watt = np.array([1 / (len(p.phases) * BASE_VA) for _, p, _ in wires])
-    cut_off = np.isin(np.arange(len(study.participants)), owner[~system.supplied[nodes]])
-    shape = (len(system.supplied), len(study.participants))
-    shares = coo_array((per_watt * ~cut_off[owner], (nodes, owner)), shape=shape).tocsr()
-    loads, dropped = _loads(network, study, system)
-    own = meter(system, reverse_limited(network, study))
-    return Scene(case, system, own, loads, shares), dropped, cut_off
+class _Field:
+    """All loads, units and participants of a study as pairs of nodes, the same in every scene."""
+
+    def __init__(self, network: Network, study: Study) -> None:
+        loads, of_load = load_pairs(network)
+        units, of_unit = unit_pairs(network)
+        self._network, self._study = network, study
+        nodes, of_participant = connections.ends(network, study.participants)
+        n_load, n_unit = len(network.loads.ids), len(network.units.ids)
+        self._pairs: Pairs = joined(loads, units, constant_power(nodes[:, 0], nodes[:, 1]))
+        self._owner: IntArray = np.concatenate([of_load, n_load + of_unit, n_load + n_unit + of_participant])
+        taken = np.isin(network.units.ids, [p.unit for p in study.participants if p.unit])[of_unit]
+        of_units = np.where(taken[:, None], 0, _unit_power(network, study, of_unit))
+        given = load_power(network)[:, None] * _load_factors(network, study)[of_load]
+        nothing = np.zeros((len(of_participant), study.intervals))
+        self._given_va: ComplexArray = np.concatenate([given, of_units, nothing])
+        self._of_participant = of_participant
+
+    def scene(self, case: str, state: NetworkState) -> Scene:
+        """One state, prepared."""
+        system = build(self._network, state)
+        participants = self._study.participants
+        held_w = np.array([p.held_w[0] for p in participants], dtype=np.float64)
+        shares = self._shares(system)
+        base_va = self._given_va[:, 0] + shares @ held_w
+        return Scene(case, system, prepare(system, self._pairs, base_va), self._given_va, shares)
+
+    def _shares(self, system: System) -> csr_array:
+        """Shape (n_pair, n_participant); a participant without full supply injects nothing."""
+        owner, n_participant = self._of_participant, len(self._study.participants)
+        first = self._pairs.size - len(owner)
+        dead = np.isin(np.arange(n_participant), owner[~self._live(system)[first:]])
+        per_watt = ~dead[owner] / np.maximum(np.bincount(owner, minlength=n_participant), 1)[owner]
+        place = (np.arange(first, self._pairs.size), owner)
+        return coo_array((per_watt, place), shape=(self._pairs.size, n_participant)).tocsr()
+
+    def _live(self, system: System) -> BoolArray:
+        """Shape (n_pair,): neither end is without supply."""
+        supplied = np.append(system.supplied, [True, True])  # the last two for ABSENT and EARTH
+        return np.asarray(supplied[self._pairs.first] & supplied[self._pairs.second])
+
+    def missing(self, scene: Scene) -> BoolArray:
+        """Which buses, then loads, units and participants, are not supplied, or not on all phases."""
+        network = self._network
+        idle = (self._given_va == 0).all(axis=1)
+        idle[self._pairs.size - len(self._of_participant) :] = False
+        n_owner = len(network.loads.ids) + len(network.units.ids) + len(self._study.participants)
+        dead = np.isin(np.arange(n_owner), self._owner[~self._live(scene.system) & ~idle])
+        return np.concatenate([~scene.system.supplied_buses, dead])
+
+    def named(self, which: BoolArray) -> tuple[str, ...]:
+        """Ids of what `missing` counts."""
+        network = self._network
+        resources = (p.resource for p in self._study.participants)
+        ids = (*network.buses.ids, *network.loads.ids, *network.units.ids, *resources)
+        return tuple(name for name, hit in zip(ids, which.tolist(), strict=True) if hit)
 
 
-def _loads(network: Network, study: Study, system: System) -> tuple[ComplexArray, tuple[str, ...]]:
-    """Injection of the loads, and the ids of those on nodes without supply."""
-    loads, n_interval = network.loads, study.intervals
-    factor = np.tile(np.asarray(study.load_scale or (1.0,) * n_interval, dtype=np.float64), (len(loads.ids), 1))
-    for n, name in enumerate(loads.ids):
-        known = study.load_w.get(name)
-        nominal = float(loads.power_va[n].real.sum())
-        if known is not None and nominal:
-            factor[n] = np.array(known) / nominal
-    result = np.zeros((len(system.supplied), n_interval), dtype=np.complex128)
-    dropped = []
-    for n, name in enumerate(loads.ids):
-        nodes = system.nodes(int(loads.bus[n]))
-        live = system.supplied[nodes]
-        result[nodes[live]] -= loads.power_va[n, live, None] * factor[n] / BASE_VA
-        if (~live & (loads.power_va[n] != 0)).any():
-            dropped.append(name)
-    return result, tuple(dropped)
+def _unit_power(network: Network, study: Study, of_unit: IntArray) -> ComplexArray:
+    """Shape (n_pair, n_interval): injection of units, each shared equally by its branches."""
+    power = unit_power(network)[:, None].repeat(study.intervals, axis=1)
+    index = {name: n for n, name in enumerate(network.units.ids)} if study.unit_w else {}
+    branches = np.bincount(of_unit, minlength=len(network.units.ids))
+    for name, known in study.unit_w.items():
+        mine = of_unit == index[name]
+        power[mine] = np.asarray(known) / branches[index[name]] + 1j * power[mine].imag
+    return power
 
 
-def _shape_faults(study: Study) -> Iterator[str]:
-    n = study.intervals
-    if n < 1:
-        yield f"{n} intervals"
-    if study.load_scale and len(study.load_scale) != n:
-        yield f"load_scale has {len(study.load_scale)} entries for {n} intervals"
-    for name, series in study.load_w.items():
-        if len(series) != n:
-            yield f"load {name}: {len(series)} values for {n} intervals"
-    seen: set[str] = set()
-    for p in study.participants:
-        if p.resource in seen:
-            yield f"{p.resource}: named twice"
-        seen.add(p.resource)
-        if len(p.held_w) != n or len(p.requested_w) != n:
-            yield f"{p.resource}: {len(p.held_w)} held and {len(p.requested_w)} requested powers for {n} intervals"
-        if not p.phases or set(p.phases) - set(PHASES) or len(set(p.phases)) != len(p.phases):
-            yield f"{p.resource}: phases {p.phases!r}"
-        if p.floor_w > p.ceiling_w:
-            yield f"{p.resource}: floor {p.floor_w} W above ceiling {p.ceiling_w} W"
-
-
-def _name_faults(network: Network, study: Study) -> Iterator[str]:
-    transformers = network.transformers
-    branches = {*network.lines.ids, *transformers.ids}
-    state: NetworkState = study.state
-    known: tuple[tuple[str, set[str], set[str]], ...] = (
-        ("bus", set(network.buses.ids), {p.bus for p in study.participants}),
-        ("load", set(network.loads.ids), set(study.load_w)),
-        ("rating of", branches, set(study.ratings)),
-        ("tap of", set(transformers.ids), set(state.taps)),
-        ("switch", set(network.switches.ids), set(state.switches_closed)),
-        ("service of", {*branches, *network.shunts.ids}, set(state.in_service)),
-        ("contingency", branches, set(study.contingencies)),
-    )
-    for what, names, used in known:
-        yield from (f"{what} {name}: not in the network" for name in sorted(used - names))
-    for n, name in enumerate(transformers.ids):
-        tap = state.taps.get(name, int(transformers.tap[n]))
-        if not transformers.tap_min[n] <= tap <= transformers.tap_max[n]:
-            yield f"tap of {name}: {tap} is outside {transformers.tap_min[n]} to {transformers.tap_max[n]}"
-
-
-def _number_faults(study: Study) -> Iterator[str]:
-    source = study.state.source_voltage_pu
-    checked: list[tuple[str, tuple[float, ...]]] = [
-        ("load_scale", study.load_scale),
-        ("source voltage", () if source is None else (source,)),
-        ("voltage band", (study.voltage_min_pu, study.voltage_max_pu)),
-        ("margin and step", (study.margin_pct, study.limit_step_w)),
-        *((f"load {name}", series) for name, series in study.load_w.items()),
-        *((p.resource, _numbers(p)) for p in study.participants),
-    ]
-    for name, rating in study.ratings.items():
-        limits = (
-            *(rating.ampacity_a, rating.emergency_a, rating.apparent_power_va, rating.emergency_va),
-            rating.reverse_power_w,
-        )
-        given = tuple(x for x in limits if x is not None)
-        checked.append((f"rating of {name}", (*given, rating.derate_pct, rating.condition_score)))
-        if any(x < 0 for x in given) or not 0 <= rating.derate_pct < 100:
-            yield f"rating of {name}: negative, or nothing left of it"
-    yield from (f"{what}: not a number" for what, values in checked if not all(isfinite(x) for x in values))
-    if not study.voltage_min_pu < study.voltage_max_pu:
-        yield f"voltage band from {study.voltage_min_pu} to {study.voltage_max_pu} pu"
-    if not 0 <= study.margin_pct < 50 or not study.limit_step_w > 0:
-        yield f"margin {study.margin_pct} %, step {study.limit_step_w} W"
-
-
-def _numbers(participant: Participant) -> tuple[float, ...]:
-    p = participant
-    return (*p.held_w, *p.requested_w, p.floor_w, p.ceiling_w, p.price_per_mwh)
+def _load_factors(network: Network, study: Study) -> FloatArray:
+    """Shape (n_load, n_interval): of the power in the network, active and reactive alike."""
+    loads = network.loads
+    scale = np.asarray(study.load_scale or (1.0,) * study.intervals, dtype=np.float64)
+    factor = np.tile(scale, (len(loads.ids), 1))
+    nominal_w = loads.power_va.real.sum(axis=1)
+    index = {name: n for n, name in enumerate(loads.ids)} if study.load_w else {}
+    for name, known in study.load_w.items():
+        n = index[name]
+        if nominal_w[n]:
+            factor[n] = np.asarray(known) / nominal_w[n]
+    return factor

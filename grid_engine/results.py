@@ -16,15 +16,32 @@ class Reason(StrEnum):
     """Why a limit exists (market vocabulary of a LIMIT message)."""
 
     THERMAL = "THERMAL"
-    """Current of a line or apparent power of a transformer."""
+    """Current of a conductor, the neutral among them, or apparent power of a transformer."""
     VOLT_HI = "VOLT_HI"
     VOLT_LO = "VOLT_LO"
     REVERSE_POWER = "REVERSE_POWER"
+    UNBALANCE = "UNBALANCE"
+    """Negative-sequence voltage over positive-sequence voltage."""
+    FAULT_LEVEL = "FAULT_LEVEL"
+    """A short circuit would be more than an asset withstands."""
     N1 = "N1"
     HOST = "HOST"
     OUTAGE = "OUTAGE"
     EMERG = "EMERG"
     PREEXISTING = "PREEXISTING"
+
+
+class Quality(StrEnum):
+    """How far a value may be trusted; the same words as those of the field."""
+
+    GOOD = "good"
+    STALE = "stale"
+    """Older than it may be; never used silently."""
+    ESTIMATED = "estimated"
+    """Not measured, but computed from what was."""
+    SUBSTITUTED = "substituted"
+    """Measured, found wrong, and replaced."""
+    BAD = "bad"
 
 
 class Policy(StrEnum):
@@ -40,6 +57,8 @@ class Policy(StrEnum):
     """The latest connection first."""
     MERIT = "merit"
     """The highest-priced first."""
+    ROTATIONAL = "rotational"
+    """Who has given way least so far first."""
 
 
 class Purpose(StrEnum):
@@ -59,6 +78,25 @@ class Preexisting(StrEnum):
     IGNORE = "ignore"
 
 
+class Season(StrEnum):
+    """When a rating holds."""
+
+    SUMMER = "summer"
+    WINTER = "winter"
+    SHOULDER = "shoulder"
+
+
+class Connection(StrEnum):
+    """Between which conductors a resource is connected."""
+
+    WYE = "wye"
+    """Each of its phases and the neutral of its bus, the earth where that has none."""
+    DELTA = "delta"
+    """Its phases, two or three of them."""
+    SPLIT = "split"
+    """The two legs of a split-phase service."""
+
+
 @dataclass(frozen=True, slots=True)
 class Participant:
     """One resource as the study sees it."""
@@ -75,13 +113,20 @@ class Participant:
     ceiling_w: float
     """Highest power it is capable of."""
     phases: str = "abc"
-    """Conductors that it is connected to, sharing its power equally."""
+    """Conductors that it is connected to, sharing its power equally: some of `abc`, or `s1`, `s2` or `s1s2`."""
     adjustable: bool = True
     """False where it cannot be limited: it is then a given, never a variable."""
     connected_on: str = ""
     """ISO date of its connection, for `Policy.LIFO`."""
     price_per_mwh: float = 0.0
     """Offered price, for `Policy.MERIT`."""
+    curtailed_wh: float = 0.0
+    """Energy that it has had to give up over the last 30 days, for `Policy.ROTATIONAL`."""
+    connection: Connection = Connection.WYE
+    unit: str = ""
+    """The unit of the network model that this is, connected as the model says and no longer counted there."""
+    fault_current_pu: float = 0.0
+    """Contribution to a short circuit while it is connected, of the current at its larger capability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +138,24 @@ class NetworkState:
     """Transformer tap positions; the same convention as the network source."""
     switches_closed: Mapping[str, bool] = field(default_factory=dict)
     in_service: Mapping[str, bool] = field(default_factory=dict)
-    """Lines, transformers and capacitors switched in or out."""
+    """Lines, transformers and capacitors switched in or out; a regulator or controller out of service stays put."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contingency:
+    """A state of the network that it must be able to come to without breaking a limit."""
+
+    id: str
+    changes: NetworkState
+    """On top of the study's own state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What one asset may carry; `None` means not limited (or, for ampacity, as in the network source)."""
+    """What one line, transformer or bus may carry; `None` means as in the network source.
+
+    Ratings given here replace those of the source; of two de-ratings the larger one counts.
+    """
 
     ampacity_a: float | None = None
     """Normal rating per conductor."""
@@ -116,6 +173,11 @@ class Rating:
     """0 to 100; de-rates by min(1, 0.8 + 0.2 * score / 50)."""
     short_circuit_a: float | None = None
     """Fault level that the asset withstands."""
+    neutral_a: float | None = None
+    """Rating of the neutral conductor."""
+    voltage_min_pu: float | None = None
+    """Lowest voltage of a bus, in place of the study's."""
+    voltage_max_pu: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +192,8 @@ class Study:
     """Factor on every load of the network per interval; empty means 1."""
     load_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Consumption per load id and interval where known, watts, positive; power factor as in the source."""
+    unit_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Injection per id of a unit of the network and interval where known, watts; reactive power as in the source."""
     state: NetworkState = field(default_factory=NetworkState)
     ratings: Mapping[str, Rating] = field(default_factory=dict)
     policy: Policy = Policy.INCREMENTAL
@@ -137,11 +201,31 @@ class Study:
     voltage_min_pu: float = 0.95
     voltage_max_pu: float = 1.05
     margin_pct: float = 2.0
-    """Taken off every thermal rating, and off the width of the voltage band at both ends."""
+    """Taken off every rating, and off the width of the voltage band at both ends."""
     limit_step_w: float = 10_000.0
     """Ceilings are rounded down to it, floors up."""
-    contingencies: tuple[str, ...] = ()
-    """Lines and transformers whose loss, one at a time, must break no limit either; emergency ratings then hold."""
+    contingencies: tuple[str | Contingency, ...] = ()
+    """What may happen, one at a time, without breaking a limit either; emergency ratings then hold.
+
+    An id stands for the loss of that line, transformer or capacitor, for that regulator or controller staying
+    where it is, or for that switch changing over.
+    """
+    emergency_min_pu: float | None = None
+    """Voltage band after a contingency; `None` means the same as before."""
+    emergency_max_pu: float | None = None
+    unbalance_alarm_pct: float = 2.0
+    """Voltage unbalance V2/V1 above which a bus is told among the alarms."""
+    unbalance_max_pct: float | None = None
+    """Voltage unbalance that is a limit; `None` means none."""
+    season: Season = Season.SUMMER
+    estimated: tuple[str, ...] = ()
+    """Buses whose loads or measurements are estimates: margins of what they influence are 10 points wider."""
+    forecast_id: str = ""
+    """Which issue of forecasts the powers above come from; empty where none was used."""
+    forecast_model: str = ""
+    """Kind and version of the model that made it."""
+    estimate_id: str = ""
+    """Which state estimate they come from; empty where none was used."""
 
 
 class Status(StrEnum):
@@ -165,7 +249,7 @@ class Violation:
     limit: float
     """After de-rating, before the margin."""
     unit: str
-    """`A`, `VA`, `W` or `pu`."""
+    """`A`, `VA`, `W`, `pu` or `%`."""
     phase: str = ""
     case: str = NORMAL
     """`N-0` or the id of the contingency."""
@@ -203,7 +287,10 @@ class Envelope:
     floor_w: float
     ceiling_w: float
     binding: Binding | None = None
-    """`None` where only the resource's own capability bounds it."""
+    """On the side that loses more; `None` where only the resource's own capability bounds it."""
+    floor_binding: Binding | None = None
+    """On its own side, where both sides were asked for."""
+    ceiling_binding: Binding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +306,35 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Island:
+    """What a contingency leaves without supply."""
+
+    case: str
+    ids: tuple[str, ...]
+    """Buses, then loads and resources there, as far as they have supply now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalent:
+    """What one resource alone would have to do."""
+
+    resource: str
+    increase_w: float
+    """Smallest increase of its power that suffices, rounded up to the study's step; AC-verified."""
+    capable: bool
+    """Whether its capability allows as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A violation, and what would cure it."""
+
+    violation: Violation
+    equivalents: tuple[Equivalent, ...]
+    """Of every resource whose increase cures it, the smallest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the engine says to one `Study`."""
 
@@ -231,8 +347,12 @@ class Answer:
     """For `IMPACT`: only resources that must be limited. For `ENVELOPE`: every adjustable one."""
     flows: tuple[Flow, ...] = ()
     """At the powers within the envelopes."""
+    alarms: tuple[Violation, ...] = ()
+    """Beyond a threshold at the requested powers, or not to be cured by power; nobody is limited for them."""
     unsupplied: tuple[str, ...] = ()
     """Buses without a path to the source in this state, then loads and resources there, which were left out."""
+    islands: tuple[Island, ...] = ()
+    """Of the contingencies that cut something off."""
     unanswered: tuple[str, ...] = ()
     """Resources that this answer says nothing about although it is `SOLVED`: the study of their feeder failed."""
     spare: tuple[Envelope, ...] = ()
@@ -243,3 +363,9 @@ class Answer:
     """AC solves spent."""
     duration_s: float = 0.0
     """Filled by the caller, who owns the clock."""
+    forecast_id: str = ""
+    """As in the study."""
+    forecast_model: str = ""
+    """As in the study."""
+    estimate_id: str = ""
+    """As in the study."""

@@ -1,7 +1,4 @@
-"""Sensitivities of metered quantities to the powers of participants, by one adjoint solve per row.
-
-The power flow equations at a solved point are linearised exactly; see `powerflow.jacobian`.
-"""
+"""Sensitivities of metered quantities to the powers of pairs or resources."""
 
 from collections.abc import Sequence
 
@@ -9,28 +6,48 @@ import numpy as np
 from scipy.sparse import csc_array, csr_array
 
 from grid_engine.meters import Meter
-from grid_engine.model import FloatArray
-from grid_engine.nodal import System, factorised
-from grid_engine.powerflow import Case, jacobian
+from grid_engine.model import ComplexArray, FloatArray, IntArray
+from grid_engine.powerflow import Linear
 
-_ROWS_AT_ONCE = 64
+_AT_ONCE = 64
 
 
-def sensitivities(system: System, meter: Meter, rows: Sequence[int], case: Case, shares: csr_array) -> FloatArray:
-    """Shape (n_asked, n_participant): row units per watt, at one solved case.
+def sensitivities(
+    linear: Linear, meter: Meter, rows: Sequence[int] | IntArray, voltage: ComplexArray
+) -> tuple[FloatArray, FloatArray]:
+    """Shape (n_asked, n_pair): units of each of the meter's `rows` per watt and per var of every pair.
 
-    `shares` (n_node, n_participant) is the injection per unit that one watt of each participant makes.
+    `linear` is the power flow linearised at the node voltages `voltage` (n_node,).
     """
-    if not rows:
-        return np.zeros((0, shares.shape[1]))
-    factor = factorised(csc_array(jacobian(system, case).T))
-    volts = np.where(system.supplied, case.voltage, 1.0).conj()
-    result = np.zeros((len(rows), shares.shape[1]))
-    for at in range(0, len(rows), _ROWS_AT_ONCE):
-        part = slice(at, at + _ROWS_AT_ONCE)
-        by_unknown = np.asarray(system.basis.T @ meter.gradients(rows[part], case.voltage))
-        split = np.concatenate([by_unknown.real, -by_unknown.imag])
-        real, imaginary = np.split(factor.solve(np.asfortranarray(split)), 2)
-        per_current = np.asarray(system.adjoint.T @ (real - 1j * imaginary))
-        result[part] = (shares.T @ (per_current / volts[:, None]).real).T
+    asked = np.asarray(rows, dtype=np.int64)
+    n_pair = linear.pairs.size
+    per_watt, per_var = np.zeros((len(asked), n_pair)), np.zeros((len(asked), n_pair))
+    for at in range(0, len(asked), _AT_ONCE):
+        part = slice(at, at + _AT_ONCE)
+        watt, var = linear.adjoint(meter.gradients(asked[part], voltage).toarray())
+        per_watt[part], per_var[part] = watt.T, var.T
+    return per_watt, per_var
+
+
+def slopes(linear: Linear, gradients: csc_array, shares: csr_array) -> FloatArray:
+    """Shape (n_row, n_resource): slopes of rows, in their units per watt, in whichever direction is less work.
+
+    Args:
+        linear: The power flow at the solved point.
+        gradients: Shape (n_node, n_row), of `Meter.gradients` there.
+        shares: Shape (n_pair, n_resource): watts of every pair per watt of every resource.
+    """
+    n_row, n_resource = gradients.shape[1], shares.shape[1]
+    result = np.zeros((n_row, n_resource))
+    if n_row <= n_resource:
+        for at in range(0, n_row, _AT_ONCE):
+            part = slice(at, at + _AT_ONCE)
+            per_watt, _ = linear.adjoint(gradients[:, part].toarray())
+            result[part] = np.asarray(shares.T @ per_watt).T
+        return result
+    rows, columns = csr_array(gradients.T), csc_array(shares)
+    for at in range(0, n_resource, _AT_ONCE):
+        part = slice(at, at + _AT_ONCE)
+        risen: ComplexArray = linear.forward(columns[:, part].toarray().astype(np.complex128))
+        result[:, part] = np.asarray(rows @ risen).real
     return result

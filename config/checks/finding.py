@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from config.day_names import DayNames
 from config.network_names import NetworkNames
 from config.settings import ZoneFile
 
@@ -17,6 +18,8 @@ class Subject:
     """Ids of devices, stations and parties in the file, faulty ones included, and the keys of `network`."""
     names: NetworkNames | None = None
     """`None` where the network source cannot be read, which is a finding of its own."""
+    day: DayNames | None = None
+    """`None` where there is none, or where it cannot be read, which is a finding of its own."""
 
 
 @dataclass(frozen=True, slots=True)

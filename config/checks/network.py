@@ -7,6 +7,9 @@ from config.faults import listed, suggestion
 from config.network_names import NetworkNames
 from config.settings import Asset
 
+_PHASES = frozenset("abc")
+_SPLIT = "s1s2"
+
 
 def one_source(subject: Subject) -> Iterator[Finding]:
     """A zone has one network, or one for each of its feeders."""
@@ -32,6 +35,42 @@ def buses_exist(subject: Subject) -> Iterator[Finding]:
                 f"device {device_id} is connected to bus `{bus}`, which the network does not have",
                 remedy,
             )
+
+
+def phases_exist(subject: Subject) -> Iterator[Finding]:
+    """Every device is connected to conductors that its bus has, and in a way that they allow."""
+    terminals = subject.names.terminals if subject.names else {}
+    for device_id, device in subject.zone.devices.items():
+        bus, phases = device.connection.bus, device.connection.phases
+        at = ("devices", device_id, "connection")
+        wanted = {"s1", "s2"} if phases == _SPLIT else set(phases)
+        there = terminals.get(bus, _PHASES)
+        if bus in terminals and not wanted <= there:
+            yield Finding(
+                (*at, "phases"),
+                f"{device_id} is connected to phases `{phases}` of bus {bus}, which has {listed(sorted(there))}",
+                f"write {_SPLIT if 's1' in there else ''.join(sorted(there & _PHASES))}, or name another bus",
+            )
+        if device.connection.wiring == "delta" and (phases == _SPLIT or len(phases) < 2):
+            yield Finding((*at, "wiring"), f"{device_id}: `{phases}` cannot be in delta", "write wye, or two phases")
+
+
+def days_fit(subject: Subject) -> Iterator[Finding]:
+    """The day speaks of loads and units of the network, and its part begins before it ends."""
+    day = subject.zone.network.day
+    if day is not None and day.from_h >= day.to_h:
+        at = ("network", "day", "to_h")
+        yield Finding(at, f"the day is played from {day.from_h:g} h to {day.to_h:g} h", "exchange them")
+    if subject.day is None or subject.names is None:
+        return
+    known = subject.names.by_kind["load"] | subject.names.by_kind["unit"]
+    strangers = sorted(subject.day.members - known)
+    if strangers:
+        yield Finding(
+            ("network", "day", "source"),
+            f"the day has {len(strangers)} members that are no load or unit of the network: {listed(strangers)}",
+            "take the day that was made with this network",
+        )
 
 
 def assets_exist(subject: Subject) -> Iterator[Finding]:

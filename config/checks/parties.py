@@ -54,3 +54,20 @@ def testbed_starts_what_it_plays(subject: Subject) -> Iterator[Finding]:
                 f"({device.nameplate.p_min_mw:g} to {device.nameplate.p_max_mw:g} MW)",
                 "choose a value inside it",
             )
+
+
+def testbed_follows_the_day(subject: Subject) -> Iterator[Finding]:
+    """What the testbed lets devices follow is a kind of the day, and the devices are simulated."""
+    devices, declared = subject.zone.devices, subject.declared["devices"]
+    for device_id, kind in subject.zone.testbed.follows.items():
+        at, device = ("testbed", "follows", device_id), devices.get(device_id)
+        if device_id not in declared:
+            remedy = suggestion(device_id, declared, f"use one of: {listed(declared)}")
+            yield Finding(at, f"`{device_id}` is not a device", remedy)
+        elif device is not None and not device.simulated:
+            yield Finding(at, f"{device_id} is not simulated: the testbed cannot let it follow anything", "remove it")
+        if subject.zone.network.day is None:
+            yield Finding(at, f"{device_id} follows `{kind}`, but the network has no day", "add `network.day`")
+        elif subject.day is not None and kind not in subject.day.kinds:
+            remedy = suggestion(kind, subject.day.kinds, f"use one of: {listed(subject.day.kinds)}")
+            yield Finding(at, f"`{kind}` is not a kind of the day", remedy)

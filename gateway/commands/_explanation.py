@@ -1,6 +1,6 @@
 """The page that `ampacity why` shows: an explanation laid out for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,8 @@ from protocols.signals import Outcome, Release
 BLOCKS, SPARK_WIDTH = "▁▂▃▄▅▆▇█", 40
 VIOLATIONS = 8
 """As many as fit on a screen; `--json` has all of them."""
+FEW = 12
+"""Powers that are told one by one."""
 COLOURS = {Outcome.VERIFIED: "green", Outcome.WRITTEN: "green", Outcome.COMPLETED: "green"}
 
 
@@ -55,11 +57,11 @@ def _show_decision(decided: Decided, found: Explanation, console: Console) -> No
     _heading(console, "Who wanted what", f"policy {study.policy.value}, margin {study.margin_pct:g} %")
     console.print(_shares(found))
     inputs = [f"{one.resource} dispatched to {mw(one.power_w)} (version {one.version})" for one in found.dispatches]
-    if study.load_scale:
+    if study.load_scale and not study.load_w:
         same = len(set(study.load_scale)) == 1
         scales = study.load_scale[:1] if same else study.load_scale
         inputs.append(f"load forecast {', '.join(f'{scale:.3g}' for scale in scales)} of the model's load")
-    inputs += [f"load {name} {mw(power_w[0])}" for name, power_w in study.load_w.items()]
+    inputs += [*_powers("load", study.load_w), *_powers("unit", study.unit_w)]
     inputs += [f"tap of {name} at {tap}" for name, tap in study.state.taps.items()]
     inputs += [f"switch {name} {'closed' if on else 'open'}" for name, on in study.state.switches_closed.items()]
     inputs += [f"{name} {'in' if on else 'out of'} service" for name, on in study.state.in_service.items()]
@@ -67,6 +69,14 @@ def _show_decision(decided: Decided, found: Explanation, console: Console) -> No
         _heading(console, "Further inputs")
         for line in inputs:
             console.print("  " + harmless(line), soft_wrap=True, markup=False)
+
+
+def _powers(what: str, known: Mapping[str, tuple[float, ...]]) -> list[str]:
+    """Each of a few, the sum of many."""
+    if len(known) > FEW:
+        total_w = sum(power_w[0] for power_w in known.values())
+        return [f"{len(known)} {what}s, together {mw(total_w)}"]
+    return [f"{what} {name} {mw(power_w[0])}" for name, power_w in known.items()]
 
 
 def _show_timeline(found: Explanation, console: Console) -> None:

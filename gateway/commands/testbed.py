@@ -5,6 +5,7 @@ real ones. What happens in the simulated world can be seen and changed over HTTP
 `testbed.control_port`:
 
   curl localhost:18099/v1/truth
+  curl localhost:18099/v1/truth?of=L12,B4
   curl localhost:18099/v1/dispatch -d '{"resource": "A", "power_mw": 2.0}'
   curl localhost:18099/v1/faults -d '{"resource": "A", "fault": "drop_link", "on": true}'
   curl localhost:18099/v1/available -d '{"resource": "B", "power_mw": 5.0}'

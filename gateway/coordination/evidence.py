@@ -1,6 +1,7 @@
 """Has a lost device really fallen back? Its own timer is a promise; the flows on the feeder are the proof."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.coordination.book import Book
 from gateway.coordination.situation import Situation
@@ -56,6 +57,16 @@ def agrees(at: Situation, worst: Answer, fallback: Answer, difference_w: float) 
         if abs(measured.value - low.value) > abs(change_per_w) * AGREEMENT_W:
             return False
     return telling > 0
+
+
+def kept(at: Situation, answer: Answer) -> Answer:
+    """The answer as the journal keeps it: of its flows those of now that a measurement can be held against.
+
+    A network has thousands of assets, and few of them are metered; the study says what it takes to find the rest.
+    """
+    metered = {point.resource for point in at.snapshot.measurements}
+    flows = tuple(flow for flow in answer.flows if flow.interval == 0 and flow.asset_id in metered)
+    return replace(answer, flows=flows)
 
 
 def _pairs(worst: Sequence[Flow], fallback: Sequence[Flow]) -> list[tuple[Flow, Flow]]:

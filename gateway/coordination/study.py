@@ -97,6 +97,7 @@ def _participant(at: Situation, resource: Resource, starts_s: tuple[float, ...])
         resource=resource.id,
         bus=resource.bus,
         phases=resource.phases,
+        connection=resource.connection,
         held_w=helds,
         requested_w=wishes,
         floor_w=min(resource.floor_w, *wishes),
@@ -151,11 +152,12 @@ def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:
         participants=tuple(members),
         load_scale=study.load_scale[:1],
         load_w={load: w[:1] for load, w in study.load_w.items()},
+        unit_w={unit: w[:1] for unit, w in study.unit_w.items()},
         margin_pct=0.0,
     )
 
 
-def network_state(snapshot: Snapshot) -> NetworkState:
+def network_state(snapshot: Snapshot, capacitors: frozenset[str] = frozenset()) -> NetworkState:
     """Taps and switches as the field reports them; what is not reported stays as the network was loaded.
 
     The last report holds also when it is old: a switch does not move because a link is lost.
@@ -169,7 +171,11 @@ def network_state(snapshot: Snapshot) -> NetworkState:
             taps[point.resource] = round(measurement.value)
         elif point.quantity is Quantity.SWITCH_CLOSED:
             closed[point.resource] = measurement.value >= 0.5
-    return NetworkState(taps=taps, switches_closed=closed)
+    return NetworkState(
+        taps=taps,
+        switches_closed={name: on for name, on in closed.items() if name not in capacitors},
+        in_service={name: on for name, on in closed.items() if name in capacitors},
+    )
 
 
 def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], starts_s: tuple[float, ...]) -> Study:
@@ -180,7 +186,9 @@ def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], st
         intervals=at.zone.clocks.look_ahead_intervals,
         participants=members,
         load_scale=tuple(at.zone.load_scale.at(s) for s in starts_s),
-        state=network_state(at.snapshot),
+        load_w={} if at.zone.daily is None else at.zone.daily.load_w(starts_s),
+        unit_w={} if at.zone.daily is None else at.zone.daily.unit_w(starts_s),
+        state=network_state(at.snapshot, at.zone.capacitors),
         ratings=at.zone.ratings,
         contingencies=at.zone.contingencies,
         policy=rules.policy,

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from grid_engine.results import Policy, Preexisting, Rating
+from gateway.coordination.daily import Daily
+from grid_engine.results import Connection, Policy, Preexisting, Rating
 from protocols.signals import Bounds
 
 
@@ -70,6 +71,7 @@ class Resource:
     verify_band_w: float = 50_000.0
     poll_s: float = 1.0
     forecast: Forecast | None = None
+    connection: Connection = Connection.WYE
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,10 @@ class ZoneFacts:
     parties: Mapping[str, Role]
     load_scale: Forecast = Forecast(0.0, 300.0, (1.0,))
     """Expected factor on the loads of the network model."""
+    daily: Daily | None = None
+    """Expected powers of loads and units of the network model, which beat that factor."""
+    capacitors: frozenset[str] = frozenset()
+    """Capacitors of the network model: that of their switch which is measured says whether they are in service."""
     contingencies: tuple[str, ...] = ()
     """Branches whose loss the limits have to survive."""
     ratings: Mapping[str, Rating] = field(default_factory=dict)

@@ -114,9 +114,13 @@ class _Desk:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
-    async def truth(self, _request: web.Request) -> web.Response:
-        """Power, limit and timer of each device, and every value of the network; null where it has no solution."""
+    async def truth(self, request: web.Request) -> web.Response:
+        """Power, limit and timer of each device, and every value of the network; null where it has no solution.
+
+        With `?of=F2-12,T2` only the values of these elements are told: a large network has thousands.
+        """
         world, now_s = self._stage.world, self._stage.now()
+        asked = request.query.get("of")
         world.advance(now_s)
         devices = {name: _told(device) for name, device in world.devices.items()}
         stations = {name: {"faults": _on(station.faults)} for name, station in world.stations.items()}
@@ -126,7 +130,7 @@ class _Desk:
             "devices": devices,
             "stations": stations,
             "plant": plant,
-            "points": world.points(),
+            "points": world.points(None if asked is None else frozenset(asked.split(","))),
         }
         return web.json_response(answer)
 

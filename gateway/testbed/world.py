@@ -7,8 +7,10 @@ from pathlib import Path
 
 from config import units
 from config.settings import Device, Station, ZoneFile
+from gateway.testbed.course import Course, course_of_zone
 from gateway.testbed.device import DeviceSpec, Faults, SimulatedDevice
-from gateway.testbed.plant import Plant
+from gateway.testbed.plant import SPLIT, Attachment, Plant
+from gateway.testbed.plants import plant_of
 from protocols.points import Phase, Point, Quantity
 
 
@@ -42,9 +44,14 @@ class World:
     """All that is simulated of one zone; `advance` is the only thing that lets time pass."""
 
     def __init__(
-        self, plant: Plant, devices: Mapping[str, DeviceSpec], stations: Mapping[str, StationSpec], now_s: float
+        self,
+        plant: Plant,
+        devices: Mapping[str, DeviceSpec],
+        stations: Mapping[str, StationSpec],
+        now_s: float,
+        course: Course | None = None,
     ) -> None:
-        """Every device must have its bus in `plant`.
+        """Every device must have its bus in `plant`, every member of `course` must be a load, a unit or a device.
 
         Raises:
             ValueError: a station has a point that neither plant nor device can tell.
@@ -53,9 +60,12 @@ class World:
         self.devices = {name: SimulatedDevice(spec, now_s) for name, spec in devices.items()}
         self.stations = {name: SimulatedStation(spec) for name, spec in stations.items()}
         self.now_s = now_s
+        self._course = course
+        self._points = plant.points()
         for station in stations.values():
             for point in station.points:
                 self._check(station.name, point)
+        self._follow()
         self._inject()
 
     @property
@@ -71,6 +81,7 @@ class World:
         self.now_s = max(self.now_s, now_s)
         for device in self.devices.values():
             device.advance(self.now_s)
+        self._follow()
         self._inject()
 
     def truth(self, point: Point) -> float:
@@ -89,10 +100,11 @@ class World:
             return device.available_w
         raise ValueError(f"{point}: a station can tell of a device only active_power_w and available_power_w")
 
-    def points(self) -> dict[str, float | None]:
-        """Every true value of the network by the name of its point; `None` where it has no solution."""
+    def points(self, of: frozenset[str] | None = None) -> dict[str, float | None]:
+        """Every true value of the network, or of some elements, by its point; `None` where it has no solution."""
         self._inject()
-        values = {str(point): self.plant.read(point) for point in self.plant.points()}
+        wanted = [point for point in self._points if of is None or point.resource in of]
+        values = {str(point): self.plant.read(point) for point in wanted}
         return {name: value if isfinite(value) else None for name, value in values.items()}
 
     def measure(self, station: str, point: Point) -> float:
@@ -104,6 +116,15 @@ class World:
         for name, device in self.devices.items():
             self.plant.inject(name, device.power_w)
 
+    def _follow(self) -> None:
+        """Let customers and the weather go on as the day does."""
+        powers_w = self._course.changed(self.now_s) if self._course else None
+        if powers_w is None:
+            return
+        self.plant.follow({name: power_w for name, power_w in powers_w.items() if name not in self.devices})
+        for name in powers_w.keys() & self.devices.keys():
+            self.devices[name].set_available(powers_w[name], self.now_s)
+
     def _check(self, station: str, point: Point) -> None:
         if point.resource not in self.devices and not self.plant.knows(point):
             raise ValueError(f"station {station}: {point} is in neither the network nor the simulated devices")
@@ -113,16 +134,24 @@ def of_zone(zone: ZoneFile, directory: Path, now_s: float) -> World:
     """The world of everything that a zone file marks `simulated`; `directory` is the zone file's own.
 
     Raises:
-        ValueError: a device names a bus, or a station a point, that the network does not have.
-        OSError: the network file cannot be read.
+        ValueError: a device names a bus, or a station a point, that the network does not have; or the day is none.
     """
     devices = {name: device for name, device in zone.devices.items() if device.simulated}
     specs = {
         name: device_spec(name, device, zone.testbed.initial_mw.get(name, 0.0)) for name, device in devices.items()
     }
     stations = {name: station_spec(name, station) for name, station in zone.stations.items() if station.simulated}
-    buses = {name: device.connection.bus for name, device in devices.items()}
-    return World(Plant(directory / zone.network.source, buses), specs, stations, now_s)
+    if not zone.network.source:
+        raise ValueError("the testbed plays zones of one network: give `network.source`, not `network.feeders`")
+    resources = {name: attachment(device) for name, device in devices.items()}
+    plant = plant_of(directory / zone.network.source, resources)
+    return World(plant, specs, stations, now_s, course_of_zone(zone, directory))
+
+
+def attachment(device: Device) -> Attachment:
+    """Where one device of the zone file stands on the network."""
+    to = device.connection
+    return Attachment(to.bus, to.phases, delta=to.wiring == "delta" and to.phases != SPLIT)
 
 
 def device_spec(name: str, device: Device, initial_mw: float) -> DeviceSpec:

@@ -3,9 +3,13 @@
 from config import units
 from config.settings import Asset, Clocks, Device, LimitPolicy, Station, ZoneFile
 from gateway.coordination import zone as facts
+from gateway.translate.daily import capacitors, daily
 from gateway.translate.points import point_of
-from grid_engine.results import Policy, Preexisting, Rating
+from grid_engine.results import Connection, Policy, Preexisting, Rating
 from protocols.signals import Bounds
+
+SPLIT = "s1s2"
+"""Phases of a split-phase service."""
 
 
 def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
@@ -20,6 +24,8 @@ def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
         resources={name: _resource(name, device, clocks, first_s) for name, device in zone.devices.items()},
         parties=parties,
         load_scale=facts.Forecast(first_s, clocks.interval_s, zone.network.load_scale),
+        daily=daily(zone.network),
+        capacitors=capacitors(zone),
         contingencies=zone.network.contingencies,
         ratings={name: _rating(asset) for name, asset in zone.assets.items()},
         clocks=clocks,
@@ -87,6 +93,7 @@ def _resource(name: str, device: Device, clocks: facts.Clocks, first_s: float) -
         verify_band_w=units.watts(device.verify_band_mw),
         poll_s=poll_s(device),
         forecast=forecast,
+        connection=Connection.SPLIT if connection.phases == SPLIT else Connection(connection.wiring),
     )
 
 

@@ -302,6 +302,85 @@ CASES = {
     ),
 }
 
+MAPLE = Path(__file__).parents[2] / "config" / "zones" / "maple.yaml"
+PHASES = {
+    "a phase that a lateral does not have": (
+        "devices: {LAT1: {connection: {phases: a}}}",
+        "LAT1 is connected to phases `a` of bus F1-07B3, which has b",
+        "write b, or name another bus",
+    ),
+    "phases of a split-phase service": (
+        "devices: {FARM1: {connection: {phases: abc}}}",
+        "FARM1 is connected to phases `abc` of bus FARM1S, which has s1, s2",
+        "write s1s2, or name another bus",
+    ),
+    "legs of a three-phase bus": (
+        "devices: {SUN1: {connection: {phases: s1s2}}}",
+        "SUN1 is connected to phases `s1s2` of bus F2-12, which has a, b, c",
+        "write abc, or name another bus",
+    ),
+    "a delta of one phase": (
+        "devices: {LAT1: {connection: {wiring: delta}}}",
+        "LAT1: `b` cannot be in delta",
+        "write wye, or two phases",
+    ),
+    "a part of a day upside down": (
+        "network: {day: {from_h: 14, to_h: 10}}",
+        "the day is played from 14 h to 10 h",
+        "exchange them",
+    ),
+    "an unknown kind of the day": (
+        "testbed: {follows: {SUN1: snu}}",
+        "`snu` is not a kind of the day",
+        "did you mean `sun`?",
+    ),
+    "an unknown follower": ("testbed: {follows: {SUN9: sun}}", "`SUN9` is not a device", "did you mean `SUN2`?"),
+    "a real follower": (
+        "devices: {SUN1: {simulated: false}}",
+        "SUN1 is not simulated: the testbed cannot let it follow anything",
+        "remove it",
+    ),
+}
+STRANGERS = {
+    "a network without its day": (
+        f"network: {{day: {{source: {MAPLE.parent}/networks/none.json}}}}",
+        f"{MAPLE.parent}/networks/none.json cannot be read (No such file or directory)",
+        "correct the path, relative to the file that names it",
+    ),
+    "something else in place of the day": (
+        f"network: {{day: {{source: {MAPLE.parent}/networks/r1.json}}}}",
+        f"{MAPLE.parent}/networks/r1.json is not a day of customers",
+        "correct the path, relative to the file that names it",
+    ),
+}
+
+
+def faults_on(base: Path, path: Path, text: str) -> list[tuple[str, str]]:
+    path.write_text(f"extends: {base}\n{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return [(fault.problem, fault.remedy) for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "remedy"), [*PHASES.values(), *STRANGERS.values()], ids=[*PHASES, *STRANGERS]
+)
+def test_a_check_of_phases_or_of_the_day_finds_its_fault_and_nothing_else(tmp_path, text, problem, remedy):
+    assert faults_on(MAPLE, tmp_path / "zone.yaml", text) == [(problem, remedy)]
+
+
+def test_the_day_of_another_network_is_a_fault(tmp_path):
+    day = f"network: {{day: {{source: {MAPLE.parent}/networks/maple_day.json.gz}}}}"
+    ((problem, remedy),) = faults_on(BASE, tmp_path / "zone.yaml", day)
+    assert problem.startswith("the day has ")
+    assert "members that are no load or unit of the network: F1-02A1C1-L, " in problem
+    assert remedy == "take the day that was made with this network"
+
+
+def test_without_a_day_nobody_can_follow_it(tmp_path):
+    (fault,) = faults_on(BASE, tmp_path / "zone.yaml", "testbed: {follows: {B: sun}}")
+    assert fault == ("B follows `sun`, but the network has no day", "add `network.day`")
+
 
 @pytest.mark.parametrize(("text", "problem", "remedy"), CASES.values(), ids=CASES.keys())
 def test_a_check_finds_its_fault_and_nothing_else(tmp_path, text, problem, remedy):

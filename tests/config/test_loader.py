@@ -119,7 +119,10 @@ def test_a_missing_network_file_is_a_fault_at_its_line(on_base, tmp_path):
 
 def test_a_file_that_is_no_network_is_a_fault(on_base, tmp_path):
     (tmp_path / "other.json").write_text("[1, 2]")
-    assert "is not a pandapower JSON network" in faults_of(on_base("network: {source: other.json}\n"))[0][1]
+    assert (
+        "is no network in Ampacity's or in pandapower's JSON format"
+        in faults_of(on_base("network: {source: other.json}\n"))[0][1]
+    )
 
 
 def test_numbers_are_numbers_and_not_texts_or_truth_values(on_base):

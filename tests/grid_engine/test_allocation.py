@@ -47,3 +47,11 @@ def test_who_meets_no_constraint_goes_on_when_others_are_stopped() -> None:
 
 def test_no_room_at_nothing_is_no_allocation() -> None:
     assert allocate(ONE_ROW, np.array([-0.1]), TOGETHER, np.ones(3), POWER_W) is None
+
+
+def test_who_relieves_a_constraint_is_stopped_where_the_others_need_it_not_below():
+    effect = np.array([[1.0, -1.0], [0.0, 1.0]])
+    found = allocate(effect, np.array([0.0, 0.5]), [[0, 1]], np.array([1.0, 0.1]), np.ones(2))
+    assert found is not None
+    assert found.share.tolist() == pytest.approx([0.5, 0.5])
+    assert found.row.tolist() == [0, 1]

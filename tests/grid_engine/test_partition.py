@@ -6,7 +6,7 @@ import pytest
 
 from grid_engine.cycle import answer
 from grid_engine.partition import merge, split, strangers
-from grid_engine.results import Answer, Envelope, NetworkState, Purpose, Rating, Reason, Status, Study
+from grid_engine.results import Answer, Contingency, Envelope, NetworkState, Purpose, Rating, Reason, Status, Study
 from tests.grid_engine.studies import NETWORK, der
 
 MEMBERS = tuple(
@@ -22,6 +22,7 @@ def test_each_feeder_gets_its_own_participants_and_ids_and_nothing_else():
         ZONE,
         ratings={"F1:L12": Rating(ampacity_a=120.0)},
         load_w={"F2:LD_B2": (1e6,)},
+        unit_w={"F1:ROOF": (2e3,)},
         contingencies=("F1:T2",),
         state=NetworkState(1.01, {"F1:T1": -3}, {"F2:SWT": True}, {"F1:C1": True}),
     )
@@ -30,8 +31,22 @@ def test_each_feeder_gets_its_own_participants_and_ids_and_nothing_else():
     assert (parts["F1"].ratings, parts["F2"].ratings) == ({"L12": Rating(ampacity_a=120.0)}, {})
     assert (parts["F1"].contingencies, parts["F2"].contingencies) == (("T2",), ())
     assert parts["F2"].load_w == {"LD_B2": (1e6,)}
+    assert (parts["F1"].unit_w, parts["F2"].unit_w) == ({"ROOF": (2e3,)}, {})
     assert parts["F1"].state == NetworkState(1.01, {"T1": -3}, {}, {"C1": True})
     assert parts["F3"].participants == ()
+
+
+def test_a_contingency_goes_to_the_feeders_that_it_touches():
+    cases = (
+        Contingency("F1:tie", NetworkState(switches_closed={"F1:SWT": True})),
+        Contingency("low voltage", NetworkState(source_voltage_pu=0.97)),
+    )
+    parts = split(replace(ZONE, contingencies=cases), ("F1", "F2"))
+    low = Contingency("low voltage", NetworkState(source_voltage_pu=0.97))
+    assert parts["F1"].contingencies == (Contingency("tie", NetworkState(switches_closed={"SWT": True})), low)
+    assert parts["F2"].contingencies == (low,)
+    stray = Contingency("x", NetworkState(taps={"F9:T1": 3}))
+    assert strangers(replace(ZONE, contingencies=(stray,)), ("F1", "F2")) == ("F9:T1",)
 
 
 def test_ids_of_no_feeder_are_named():

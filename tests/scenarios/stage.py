@@ -1,7 +1,7 @@
 """A zone, its simulated world and its gateway in one process on virtual time, for given/when/then tests.
 
 Everything is real but the wires and the clock: the control loop, the engine, the journal, the plant
-(pandapower), the devices and the agents. The plant never uses the engine, so what it shows is the
+(pandapower or OpenDSS), the devices and the agents. The plant never uses the engine, so what it shows is the
 truth against which decisions are checked.
 """
 
@@ -27,7 +27,7 @@ from gateway.journal.store import Journal
 from gateway.testbed import parties, world
 from gateway.testbed.direct import DirectDevice, DirectSettings, DirectStation
 from gateway.translate import facts as translate
-from grid_engine.importers import pandapower
+from grid_engine.importers.any import load as load_network
 from grid_engine.model import Network
 from grid_engine.results import Answer, Study
 from protocols.points import Point, Quantity
@@ -55,7 +55,7 @@ def _merged(base: Any, over: Any) -> Any:
 @lru_cache(maxsize=4)
 def network(source: str, version: str) -> Network:
     """The engine's network; loading it takes seconds, so it is shared."""
-    return pandapower.load(Path(source), version)
+    return load_network(Path(source), version)
 
 
 class Stage(AbstractAsyncContextManager["Stage"]):

@@ -1,8 +1,10 @@
 """Flows as witnesses that a lost device has fallen back."""
 
+from dataclasses import replace
+
 import pytest
 
-from gateway.coordination.evidence import agrees, awaiting, powers
+from gateway.coordination.evidence import agrees, awaiting, kept, powers
 from grid_engine.results import Answer, Flow, Status
 from protocols.points import Quantity
 from protocols.signals import LinkState, Outcome
@@ -86,3 +88,10 @@ def test_an_answer_that_did_not_solve_is_no_proof():
 def test_two_powers_too_close_to_tell_apart_prove_nothing():
     at = situation(folded(), T, measured("L12", 122.0, T, Quantity.CURRENT_A))
     assert not agrees(at, answer(L12=124.0), answer(L12=122.0), 50_000.0)
+
+
+def test_of_the_flows_those_are_kept_that_are_metered_now():
+    found = answer(L12=100.0, L99=50.0)
+    ahead = replace(found, flows=(*found.flows, Flow("L12", 1, 90.0, "A", 40.0)))
+    at = situation(folded(), T, measured("L12", 101.0, T, Quantity.CURRENT_A))
+    assert kept(at, ahead) == answer(L12=100.0)

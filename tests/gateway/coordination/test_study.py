@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.coordination.daily import Daily, DayClock, Member
 from gateway.coordination.study import as_if, impact, look_ahead, network_state, standing, wanted_w
 from gateway.coordination.zone import Forecast
-from grid_engine.results import Purpose
+from grid_engine.results import Connection, Purpose
 from protocols.points import Quantity
 from protocols.signals import LinkState, Outcome, Quality
 from tests.gateway.coordination.build import (
@@ -26,6 +27,7 @@ from tests.gateway.coordination.build import (
     outage,
     sent,
     situation,
+    zone,
 )
 
 LOST = linked("A", LinkState.LOST, T + 1)
@@ -163,3 +165,24 @@ def test_switches_and_taps_hold_also_when_their_report_is_old_but_not_when_it_is
     )
     state = network_state(situation(folded(), T, *signals).snapshot)
     assert (state.switches_closed, state.taps) == ({"SWT": False}, {"T1": -3})
+
+
+def test_the_switch_of_a_capacitor_says_whether_it_is_in_service():
+    signals = (measured("C1", 1.0, T, Quantity.SWITCH_CLOSED), measured("SWT", 0.0, T, Quantity.SWITCH_CLOSED))
+    facts = replace(zone(), capacitors=frozenset({"C1"}))
+    state = impact(situation(folded(), T, *signals, facts=facts)).state
+    assert (state.in_service, state.switches_closed) == ({"C1": True}, {"SWT": False})
+
+
+def test_customers_are_expected_to_do_what_the_day_says_interval_by_interval():
+    day = Daily(DayClock(), 43_200.0, {"ramp": (0.0, 1.0)}, {"L": Member("ramp", 100.0)}, {"U": Member("ramp", 2.0)})
+    question = impact(situation(folded(), T, facts=replace(zone(), daily=day)))
+    assert (T + 21_600) % 86_400 == 50_400  # 8 o'clock; the ramp runs from 6 to 18
+    assert question.load_w["L"] == pytest.approx([16.7, 17.4, 18.1], abs=0.1)
+    assert question.unit_w["U"] == pytest.approx([0.3, 0.3, 0.4], abs=0.05)
+    assert as_if(question, {}, "other").unit_w["U"] == question.unit_w["U"][:1]
+
+
+def test_a_resource_is_connected_as_it_is():
+    facts = zone(replace(A, phases="s1s2", connection=Connection.SPLIT))
+    assert impact(situation(folded(), T, facts=facts)).participants[0].connection is Connection.SPLIT

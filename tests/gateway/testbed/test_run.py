@@ -121,6 +121,9 @@ async def test_a_dispatch_reaches_the_dso_and_a_limit_is_answered(testbed: Testb
 async def test_stations_measure_what_is_true(testbed: Testbed) -> None:
     await testbed.post("plant", load_scale=0.5, taps={"T1": -1})
     points = (await testbed.get("truth"))["points"]
+    some = (await testbed.get("truth?of=T1,B4"))["points"]
+    assert {name.partition(".")[0] for name in some} == {"T1", "B4"}
+    assert some.items() <= points.items()
     reader, writer = await asyncio.open_connection("127.0.0.1", testbed.zone.stations["SCADA"].endpoint.port)
     writer.write(struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 2))
     answer = await reader.readexactly(13)

@@ -1,0 +1,43 @@
+"""What a planner's study found of one network: the figures that a report shows."""
+
+from dataclasses import dataclass
+
+from grid_engine.planning import Hosting, Loss, TimeSeries
+from grid_engine.results import Binding, Envelope, Study
+
+
+@dataclass(frozen=True, slots=True)
+class FaultLevel:
+    """Short-circuit current at one bus."""
+
+    bus: str
+    three_phase_a: float
+    single_phase_a: float
+    withstand_a: float
+    """Infinite where the assets there say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Of one feeder; what was not asked for is empty."""
+
+    name: str
+    """Empty where the zone has one network."""
+    study: Study
+    buses: int
+    nodes: int
+    series: TimeSeries | None = None
+    hosting: tuple[Hosting, ...] = ()
+    envelopes: tuple[Envelope, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    fault_levels: tuple[FaultLevel, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def why(binding: Binding | None, otherwise: str = "") -> str:
+    """A constraint in words."""
+    if binding is None:
+        return otherwise
+    phase = f" phase {binding.phase}" if binding.phase else ""
+    case = "" if binding.case == "N-0" else f" without {binding.case}"
+    return f"{binding.reason.value} at {binding.asset_id}{phase}{case}"

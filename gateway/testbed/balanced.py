@@ -1,0 +1,179 @@
+"""The true network of a zone in pandapower's format: its Newton solver, run only when somebody reads after a change."""
+
+from collections.abc import Mapping
+from math import isfinite, sqrt
+from pathlib import Path
+from typing import Any, Final
+
+import pandapower as pp
+from pandapower.auxiliary import LoadflowNotConverged
+
+from gateway.testbed.plant import MOVED_W, Attachment
+from protocols.points import Point, Quantity
+
+_RECYCLE: Final = {"bus_pq": True, "trafo": False, "gen": False}
+_TABLES: Final = ("bus", "line", "trafo", "switch", "ext_grid", "load")
+
+_FORMULAS: Final[Mapping[tuple[str, Quantity], tuple[tuple[str, float], ...]]] = {
+    ("bus", Quantity.VOLTAGE_PU): (("vm_pu", 1.0),),
+    ("line", Quantity.CURRENT_A): (("i_ka", 1e3),),
+    ("line", Quantity.ACTIVE_POWER_W): (("p_from_mw", 1e6),),
+    ("line", Quantity.REACTIVE_POWER_VAR): (("q_from_mvar", 1e6),),
+    ("line", Quantity.APPARENT_POWER_VA): (("p_from_mw", 1e6), ("q_from_mvar", 1e6)),
+    ("trafo", Quantity.CURRENT_A): (("i_lv_ka", 1e3),),
+    ("trafo", Quantity.ACTIVE_POWER_W): (("p_hv_mw", 1e6),),
+    ("trafo", Quantity.REACTIVE_POWER_VAR): (("q_hv_mvar", 1e6),),
+    ("trafo", Quantity.APPARENT_POWER_VA): (("p_hv_mw", 1e6), ("q_hv_mvar", 1e6)),
+    ("ext_grid", Quantity.ACTIVE_POWER_W): (("p_mw", 1e6),),
+    ("ext_grid", Quantity.REACTIVE_POWER_VAR): (("q_mvar", 1e6),),
+    ("ext_grid", Quantity.APPARENT_POWER_VA): (("p_mw", 1e6), ("q_mvar", 1e6)),
+    ("load", Quantity.ACTIVE_POWER_W): (("p_mw", -1e6),),
+    ("load", Quantity.REACTIVE_POWER_VAR): (("q_mvar", -1e6),),
+}
+"""Result columns of each quantity; the root of the sum of squares where there are two."""
+
+
+class BalancedPlant:
+    """One balanced network with DERs on it; powers in W, positive for injection.
+
+    A line's power counts from its first bus to its second, a transformer's from the high to the low
+    voltage side, a load's as injection (negative). Line currents are those of the end that carries
+    more, transformer currents those of the low voltage side.
+    """
+
+    def __init__(self, network: Path, resources: Mapping[str, Attachment]) -> None:
+        """Load a pandapower JSON file and connect each of `resources` as it says.
+
+        Raises:
+            ValueError: a bus is not in the network, or not all phases are connected.
+        """
+        self._net: Any = pp.from_json(str(network))
+        self._places = {
+            str(name): (table, int(index))
+            for table in reversed(_TABLES)
+            for index, name in self._net[table]["name"].items()
+        }
+        self._generators = {resource: self._connect(resource, to) for resource, to in resources.items()}
+        loads = self._net.load
+        self._as_loaded = {index: (loads.at[index, "p_mw"], loads.at[index, "q_mvar"]) for index in loads.index}
+        self._injected_w = dict.fromkeys(resources, 0.0)
+        self._solved_w: dict[str, float] | None = None
+        self._as_built = True
+        self.converged = True
+        """False while the network has no solution; everything read then is NaN."""
+        self.solutions = 0
+        """Power flows solved so far."""
+
+    def points(self) -> list[Point]:
+        """Everything that `read` can tell."""
+        points = (Point(name, quantity) for name in self._places for quantity in Quantity)
+        return [point for point in points if self.knows(point)]
+
+    def knows(self, point: Point) -> bool:
+        """True where `read` can tell the point."""
+        table, _ = self._places.get(point.resource, ("", 0))
+        switched = (table, point.quantity) in (("switch", Quantity.SWITCH_CLOSED), ("trafo", Quantity.TAP_POSITION))
+        return (
+            switched
+            or (table == "bus" and point.quantity is Quantity.VOLTAGE_V)
+            or (table, point.quantity) in _FORMULAS
+        )
+
+    def inject(self, resource: str, power_w: float) -> None:
+        """Let a DER inject this power from now on."""
+        self._injected_w[resource] = power_w
+
+    def follow(self, power_w: Mapping[str, float]) -> None:
+        """Let loads draw these powers from now on, at their power factor as loaded.
+
+        Raises:
+            ValueError: the network has no such load; it knows no units.
+        """
+        loads = self._net.load
+        for name, drawn_w in power_w.items():
+            index = self._index("load", name)
+            active_mw, reactive_mvar = self._as_loaded[index]
+            if active_mw:
+                loads.at[index, "p_mw"] = drawn_w / 1e6
+                loads.at[index, "q_mvar"] = drawn_w / 1e6 * reactive_mvar / active_mw
+        self._rebuilt()
+
+    def set_switch(self, name: str, *, closed: bool) -> None:
+        """Open or close a switch.
+
+        Raises:
+            ValueError: the network has no such switch.
+        """
+        self._net.switch.at[self._index("switch", name), "closed"] = closed
+        self._rebuilt()
+
+    def set_tap(self, name: str, position: int) -> None:
+        """Move a transformer's tap changer.
+
+        Raises:
+            ValueError: the network has no such transformer.
+        """
+        self._net.trafo.at[self._index("trafo", name), "tap_pos"] = position
+        self._rebuilt()
+
+    def scale_loads(self, factor: float) -> None:
+        """Multiply every load of the network, as loaded, by `factor`."""
+        self._net.load["scaling"] = factor
+        self._rebuilt()
+
+    def read(self, point: Point) -> float:
+        """The true value of a point, in its quantity's unit; NaN where there is no solution, 0 where it is dead.
+
+        Raises:
+            ValueError: the network cannot tell this point.
+        """
+        if not self.knows(point):
+            raise ValueError(f"{point}: the network has no such value; it knows {', '.join(sorted(self._places))}")
+        table, index = self._places[point.resource]
+        if point.quantity is Quantity.SWITCH_CLOSED:
+            return float(self._net.switch.at[index, "closed"])
+        if point.quantity is Quantity.TAP_POSITION:
+            return float(self._net.trafo.at[index, "tap_pos"])
+        self._solve()
+        if not self.converged:
+            return float("nan")
+        if point.quantity is Quantity.VOLTAGE_V:
+            return self._result("bus", index, "vm_pu") * float(self._net.bus.at[index, "vn_kv"]) * 1e3
+        values = [self._result(table, index, name) * unit for name, unit in _FORMULAS[table, point.quantity]]
+        return values[0] if len(values) == 1 else sqrt(sum(value * value for value in values))
+
+    def _result(self, table: str, index: int, column: str) -> float:
+        value = float(self._net[f"res_{table}"].at[index, column])
+        return value if isfinite(value) else 0.0
+
+    def _connect(self, resource: str, to: Attachment) -> int:
+        if to.phases != "abc":
+            raise ValueError(f"{resource} is connected to {to.phases!r}, but this network has all phases alike")
+        return int(pp.create_sgen(self._net, self._index("bus", to.bus), p_mw=0.0, q_mvar=0.0, name=resource))
+
+    def _index(self, table: str, name: str) -> int:
+        rows = self._net[table].index[self._net[table]["name"] == name]
+        if len(rows) == 0:
+            raise ValueError(f"the network has no {table} named {name!r}")
+        return int(rows[0])
+
+    def _rebuilt(self) -> None:
+        """The next solution starts from scratch."""
+        self._solved_w, self._as_built = None, True
+
+    def _solve(self) -> None:
+        if self._solved_w is not None and all(
+            abs(power_w - self._solved_w[resource]) < MOVED_W for resource, power_w in self._injected_w.items()
+        ):
+            return
+        for resource, power_w in self._injected_w.items():
+            self._net.sgen.at[self._generators[resource], "p_mw"] = power_w / 1e6
+        self._solved_w = dict(self._injected_w)
+        again = self.converged and not self._as_built
+        options = {"init": "results", "recycle": _RECYCLE} if again else {"init": "flat"}
+        try:
+            pp.runpp(self._net, numba=False, calculate_voltage_angles=True, **options)
+            self.converged, self._as_built = True, False
+        except LoadflowNotConverged:
+            self.converged = False
+        self.solutions += 1

@@ -1,0 +1,1 @@
+"""Writers of networks in the project's own and in other programs' formats."""
