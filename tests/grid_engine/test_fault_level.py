@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from grid_engine import feeders
 from grid_engine.exporters.opendss import translate
 from grid_engine.fault_level import Contributions, FaultKind, added, by_kind, currents, thevenin
 from grid_engine.feeders.maple.network import build as maple
@@ -96,6 +97,16 @@ def _fault(engine: Any, places: list[str], kind: FaultKind) -> float:
         largest = max(largest, abs(current[0]))
         engine.Text.Command = f"fault.f{number + n}.enabled=no"
     return largest
+
+
+@pytest.mark.parametrize("name", feeders.NAMES)
+def test_impedances_of_the_public_feeders_are_those_of_their_originals(name: str) -> None:
+    network = feeders.load(name)
+    found, nodes = thevenin(build(network, NetworkState())), network.nodes
+    for case in feeders.reference(name).short_circuits:
+        (bus,) = set(nodes.bus[case.node].tolist())
+        own = found.impedance_ohm[bus][np.ix_(nodes.terminal[case.node], nodes.terminal[case.node])]
+        assert np.abs(own - case.impedance_ohm).max() <= 1e-6 * np.abs(case.impedance_ohm).max(), network.buses.ids[bus]
 
 
 def test_chosen_entries_of_an_inverse_are_those_of_the_whole() -> None:

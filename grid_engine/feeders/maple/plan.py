@@ -78,7 +78,7 @@ class Customer:
     """`house`, `farm`, `shop` or `store`; a store has three phases."""
     peak_w: float
     left_share: float
-    """Of the load, on the first leg; two thirds and so on do not exist on a store, whose phases are even."""
+    """Of the load, on the first of two legs; the three phases of a store share evenly."""
     pv_w: float = 0.0
     battery_w: float = 0.0
     ev_w: float = 0.0

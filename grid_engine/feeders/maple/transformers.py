@@ -32,8 +32,8 @@ _CONTROLLERS = (
     ("VR1B", "F1-08R", "b", 122.0, 2.0, 45.0),
     ("VR1C", "F1-08R", "c", 122.0, 2.0, 45.0),
 )
-TAPS_AT_PEAK = {"T1": 0, "T2": 0, "VR1A": 0, "VR1B": 0, "VR1C": 0}
-"""Where these controllers come to rest in the network as built."""
+TAP_AT_PEAK = 0
+"""Where all of these controllers come to rest in the network as built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _station(at: At) -> list[Device]:
             _STATION_VA,
             catalogue.STATION,
             reverse_w=_STATION_REVERSE_W,
-            tap=TAPS_AT_PEAK[name],
+            tap=TAP_AT_PEAK,
         )
         for name, bus in (("T1", "B1"), ("T2", "B2"))
     ]
@@ -136,7 +136,7 @@ def _regulators(at: At) -> list[Device]:
         name = f"VR1{phase.upper()}"
         coils = (((source, EARTH),), ((load, EARTH),))
         rated_va = _PHASE_V * _REGULATOR_A
-        found.append(Device(name, coils, (_PHASE_V,) * 2, rated_va, catalogue.REGULATOR, tap=TAPS_AT_PEAK[name]))
+        found.append(Device(name, coils, (_PHASE_V,) * 2, rated_va, catalogue.REGULATOR, tap=TAP_AT_PEAK))
     return found
 
 
