@@ -22,10 +22,11 @@ from protocols.modbus.control import (
     prefixed,
     w_max,
 )
+from protocols.modbus.device import SunSpecDevice
 from protocols.modbus.measure import ALTERNATIVES, MEASURED, measurement, measurements
 from protocols.modbus.models import SunSpecError
 from protocols.modbus.settings import SunSpecDer
-from protocols.modbus.sunspec import Model, Reading, Span, discover
+from protocols.modbus.sunspec import Model, Reading, Span
 from protocols.points import Point, Quantity
 from protocols.port import Now
 from protocols.signals import Ack, Baseline, Control, Instruction, Measurement, Outcome, Quality, Signal
@@ -51,6 +52,7 @@ class DerSession:
     def __init__(self, settings: SunSpecDer, wire: UnitWire, settle_s: float, now: Now) -> None:
         self.settings = settings
         self._wire = wire
+        self._device = SunSpecDevice(wire, settings.bases)
         self._settle_s = settle_s
         self._now = now
         self._map: _Map | None = None
@@ -68,10 +70,10 @@ class DerSession:
             ModbusError: the link failed.
             SunSpecError: there is no usable SunSpec map.
         """
-        found = _map(await self._discover())
+        found = _map(await self._device.scan())
         signals: list[Signal] = []
         if found.control is not None:
-            reading = await self._read(found.control)
+            reading = await self._device.read_span(found.control)
             values = baseline(found.control.model, reading.values)
             signals.append(Baseline(self.settings.resource, values, self._now()))
             if self._baseline is None:
@@ -150,7 +152,7 @@ class DerSession:
         reading: Reading | None = None
         while True:
             try:
-                reading = await self._read(model.span())
+                reading = await self._device.read_span(model.span())
                 if once or not differences(plan, reading):
                     return reading
             except (ModbusError, SunSpecError):
@@ -169,7 +171,7 @@ class DerSession:
         return DeviceState(
             der=self.settings,
             model=found.control.model,
-            reading=await self._read(found.control),
+            reading=await self._device.read_span(found.control),
             w_max_w=self._w_max_w,
             power_w=self._power_w,
             baseline=self._baseline or {},
@@ -181,26 +183,9 @@ class DerSession:
             raise NotConnectedError(f"{self.settings.resource}: its map is not known at present")
         return self._map
 
-    async def _discover(self) -> tuple[Model, ...]:
-        steps = discover(self.settings.bases)
-        request = next(steps)
-        while True:
-            try:
-                answer = await self._wire.read(request.address, request.count)
-            except RefusedError:
-                answer = None
-            try:
-                request = steps.send(answer)
-            except StopIteration as end:
-                models: tuple[Model, ...] = end.value
-                return models
-
-    async def _read(self, span: Span) -> Reading:
-        return span.decode(await self._wire.read(span.address, span.count))
-
     async def _read_or_nothing(self, span: Span) -> Reading:
         try:
-            return await self._read(span)
+            return await self._device.read_span(span)
         except RefusedError:
             return Reading({}, {})
 
