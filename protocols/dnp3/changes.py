@@ -8,7 +8,7 @@ from protocols.dnp3.errors import ObjectsError
 from protocols.dnp3.fragment import Iin
 from protocols.dnp3.headers import ALL, Header
 from protocols.dnp3.layouts import AUTHENTICATION, CLASSES, STATIC_GROUPS, Kind
-from protocols.dnp3.readings import decode_one
+from protocols.dnp3.readings import TIME_UNKNOWN_MS, decode_one
 
 _RESTART_BIT = 7
 _TIME, _TIME_AT_LAST_RECORD = (50, 1), (50, 3)
@@ -29,8 +29,8 @@ class Clock:
         """The master is asked for the time."""
 
     def time_ms(self, now_s: float) -> int:
-        """Milliseconds since 1970 UTC."""
-        return max(0, round((now_s + self._shift_s) * 1000))
+        """Milliseconds since 1970 UTC; stands still at the last that 48 bits hold."""
+        return min(max(0, round((now_s + self._shift_s) * 1000)), TIME_UNKNOWN_MS)
 
     def record(self, now_s: float) -> None:
         """Remember this moment, for the time that the master will send for it."""
