@@ -25,6 +25,8 @@ def with_absolute_names(root: Node) -> Node:
         for entry in _keys(root, section):
             for key in (*ENDPOINT_FILES, SECURITY):
                 root = _changed(root, (section, entry, "endpoint", key))
+    for key in ENDPOINT_FILES:
+        root = _changed(root, ("telemetry", key))
     return root
 
 

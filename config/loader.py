@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.checks import clocks, devices, endpoints, network, parties, security, stations
+from config.checks import clocks, devices, endpoints, network, parties, security, stations, telemetry
 from config.checks.finding import Check, Finding, Subject
 from config.day_names import DayNames, DaySourceError, read_day_names
 from config.document import Node
@@ -50,6 +50,8 @@ _CHECKS: tuple[Check, ...] = (
     security.security_is_complete,
     security.watchdogs_outlast_calls,
     security.timezone_exists,
+    telemetry.telemetry_is_measured,
+    telemetry.telemetry_is_secured,
 )
 
 _ENTRIES = ("devices", "stations", "parties", "assets")

@@ -364,6 +364,43 @@ class Ieee20305Server(Section):
     """IANA Private Enterprise Number of the operator, the tail of every mRID."""
 
 
+class ToldPoint(Section):
+    """One value for the system operator."""
+
+    point: Annotated[str, Field(pattern=r"^[^.]+\.[a-z_]+(\.(a|b|c|n))?$")]
+    """A device's or a station's, such as `TD1.active_power_w`; the zone's own id stands for the sum of its devices."""
+    address: Annotated[str, Field(pattern=r"^(AI|BI)[0-9]{1,4}$")]
+    """Analog or binary input, as `AI0`."""
+    of: tuple[Identifier, ...] = ()
+    """Devices whose sum it is; what stands before the quantity in `point` is then only a name."""
+    scale: Annotated[float, Field(gt=0)] = 1
+    """The outstation holds the value divided by it: 1000000 tells MW."""
+    deadband: Annotated[float, Field(ge=0)] = 0
+    """Smallest change that makes an event, as the outstation holds it."""
+    event_class: Annotated[int, Field(ge=0, le=3)] = 2
+
+
+class Telemetry(Section):
+    """The gateway as a DNP3 outstation, read by the system operator's master; nothing can be operated."""
+
+    host: str = "127.0.0.1"
+    port: TcpPort = 20_000
+    outstation: LinkAddress = 10
+    """Link address of the gateway."""
+    master: LinkAddress = 1
+    """Link address of the system operator."""
+    unsolicited: bool = True
+    """Let the master enable events that come by themselves."""
+    step_s: Annotated[float, Field(gt=0, le=60)] = 2
+    """How often every value is brought up to date."""
+    tls: bool = False
+    ca_file: str = ""
+    """PEM file of the authority that vouches for the master; as certificate and key, required with `tls`."""
+    certificate_file: str = ""
+    key_file: str = ""
+    points: Annotated[tuple[ToldPoint, ...], Field(min_length=1)]
+
+
 class Storage(Section):
     """Where the gateway keeps its journal and its telemetry."""
 
@@ -404,5 +441,6 @@ class ZoneFile(Section):
     parties: dict[Identifier, Party] = Field(default_factory=dict)
     listen: Listen = Listen()
     ieee2030_5: Ieee20305Server = Ieee20305Server()
+    telemetry: Telemetry | None = None
     storage: Storage = Storage()
     testbed: Testbed = Testbed()

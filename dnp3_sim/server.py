@@ -69,25 +69,31 @@ class RtuServer:
             self._cut()
 
     async def _advance_forever(self) -> None:
-        next_tick_s = self._now()
+        next_tick_s = self._steady_s()
         while True:
-            now_s = self._now()
+            now_s = self._steady_s()
             if self._tick is not None and now_s >= next_tick_s:
-                self._tick(now_s)
+                self._tick(self._now())
                 next_tick_s = now_s + self._tick_s
             self.poll()
             if self._wire is not None and not self._wire.is_open:
                 self._gone()
             deadline_s = self._session.next_deadline()
             until_s = next_tick_s if deadline_s is None else min(next_tick_s, deadline_s)
-            await _wait(self._changed, max(0.0, until_s - self._now()))
+            await _wait(self._changed, max(0.0, until_s - self._steady_s()))
 
     def poll(self) -> None:
         """Send what is due, for example after the database has changed."""
         if not self.is_reachable:
             self._cut()
-        self._hear(self._session.poll(self._now()))
+        self._hear(self._session.poll(self._steady_s()))
         self._flush()
+
+    def _steady_s(self) -> float:
+        """The session's time: it runs on while the clock is put forward or back, and knows how far UTC is from it."""
+        steady_s = asyncio.get_running_loop().time()
+        self._session.clock.follow(self._now() - steady_s)
+        return steady_s
 
     def _accept(self) -> Wire:
         def received(data: bytes) -> None:
@@ -105,13 +111,13 @@ class RtuServer:
             wire.cut()
             return
         self._wire = wire
-        self._session.connected(self._now())
+        self._session.connected(self._steady_s())
         self._flush()
         self._changed.set()
 
     def _received(self, wire: Wire, data: bytes) -> None:
         if wire is self._wire and not self.is_mute:
-            self._hear(self._session.receive(data, self._now()))
+            self._hear(self._session.receive(data, self._steady_s()))
             self._flush()
             self._changed.set()
 

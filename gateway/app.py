@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from config.settings import ZoneFile
-from gateway import clock, record, served
+from gateway import clock, record, served, telemetry
 from gateway.clock import Now
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
@@ -32,6 +32,7 @@ from gateway.snapshot import Image
 from gateway.supervise import supervised
 from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua
 from gateway.translate import facts as translate
+from gateway.translate import telemetry as telemetry_settings
 from gateway.workers import ClusterWorkers, LocalWorkers, Workers, WorkersError
 from ieee2030_5.adapter import UtilityServer
 from protocols.dnp3.adapter import Dnp3Adapter
@@ -108,15 +109,50 @@ async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
             adapters = build_adapters(zone, now, journal)
             send = _sender(client, facts, say)
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
+            outstation = _telemetry(zone, facts, loop, now)
             await journal.append([record.entry(_started(zone, now()))])
             async with _party_interface(zone, facts, loop):
                 structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_prune(historian, zone.storage.telemetry_days, now), name="prune")
                     tasks.create_task(keep_running(loop, adapters, random.Random()), name="control")
+                    if outstation is not None:
+                        tasks.create_task(_keep_telling(outstation), name="telemetry")
     finally:
         engine.close()
         structlog.get_logger().info("gateway.stopped")
+
+
+def _telemetry(zone: ZoneFile, facts: ZoneFacts, loop: Loop, now: Now) -> telemetry.TelemetryOutstation | None:
+    """The outstation for the system operator, or None where the zone file asks for none.
+
+    Raises:
+        StartError: a certificate cannot be read.
+    """
+    settings = telemetry_settings.settings(zone)
+    if settings is None:
+        return None
+
+    def picture() -> telemetry.Picture:
+        return telemetry.Picture(loop.image.freeze(now()), loop.book, facts.resources)
+
+    def alarm(detail: str) -> None:
+        structlog.get_logger().warning("telemetry.refused", detail=detail)
+
+    try:
+        return telemetry.TelemetryOutstation(settings, picture, now, alarm)
+    except OSError as error:
+        raise StartError(f"the telemetry to the system operator cannot start: {error}") from error
+
+
+async def _keep_telling(outstation: telemetry.TelemetryOutstation) -> None:
+    """Serve behind a crash barrier of its own: control goes on without telemetry."""
+    log = structlog.get_logger()
+
+    def crashed(name: str, error: Exception, restart_s: float) -> None:
+        log.error("telemetry.failed", detail=f"{name}: {error}", restart_s=round(restart_s, 1))
+
+    await supervised("telemetry", outstation.run, crashed, random.Random())
 
 
 def _engine(zone: ZoneFile, facts: ZoneFacts) -> ZoneEngine:

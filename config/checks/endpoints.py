@@ -110,6 +110,9 @@ def _servers(zone: ZoneFile) -> Iterator[_Server]:
     listen, here = zone.listen, _machine(zone.listen.host)
     yield _Server(("listen", "parties_port"), "the parties' interface", here, listen.parties_port, "own", "")
     yield _Server(("listen", "ieee2030_5_port"), "the 2030.5 server", here, listen.ieee2030_5_port, "own", "")
+    if zone.telemetry is not None:
+        host, port = _machine(zone.telemetry.host), zone.telemetry.port
+        yield _Server(("telemetry", "port"), "the telemetry outstation", host, port, "own", "")
     if any(item.simulated for group in (zone.devices, zone.stations, zone.parties) for item in group.values()):
         yield _Server(("testbed", "control_port"), "the testbed", _HERE, zone.testbed.control_port, "own", "")
     for device_id, device in zone.devices.items():

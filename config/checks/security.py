@@ -26,6 +26,11 @@ def files_are_there(subject: Subject) -> Iterator[Finding]:
             if not is_file(Path(name)):
                 yield Finding((*path, key), f"{path[1]}: {name} is not a file", "correct the path")
 
+    if subject.zone.telemetry is not None:
+        for key in ENDPOINT_FILES:
+            if (name := getattr(subject.zone.telemetry, key, "")) and not is_file(Path(name)):
+                yield Finding(("telemetry", key), f"telemetry: {name} is not a file", "correct the path")
+
 
 def security_is_complete(subject: Subject) -> Iterator[Finding]:
     """A security string has all its parts, a certificate its key, and a CA file a connection that uses it."""

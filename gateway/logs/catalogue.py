@@ -106,6 +106,8 @@ EVENTS = (
     _event("journal.replayed", "info", "What was agreed before the restart is known again.", "count duration_ms"),
     _event("historian.dropped", "warning", "Telemetry came faster than it could be stored.", "count"),
     _event("historian.failed", "warning error", "Telemetry could not be stored or pruned; control goes on.", "detail"),
+    _event("telemetry.refused", "warning", "The system operator's master asked for what it is not given.", "detail"),
+    _event("telemetry.failed", "error", "The system operator cannot read us; control goes on.", "detail restart_s"),
     _event("log.lost", "warning", "Log lines were dropped because nobody read them.", "count"),
     _event("library.message", "warning", "A library warned of something by itself.", "library text"),
     # The cycle

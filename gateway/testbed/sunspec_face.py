@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from math import ceil, isfinite, log10, sqrt
 from typing import Final
 
+from gateway.testbed import sunspec_curves
 from gateway.testbed.device import FOLLOWS_AVAILABILITY, DeviceSpec, SimulatedDevice
+from gateway.testbed.sunspec_curves import CurveFaces
 from protocols.modbus.sunspec import BASES, Model, ModelImage
 from protocols.signals import Bounds
 
@@ -14,6 +16,10 @@ VoltagePu = Callable[[], float]
 NOMINAL_V: Final = 480.0
 """Line to line at the terminals of the simulated inverters."""
 LOWEST_PU, HIGHEST_PU = 0.5, 2.0
+DC_V: Final = 1_000.0
+"""Between inverter and array or battery; losses are left out."""
+HEARTBEATS: Final = 1_000_000
+"""The device's heartbeat counts seconds and begins anew here."""
 NOMINAL_HZ: Final = 60.0
 PERCENT_EXPONENT: Final = -2
 _FULL_SCALE: Final = 32_000
@@ -41,12 +47,13 @@ class SunSpecFace:
         self._device = device
         self._voltage_pu = voltage_pu
         self._models = _Legacy(device.spec) if legacy else _Series700(device.spec)
-        self._image = ModelImage(self._models.model_ids, BASES[0])
+        self._image = ModelImage(self._models.model_ids, BASES[0], sunspec_curves.COUNTS)
         self._shown: Bounds | None = None
         for name, value in _identity(device.spec).items():
             self._image.set(name, value)
         for name, number in (self._models.factors | self._models.constants).items():
             self._image.set(name, number)
+        self._curves = None if legacy else CurveFaces(self._image)
         self._refresh()
 
     @property
@@ -92,6 +99,8 @@ class SunSpecFace:
             self._apply_limit()
         if touched & self._models.order_points:
             self._models.apply_order(self._image, self._device)
+        if self._curves is not None:
+            self._curves.written(touched, self._device.now_s)
 
     def _apply_limit(self) -> None:
         limit, reversion_s, fallback = self._models.limit(self._image)
@@ -101,6 +110,8 @@ class SunSpecFace:
     def _refresh(self) -> None:
         """Bring measurements, timers and what a reversion changed into the registers."""
         reading, limit = self._device.reading, self._device.limit
+        if self._curves is not None:
+            self._curves.refresh(self._device.now_s)
         if limit != self._shown:
             self._shown = limit
             for name, value in self._models.shown(limit).items():
@@ -118,7 +129,11 @@ class SunSpecFace:
 
 @dataclass(frozen=True, slots=True)
 class _Series700:
-    """Models 701, 702, 704 and, for storage, 713."""
+    """Models 701 to 712, 714, 715 and, for storage, 713.
+
+    Curves, enter service and heartbeats live in the registers alone: the physics here has neither reactive power
+    nor trips.
+    """
 
     spec: DeviceSpec
 
@@ -133,7 +148,8 @@ class _Series700:
 
     @property
     def model_ids(self) -> tuple[int, ...]:
-        return (1, 701, 702, 704) if self.spec.energy_wh is None else (1, 701, 702, 704, 713)
+        storage = () if self.spec.energy_wh is None else (713,)
+        return (1, 701, 702, 703, 704, *sunspec_curves.MODELS, *storage, 714, 715)
 
     @property
     def takes_orders(self) -> bool:
@@ -150,6 +166,8 @@ class _Series700:
             "702.W_SF": power,
             "702.VA_SF": power,
         }
+        factors |= {"703.V_SF": -1, "703.Hz_SF": -2, "714.DCW_SF": power, "714.DCV_SF": -1}
+        factors |= {"714.DCA_SF": _current_exponent(self.spec)}
         factors |= {"704.WMaxLimPct_SF": PERCENT_EXPONENT, "704.WSetPct_SF": PERCENT_EXPONENT, "704.WSet_SF": 0}
         if self.spec.energy_wh is not None:
             factors |= {"713.WH_SF": _exponent(self.spec.energy_wh, 65_000), "713.Pct_SF": -1}
@@ -167,6 +185,9 @@ class _Series700:
         values |= {"704.WMaxLimPctRvrt": 100.0, "704.WMaxLimPctEnaRvrt": 0.0, "704.WMaxLimPctRvrtTms": 0.0}
         if self.takes_orders:
             values |= dict.fromkeys(self.order_points, 0.0) | {"704.WSetMod": float(WATTS)}
+        values |= {"703.ES": 1.0, "703.ESVHi": 105.0, "703.ESVLo": 91.7, "703.ESHzHi": 60.1, "703.ESHzLo": 59.5}
+        values |= {"703.ESDlyTms": 300.0, "703.ESRndTms": 0.0, "703.ESRmpTms": 300.0, "703.ESDlyRemTms": 0.0}
+        values |= {"715.LocRemCtl": 0.0, "715.ControllerHb": 0.0, "715.AlarmReset": 0.0}
         if spec.energy_wh is not None:
             values |= {"713.WHRtg": spec.energy_wh, "713.SoH": 100.0, "713.Sta": 0.0}
         return values
@@ -178,12 +199,15 @@ class _Series700:
         values |= {f"701.WL{phase}": power_w / 3 for phase in (1, 2, 3)}
         values |= {f"701.VL{phase}": volts / sqrt(3) for phase in (1, 2, 3)}
         values |= {"701.InvSt": THROTTLED_701 if throttled else RUNNING_701}
+        values |= {"714.DCW": power_w, "714.DCA": power_w / DC_V, "714.Prt[0].DCW": power_w}
+        values |= {"714.Prt[0].DCA": power_w / DC_V, "714.Prt[0].DCV": DC_V}
         if self.spec.energy_wh is not None:
             values |= {"713.SoC": 100 * soc_pu, "713.WHAvail": self.spec.energy_wh * soc_pu}
         return values
 
     def timers(self, device: SimulatedDevice) -> dict[str, float]:
         values = {"704.WMaxLimPctRvrtRem": float(ceil(device.reversion_remaining_s))}
+        values |= {"715.DERHb": float(int(device.now_s) % HEARTBEATS)}
         if self.takes_orders:
             values |= {"704.WSetRvrtRem": float(ceil(device.order_remaining_s))}
             values |= {"704.WSetEna": 0.0 if device.order_w is None else 1.0}
@@ -229,7 +253,7 @@ class _Series700:
 
 @dataclass(frozen=True, slots=True)
 class _Legacy:
-    """Models 103, 120 and 123 and, for storage, 124; model 123 can only revert to no limit."""
+    """Models 103, 120 to 123, 160 and, for storage, 124; model 123 can only revert to no limit."""
 
     spec: DeviceSpec
 
@@ -238,7 +262,8 @@ class _Legacy:
 
     @property
     def model_ids(self) -> tuple[int, ...]:
-        return (1, 103, 120, 123) if self.spec.energy_wh is None else (1, 103, 120, 123, 124)
+        storage = () if self.spec.energy_wh is None else (124,)
+        return (1, 103, 120, 121, 122, 123, *storage, 160)
 
     @property
     def factors(self) -> dict[str, float]:
@@ -251,7 +276,8 @@ class _Legacy:
             "120.WRtg_SF": power,
             "120.VARtg_SF": power,
         }
-        factors |= {"123.WMaxLimPct_SF": PERCENT_EXPONENT}
+        factors |= {"121.WMax_SF": power, "122.WAval_SF": power, "160.DCW_SF": power, "160.DCV_SF": -1}
+        factors |= {"160.DCA_SF": _current_exponent(self.spec), "123.WMaxLimPct_SF": PERCENT_EXPONENT}
         if self.spec.energy_wh is not None:
             factors |= {"124.ChaState_SF": -1}
         return {name: float(exponent) for name, exponent in factors.items()}
@@ -261,6 +287,7 @@ class _Legacy:
         values = {"103.Hz": NOMINAL_HZ, "103.VAr": 0.0, "103.Evt1": 0.0, "103.Evt2": 0.0}
         values |= {"120.DERTyp": 82.0 if self.spec.energy_wh is not None else 4.0, "120.WRtg": self.spec.p_max_w}
         values |= {"120.VARtg": self.spec.s_max_va or self.spec.p_max_w}
+        values |= {"121.WMax": self.spec.p_max_w, "122.PVConn": 7.0, "122.ECPConn": 1.0, "160.N": 1.0}
         return values | {"123.Conn": 1.0, "123.WMaxLimPct_WinTms": 0.0, "123.WMaxLimPct_RvrtTms": 0.0}
 
     def measured(self, power_w: float, voltage_pu: float, soc_pu: float, *, throttled: bool) -> dict[str, float]:
@@ -269,6 +296,8 @@ class _Legacy:
         values |= {f"103.Aph{phase}": amperes for phase in "ABC"}
         values |= {f"103.PhVph{phase}": volts / sqrt(3) for phase in "ABC"}
         values |= {"103.St": THROTTLED_103 if throttled else RUNNING_103}
+        values |= {"160.module[0].DCV": DC_V, "160.module[0].DCA": max(power_w, 0.0) / DC_V}
+        values |= {"160.module[0].DCW": max(power_w, 0.0)}
         if self.spec.energy_wh is not None:
             values |= {"124.ChaState": 100 * soc_pu}
         return values

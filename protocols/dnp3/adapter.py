@@ -131,14 +131,14 @@ class Dnp3Adapter:
     async def _serve(self, wire: Wire) -> bool:
         """Run one connection to its end; True where the outstation answered on it."""
         self._wire = wire
-        self._session.connected(self._now())
+        self._session.connected(self._steady_s())
         reason = "the outstation closed the connection"
         try:
             while wire.is_open:
                 self._flush()
                 deadline_s = self._session.next_deadline()
-                await wire.wait(None if deadline_s is None else max(0.0, deadline_s - self._now()))
-                self._handle(self._session.poll(self._now()))
+                await wire.wait(None if deadline_s is None else max(0.0, deadline_s - self._steady_s()))
+                self._handle(self._session.poll(self._steady_s()))
             if wire.error is not None and not isinstance(wire.error, OSError):
                 raise wire.error
         finally:
@@ -152,8 +152,14 @@ class Dnp3Adapter:
         self._become(LinkState.LOST, f"{self._address}: {wire.error or reason}")
         return answered
 
+    def _steady_s(self) -> float:
+        """The session's time: a clock that is put forward or back ends no exchange and delays none."""
+        steady_s = asyncio.get_running_loop().time()
+        self._session.utc_s = self._now() - steady_s
+        return steady_s
+
     def _received(self, data: bytes) -> None:
-        self._handle(self._session.receive(data, self._now()))
+        self._handle(self._session.receive(data, self._steady_s()))
         self._flush()
 
     def _flush(self) -> None:
@@ -174,7 +180,7 @@ class Dnp3Adapter:
             case PollDone():
                 return [*self._answers(), *self._image.all(now_s)]
             case Started():
-                return self._open(now_s)
+                return self._open()
             case TaskDone():
                 return self._done(event, now_s)
             case NoAnswer() | LinkDead():
@@ -197,7 +203,7 @@ class Dnp3Adapter:
         state = LinkState.LOST if event.in_a_row >= LOST_AFTER else LinkState.DEGRADED
         return self._changes(state, f"{event.detail}, {event.in_a_row} in a row")
 
-    def _open(self, now_s: float) -> list[Signal]:
+    def _open(self) -> list[Signal]:
         """Read what the outputs hold before anything is written."""
         places = [place_of(output) for der in self._settings.ders for output in outputs(der).values()]
         if self._is_controllable:
@@ -205,7 +211,7 @@ class Dnp3Adapter:
         if not places:
             self._is_controllable = True
             return self._answers()
-        self._opening = self._session.request(Function.READ, read_request(places), now_s)
+        self._opening = self._session.request(Function.READ, read_request(places), self._steady_s())
         return []
 
     def _done(self, event: TaskDone, now_s: float) -> list[Signal]:
@@ -260,7 +266,7 @@ class Dnp3Adapter:
 
     async def _operate(self, writes: Sequence[Write]) -> TaskDone:
         commands = [write.command for write in writes]
-        return await self._await(self._session.operate(commands, select=self._settings.select, now_s=self._now()))
+        return await self._await(self._session.operate(commands, select=self._settings.select, now_s=self._steady_s()))
 
     async def _await(self, task: int) -> TaskDone:
         waiter: asyncio.Future[TaskDone] = asyncio.get_running_loop().create_future()
@@ -305,7 +311,7 @@ class Dnp3Adapter:
         places = [write.place for write in writes]
         self._image.forget(places)
         try:
-            await self._await(self._session.request(Function.READ, read_request(places), self._now()))
+            await self._await(self._session.request(Function.READ, read_request(places), self._steady_s()))
         except BusyError:
             return {}
         found = {write.name: self._image.raw(write.place) for write in writes}

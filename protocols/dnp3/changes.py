@@ -8,7 +8,7 @@ from protocols.dnp3.errors import ObjectsError
 from protocols.dnp3.fragment import Iin
 from protocols.dnp3.headers import ALL, Header
 from protocols.dnp3.layouts import AUTHENTICATION, CLASSES, STATIC_GROUPS, Kind
-from protocols.dnp3.readings import decode_one
+from protocols.dnp3.readings import TIME_UNKNOWN_MS, decode_one
 
 _RESTART_BIT = 7
 _TIME, _TIME_AT_LAST_RECORD = (50, 1), (50, 3)
@@ -22,15 +22,21 @@ class Clock:
     def __init__(self, need_time_s: float | None) -> None:
         """`need_time_s`: how long a setting holds; None never asks for the time."""
         self._need_time_s = need_time_s
-        self._shift_s = 0.0
+        self._utc_s = 0.0
+        self.shift_s = 0.0
+        """How far the master's setting is ahead of the shell's clock."""
         self._set_at_s: float | None = None
         self._recorded_s: float | None = None
         self.is_needed = need_time_s is not None
         """The master is asked for the time."""
 
     def time_ms(self, now_s: float) -> int:
-        """Milliseconds since 1970 UTC."""
-        return max(0, round((now_s + self._shift_s) * 1000))
+        """Milliseconds since 1970 UTC; stands still at the last that 48 bits hold."""
+        return min(max(0, round((now_s + self._utc_s + self.shift_s) * 1000)), TIME_UNKNOWN_MS)
+
+    def follow(self, utc_s: float) -> None:
+        """The shell's UTC is `now_s` + `utc_s`; for a shell whose `now_s` is steady while its UTC may jump."""
+        self._utc_s = utc_s
 
     def record(self, now_s: float) -> None:
         """Remember this moment, for the time that the master will send for it."""
@@ -38,7 +44,7 @@ class Clock:
 
     def set(self, time_ms: int, now_s: float) -> None:
         """The time is `time_ms` now."""
-        self._shift_s = time_ms / 1000 - now_s
+        self.shift_s = time_ms / 1000 - now_s - self._utc_s
         self._set_at_s = now_s
         self.is_needed = False
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from protocols.dnp3.layouts import EVENT_GROUPS, LAYOUTS, STATIC_GROUPS, Kind
-from protocols.dnp3.readings import ONLINE, Flag
+from protocols.dnp3.readings import ONLINE, TIME_UNKNOWN_MS, Flag
 
 _DEFAULT_VARIATIONS: Mapping[Kind, tuple[int, int]] = {
     # static, event; floats for analogs, so that scaling never truncates
@@ -186,7 +186,7 @@ class Database:
         return [points[i] for i in selection if i in points], all(i in points for i in selection)
 
     def update(self, kind: Kind, index: int, value: Value, *, flags: int = ONLINE, time_ms: int) -> bool:
-        """Set a point; True where an event came of it.
+        """Set a point; True where an event came of it. A time beyond the 48 bits that travel is held at their end.
 
         Raises:
             ValueError: No such point, or a value that its kind cannot hold (not finite, no state, no count); to report
@@ -196,6 +196,7 @@ class Database:
         if point is None:
             raise ValueError(f"no {kind} {index}")
         _check(kind, index, value)
+        time_ms = min(max(time_ms, 0), TIME_UNKNOWN_MS)
         point.value, point.flags, point.time_ms = value, flags, time_ms
         if not point.event_class or not _is_news(point):
             return False

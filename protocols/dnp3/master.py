@@ -56,6 +56,8 @@ class MasterSession:
             local=settings.local, remote=settings.outstation, is_master=True, fragment_max=settings.fragment_max
         )
         self.counters = Counters()
+        self.utc_s = 0.0
+        """UTC less `now_s`, for a shell whose `now_s` is steady; it is what the outstation is told."""
         self._out: list[MasterEvent] = []
         self._is_connected = False
         self._sequence = 0
@@ -287,7 +289,7 @@ class MasterSession:
         if awaiting.iin & REFUSED:
             self._finish_own(awaiting, now_s)
         elif awaiting.task.function == Function.RECORD_CURRENT_TIME:
-            objects = time_object(50, 3, awaiting.sent_s)
+            objects = time_object(50, 3, awaiting.sent_s + self.utc_s)
             self._agenda.need(Task(Purpose.TIME_WRITE, Function.WRITE, objects))
         else:
             delay_s = held_s(awaiting.objects)
@@ -295,7 +297,9 @@ class MasterSession:
                 self._out.append(MasterAlarm("the answer to a delay measurement holds no delay"))
                 return
             one_way_s = max(0.0, (now_s - awaiting.sent_s - delay_s) / 2)
-            self._agenda.need(Task(Purpose.TIME_WRITE, Function.WRITE, time_object(50, 1, now_s + one_way_s)))
+            self._agenda.need(
+                Task(Purpose.TIME_WRITE, Function.WRITE, time_object(50, 1, now_s + self.utc_s + one_way_s))
+            )
 
     _finishers: dict[Purpose, Callable[["MasterSession", Awaiting, float], None]] = {  # noqa: RUF012 - a table
         Purpose.SETUP: _finish_own,

@@ -145,7 +145,8 @@ class ModbusAdapter:
 
     def _unit(self, index: int) -> _Unit:
         settings = self._settings.units[index]
-        wire = UnitWire(self._client, settings.unit_id, self._settings.transaction_s)
+        single = isinstance(settings, SunSpecDer) and settings.quirks.write_single
+        wire = UnitWire(self._client, settings.unit_id, self._settings.transaction_s, single)
         session: DerSession | StationSession
         if isinstance(settings, SunSpecDer):
             session = DerSession(settings, wire, self._settings.settle_s, self._now)

@@ -16,6 +16,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final, TypeVar
 
 from pymodbus.client.base import ModbusBaseClient
@@ -147,11 +148,19 @@ class ModbusClient:
         return tuple(answer.registers)
 
     async def write(
-        self, unit_id: int, address: int, registers: Sequence[int], timeout_s: float, *, single: bool = False
+        self,
+        unit_id: int,
+        address: int,
+        registers: Sequence[int],
+        timeout_s: float,
+        *,
+        single: bool = False,
+        until_s: float = inf,
     ) -> None:
         """Write holding registers in one transaction, once: function code 16, for one register too.
 
-        With `single`, one register goes out by function code 6, for devices that do not know the other.
+        With `single`, one register goes out by function code 6, for devices that do not know the other. If the line
+        is not free before `until_s` on the clock of the event loop, it is not written at all.
 
         Raises:
             NotConnectedError: nothing was sent.
@@ -166,7 +175,7 @@ class ModbusClient:
                 return client.write_register(address, registers[0], device_id=unit_id)
             return client.write_registers(address, list(registers), device_id=unit_id)
 
-        answer = await self._transact(asked, unit_id, timeout_s, send)
+        answer = await self._transact(asked, unit_id, timeout_s, send, until_s)
         if answer.address != address or (not alone and answer.count != len(registers)):
             raise SilenceError(f"{asked}: another write was confirmed, of {answer.count} at {answer.address}")
 
@@ -211,6 +220,7 @@ class ModbusClient:
         unit_id: int,
         timeout_s: float,
         send: Callable[[ModbusBaseClient], Awaitable[ModbusPDU]],
+        until_s: float = inf,
     ) -> ModbusPDU:
         await self._until_fresh(unit_id)
         async with self._wire:
@@ -219,6 +229,8 @@ class ModbusClient:
             client = self._client
             if client is None:
                 raise NotConnectedError(f"{asked}: not sent, {self._reason or 'not connected yet'}")
+            if asyncio.get_running_loop().time() > until_s:
+                raise NotConnectedError(f"{asked}: not sent, its time was over before the line was free")
             try:
                 async with asyncio.timeout(timeout_s) as self._deadline:
                     answer = await _heeding(send(client))
@@ -270,9 +282,9 @@ class UnitWire:
         """As `ModbusClient.read`."""
         return await self.client.read(self.unit_id, address, count, self.timeout_s, inputs=inputs)
 
-    async def write(self, address: int, registers: Sequence[int]) -> None:
+    async def write(self, address: int, registers: Sequence[int], until_s: float = inf) -> None:
         """As `ModbusClient.write`."""
-        await self.client.write(self.unit_id, address, registers, self.timeout_s, single=self.single)
+        await self.client.write(self.unit_id, address, registers, self.timeout_s, single=self.single, until_s=until_s)
 
 
 async def _heeding(call: Awaitable[T]) -> T:

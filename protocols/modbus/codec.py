@@ -39,6 +39,11 @@ class OutOfRangeError(SunSpecError):
 Registers = Sequence[int]
 
 
+def is_text(point: Placed) -> bool:
+    """True where the point holds text rather than a number."""
+    return point.type in _TEXT
+
+
 def not_implemented(point: Placed) -> tuple[int, ...]:
     """The registers that say that a device does not implement the point."""
     if point.type in _TEXT or point.type in _ZERO:

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Final
 
 from protocols.modbus.codec import OutOfRangeError, Rounding, decode_raw, encode, scaled
-from protocols.modbus.settings import SunSpecDer
+from protocols.modbus.settings import PercentOf, SunSpecDer
 from protocols.modbus.sunspec import Model, Reading, Write, writes
 from protocols.signals import Bounds, Control, Outcome
 
@@ -21,6 +21,12 @@ CONTROL_MODELS: Final = (704, 123)
 """Of these the first that the device has is used."""
 CAPACITY: Final[Mapping[int, tuple[str, ...]]] = {702: ("WMax", "WMaxRtg"), 121: ("WMax",), 120: ("WRtg",)}
 """Where a device tells what 100 % are, best first."""
+CEILING: Final[Mapping[int, tuple[str, ...]]] = {
+    704: ("WMaxLimPctEna", "WMaxLimPct"),
+    123: ("WMaxLim_Ena", "WMaxLimPct"),
+}
+"""What tells the limit in force."""
+_RATINGS: Final = frozenset(("WMaxRtg", "WRtg"))
 LEGACY_TIMER_MAX_S: Final = 0xFFFE
 TIMER_MAX_S: Final = 0xFFFF_FFFE
 WATTS: Final = 1
@@ -63,6 +69,11 @@ class DeviceState:
     held: frozenset[str]
     """Functions (`LIMIT`, `TARGET`) that the gateway has taken over."""
 
+    @property
+    def is_sparing(self) -> bool:
+        """True where registers that hold what they should are not written again."""
+        return self.der.quirks.writes_per_day is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -101,12 +112,16 @@ class _Draft:
     notes: list[str] = field(default_factory=list)
 
 
-def w_max(readings: Mapping[int, Mapping[str, float | None]], nameplate_w: float) -> float:
+def w_max(
+    readings: Mapping[int, Mapping[str, float | None]],
+    nameplate_w: float,
+    percent_of: PercentOf = PercentOf.SETTING,
+) -> float:
     """What 100 % are: the setting, else the rating, else the nameplate of our own settings."""
-    for model_id, names in CAPACITY.items():
+    for model_id, names in CAPACITY.items() if percent_of is not PercentOf.NAMEPLATE else ():
         for name in names:
             value = readings.get(model_id, {}).get(name)
-            if value is not None and value > 0:
+            if value is not None and value > 0 and (percent_of is PercentOf.SETTING or name in _RATINGS):
                 return value
     return nameplate_w
 
@@ -176,6 +191,18 @@ def plan_release(values: Wanted, state: DeviceState) -> Plan | Refusal:
     return _plan(draft, state, Bounds())
 
 
+def tightens(plan: Plan, state: DeviceState) -> bool:
+    """True where the plan takes power away, or moves a set point: such a plan is carried out whatever it wears."""
+    values = state.reading.values
+    percent = plan.requested.get("WMaxLimPct")
+    if percent is not None:
+        in_force_w = ceiling_in_force_w(state.model, values, state.w_max_w)
+        if in_force_w is None or percent / 100 * state.w_max_w < in_force_w - 1e-6 * state.w_max_w:
+            return True
+    target = plan.requested.get("WSet")
+    return target is not None and (values.get("WSetEna") != 1 or values.get("WSet") != target)
+
+
 def differences(plan: Plan, reading: Reading) -> dict[str, float | None]:
     """Points that do not hold what was requested, with what they hold; half a step of the register is no difference."""
     return {
@@ -233,7 +260,10 @@ def _limit(draft: _Draft, state: DeviceState, ceiling_w: float, fallback: Bounds
     if fallback.floor_w is not None and fallback.floor_w > state.der.floor_w:
         draft.notes.append(f"the fallback's lower limit of {fallback.floor_w:.0f} W cannot be expressed")
     make = _limit_704 if state.model.model_id == 704 else _limit_123
-    values, notes = make(_percent(ceiling_w, state), fallback, state, reversion_s)
+    percent, least = _percent(ceiling_w, state), state.der.quirks.min_percent
+    if percent < least:
+        draft.notes.append(f"the device takes no limit below {least:g} %")
+    values, notes = make(max(percent, least), fallback, state, reversion_s)
     if state.reading.values.get("WMaxLimPctEna" if state.model.model_id == 704 else "WMaxLim_Ena") is None:
         return Refusal(f"{state.der.resource}: model {state.model.model_id} does not implement an active power limit")
     draft.functions[LIMIT] = values
@@ -310,13 +340,26 @@ def _plan(draft: _Draft, state: DeviceState, limit: Bounds) -> Plan | Refusal:
             for stage in GROUPS[state.model.model_id][function]:
                 names = [name for name in stage if name in values and _has(name, state)]
                 registers = {name: _registers(name, values[name], state, limit) for name in names}
-                stages += writes(state.model, registers)
+                needed = {name: raw for name, raw in registers.items() if not _may_stay(function, name, raw, state)}
+                stages += writes(state.model, needed)
                 requested |= {name: _value(name, raw, state) for name, raw in registers.items()}
             if any(name.endswith("RvrtTms") and value > 0 and name not in requested for name, value in values.items()):
                 draft.notes.append(f"the device has no reversion timer for its {function}, which stays until changed")
     except OutOfRangeError as error:
         return Refusal(f"{state.der.resource}: {error}")
     return Plan(tuple(stages), requested, frozenset(draft.held), tuple(draft.notes))
+
+
+_SWITCHES: Final = {LIMIT: ("WMaxLimPctEna", "WMaxLim_Ena"), TARGET: ("WSetEna",)}
+
+
+def _may_stay(function: str, name: str, raw: tuple[int, ...], state: DeviceState) -> bool:
+    """True where a register that wears already holds its value; never a timer, and never while something begins."""
+    values = state.reading.values
+    runs = function in state.held and any(values.get(switch) == 1 for switch in _SWITCHES[function])
+    if not (state.is_sparing and runs) or name.endswith("RvrtTms"):
+        return False
+    return values.get(name) == _value(name, raw, state)
 
 
 def _has(name: str, state: DeviceState) -> bool:

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
+from protocols.modbus.budget import WriteBudget
 from protocols.modbus.client import ModbusError, NotConnectedError, RefusedError, SilenceError, UnitWire
+from protocols.modbus.codec import encode
 from protocols.modbus.control import (
     CAPACITY,
+    CEILING,
     CONTROL_MODELS,
     DeviceState,
     Plan,
@@ -20,12 +24,15 @@ from protocols.modbus.control import (
     plan_control,
     plan_release,
     prefixed,
+    tightens,
     w_max,
 )
+from protocols.modbus.device import SunSpecDevice
+from protocols.modbus.heartbeat import LOCAL, NAMES, Heartbeat
 from protocols.modbus.measure import ALTERNATIVES, MEASURED, measurement, measurements
 from protocols.modbus.models import SunSpecError
 from protocols.modbus.settings import SunSpecDer
-from protocols.modbus.sunspec import Model, Reading, Span, discover
+from protocols.modbus.sunspec import Model, Reading, Span, Write
 from protocols.points import Point, Quantity
 from protocols.port import Now
 from protocols.signals import Ack, Baseline, Control, Instruction, Measurement, Outcome, Quality, Signal
@@ -40,9 +47,15 @@ SETTLE_PAUSE_S: Final = 0.05
 class _Map:
     """What to read from this device, found anew after each loss of the link."""
 
-    measured: tuple[Span, ...]
-    control: Span | None
+    measured: tuple[tuple[Span, ...], ...]
+    """Per model, what has to be read for it."""
+    control: Model | None
     capacity: tuple[Span, ...]
+    heart: Span | None
+
+
+class StoppedHeartError(ModbusError):
+    """The device answers, but its heartbeat stands still: what it says is of yesterday."""
 
 
 class DerSession:
@@ -51,6 +64,7 @@ class DerSession:
     def __init__(self, settings: SunSpecDer, wire: UnitWire, settle_s: float, now: Now) -> None:
         self.settings = settings
         self._wire = wire
+        self._device = SunSpecDevice(wire, settings.bases, settings.quirks.read_max)
         self._settle_s = settle_s
         self._now = now
         self._map: _Map | None = None
@@ -60,6 +74,10 @@ class DerSession:
         self._power_w = 0.0
         self._baseline: Mapping[str, float] | None = None
         self._held: frozenset[str] = frozenset()
+        per_day = settings.quirks.writes_per_day
+        self._budget = None if per_day is None else WriteBudget(per_day)
+        self._heart = Heartbeat(settings.still_s)
+        self._beats = settings.quirks.heartbeat
 
     async def open(self) -> Sequence[Signal]:
         """Find the models and report the baseline.
@@ -68,11 +86,11 @@ class DerSession:
             ModbusError: the link failed.
             SunSpecError: there is no usable SunSpec map.
         """
-        found = _map(await self._discover())
+        found = _map(await self._device.scan(), self.settings.quirks.read_max)
         signals: list[Signal] = []
         if found.control is not None:
-            reading = await self._read(found.control)
-            values = baseline(found.control.model, reading.values)
+            reading = await self._device.read(found.control)
+            values = baseline(found.control, reading.values)
             signals.append(Baseline(self.settings.resource, values, self._now()))
             if self._baseline is None:
                 self._baseline = values
@@ -94,9 +112,14 @@ class DerSession:
         if self._polls % CAPACITY_EVERY == 0:
             await self._read_capacity(device_map)
         self._polls += 1
-        for span in device_map.measured:
-            values = (await self._read_or_nothing(span)).values
-            found += measurements(self.settings.resource, span.model.model_id, values, self._seen, self._now())
+        if device_map.heart is not None:
+            await self._beat(device_map.heart)
+        for spans in device_map.measured:
+            values: dict[str, float | None] = {}
+            for span in spans:
+                values |= (await self._read_or_nothing(span)).values
+            model_id = spans[0].model.model_id
+            found += measurements(self.settings.resource, model_id, values, self._seen, self._now())
         self._power_w = next((m.value for m in found if _is_power(m)), self._power_w)
         if device_map.control is not None:
             found += await self._ceiling(device_map.control)
@@ -107,30 +130,45 @@ class DerSession:
         if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
             return self._ack(instruction, Outcome.EXPIRED, "the lease had run out before it was written")
         try:
-            state = await self._state()
+            found = await self._prepared(instruction)
         except RefusedError as error:
             return self._ack(instruction, Outcome.REJECTED, str(error))
         except (ModbusError, SunSpecError) as error:
             return self._ack(instruction, Outcome.UNKNOWN, f"nothing was written: {error}")
+        if isinstance(found, Refusal):
+            return self._ack(instruction, Outcome.REJECTED, found.detail)
+        plan, state = found
+        return await self._write(instruction, plan, state)
+
+    async def _prepared(self, instruction: Instruction) -> tuple[Plan, DeviceState] | Refusal:
+        """What to write and what the device holds before, or why it cannot or must not be done."""
+        if await self._is_local():
+            return Refusal(f"{self.settings.resource} is under local control")
+        state = await self._state()
         if state is None:
-            detail = f"{self.settings.resource} has none of the control models {CONTROL_MODELS}"
-            return self._ack(instruction, Outcome.REJECTED, detail)
+            return Refusal(f"{self.settings.resource} has none of the control models {CONTROL_MODELS}")
         if isinstance(instruction, Control):
-            plan = plan_control(instruction, instruction.expiry_s - self._now(), state)
+            plan = plan_control(instruction, self._remaining_s(instruction), state)
         else:
             plan = plan_release(instruction.baseline, state)
         if isinstance(plan, Refusal):
-            return self._ack(instruction, Outcome.REJECTED, plan.detail)
-        return await self._write(instruction, plan, state)
+            return plan
+        worn = self._worn(instruction, plan, state)
+        return Refusal(worn) if worn else (plan, state)
 
     async def _write(self, instruction: Instruction, plan: Plan, state: DeviceState) -> Ack:
         """Send each write once; whatever comes of it, look at what the device holds."""
         said = WriteAnswer.ACCEPTED
         detail = ""
         self._held = plan.held
+        until_s = inf
+        if isinstance(instruction, Control):
+            until_s = asyncio.get_running_loop().time() + self._remaining_s(instruction)
         try:
             for write in plan.writes:
-                await self._wire.write(write.address, write.registers)
+                if self._budget is not None:
+                    self._budget.spend(_registers(write), asyncio.get_running_loop().time())
+                await self._wire.write(write.address, write.registers, until_s)
         except RefusedError as error:
             said, detail = WriteAnswer.REFUSED, str(error)
         except (NotConnectedError, SilenceError) as error:
@@ -150,7 +188,7 @@ class DerSession:
         reading: Reading | None = None
         while True:
             try:
-                reading = await self._read(model.span())
+                reading = await self._device.read(model)
                 if once or not differences(plan, reading):
                     return reading
             except (ModbusError, SunSpecError):
@@ -160,6 +198,47 @@ class DerSession:
                 return reading
             await asyncio.sleep(SETTLE_PAUSE_S)
 
+    def _remaining_s(self, control: Control) -> float:
+        """What is left of the lease; never more than the device's longest, should our clock have gone back."""
+        longest_s = self.settings.lease_max_s
+        remaining_s = control.expiry_s - self._now()
+        return remaining_s if longest_s is None else min(remaining_s, longest_s)
+
+    def _worn(self, instruction: Instruction, plan: Plan, state: DeviceState) -> str:
+        """Why a plan would wear the device too much; empty where it would not, or where it must not matter."""
+        if self._budget is None or not isinstance(instruction, Control) or tightens(plan, state):
+            return ""
+        registers = [register for write in plan.writes for register in _registers(write)]
+        wait_s = self._budget.wait_s(registers, asyncio.get_running_loop().time())
+        if not wait_s:
+            return ""
+        return (
+            f"{self.settings.resource}: not written, its registers are spared for another {wait_s:.0f} s "
+            f"({self._budget.per_day:g} writes a day)"
+        )
+
+    async def _beat(self, span: Span) -> None:
+        """Look at the device's heartbeat, and give it ours."""
+        names, model = NAMES[span.model.model_id], span.model
+        values = (await self._read_or_nothing(span)).values
+        if self._heart.has_stopped(values.get(names.theirs), asyncio.get_running_loop().time()):
+            raise StoppedHeartError(f"{self.settings.resource} answers, but its heartbeat stands still")
+        if not self._beats or values.get(names.ours) is None:
+            return
+        ours = model.points[names.ours]
+        try:
+            await self._wire.write(model.address + ours.offset, encode(ours, self._heart.next(model.model_id)))
+        except RefusedError:
+            self._beats = False
+
+    async def _is_local(self) -> bool:
+        """True where somebody on site has the device."""
+        span = self._opened().heart
+        if span is None:
+            return False
+        values = (await self._read_or_nothing(span)).values
+        return values.get(NAMES[span.model.model_id].local) == LOCAL
+
     async def _state(self) -> DeviceState | None:
         """What the device holds right now; `None` where it has no control model."""
         found = self._opened()
@@ -168,8 +247,8 @@ class DerSession:
         await self._read_capacity(found)
         return DeviceState(
             der=self.settings,
-            model=found.control.model,
-            reading=await self._read(found.control),
+            model=found.control,
+            reading=await self._device.read(found.control),
             w_max_w=self._w_max_w,
             power_w=self._power_w,
             baseline=self._baseline or {},
@@ -181,37 +260,23 @@ class DerSession:
             raise NotConnectedError(f"{self.settings.resource}: its map is not known at present")
         return self._map
 
-    async def _discover(self) -> tuple[Model, ...]:
-        steps = discover(self.settings.bases)
-        request = next(steps)
-        while True:
-            try:
-                answer = await self._wire.read(request.address, request.count)
-            except RefusedError:
-                answer = None
-            try:
-                request = steps.send(answer)
-            except StopIteration as end:
-                models: tuple[Model, ...] = end.value
-                return models
-
-    async def _read(self, span: Span) -> Reading:
-        return span.decode(await self._wire.read(span.address, span.count))
-
     async def _read_or_nothing(self, span: Span) -> Reading:
         try:
-            return await self._read(span)
+            return await self._device.read_span(span)
         except RefusedError:
             return Reading({}, {})
 
     async def _read_capacity(self, found: _Map) -> None:
         readings = {span.model.model_id: (await self._read_or_nothing(span)).values for span in found.capacity}
-        self._w_max_w = w_max(readings, self.settings.ceiling_w)
+        self._w_max_w = w_max(readings, self.settings.ceiling_w, self.settings.quirks.percent_of)
 
-    async def _ceiling(self, span: Span) -> Sequence[Measurement]:
+    async def _ceiling(self, model: Model) -> Sequence[Measurement]:
         """The limit in force; nothing where the device has never told one."""
-        values = (await self._read_or_nothing(span)).values
-        ceiling_w = ceiling_in_force_w(span.model, values, self._w_max_w)
+        try:
+            values = (await self._device.read(model, CEILING[model.model_id])).values
+        except RefusedError:
+            values = {}
+        ceiling_w = ceiling_in_force_w(model, values, self._w_max_w)
         point = Point(self.settings.resource, Quantity.CEILING_W)
         if ceiling_w is not None:
             self._seen.add(point)
@@ -240,13 +305,24 @@ def _is_shown(name: str, plan: Plan) -> bool:
     return name in plan.requested or name in timers
 
 
-def _map(models: Sequence[Model]) -> _Map:
+def _map(models: Sequence[Model], read_max: int) -> _Map:
     """Choose what to read: the first of each row of alternatives, the first control model, all capacities."""
     by_id = {model.model_id: model for model in reversed(models)}
     measured = [next((by_id[i] for i in row if i in by_id), None) for row in ALTERNATIVES]
     control = next((by_id[i] for i in CONTROL_MODELS if i in by_id), None)
+    heart = next((by_id[i] for i in NAMES if i in by_id), None)
     return _Map(
-        measured=tuple(model.span(MEASURED[model.model_id]) for model in measured if model is not None),
-        control=None if control is None else control.span(),
+        measured=tuple(model.spans(MEASURED[model.model_id], read_max) for model in measured if model is not None),
+        control=control,
         capacity=tuple(by_id[i].span(names) for i, names in CAPACITY.items() if i in by_id),
+        heart=None if heart is None else heart.span(_heart_points(heart.model_id)),
     )
+
+
+def _heart_points(model_id: int) -> tuple[str, ...]:
+    names = NAMES[model_id]
+    return names.local, names.theirs, names.ours
+
+
+def _registers(write: Write) -> range:
+    return range(write.address, write.address + len(write.registers))

@@ -57,11 +57,12 @@ MEASURED: Final[Mapping[int, Mapping[str, Measured]]] = {
     701: _DER,
     **dict.fromkeys((101, 102, 103, 111, 112, 113), _INVERTER),
     713: {"SoC": Measured(SOC, factor=0.01)},
+    802: {"SoC": Measured(SOC, factor=0.01)},
     124: {"ChaState": Measured(SOC, factor=0.01)},
 }
 """By model and point. SunSpec counts active power as positive for generation, as we do."""
 
-ALTERNATIVES: Final = ((701, 103, 102, 101, 113, 112, 111), (713, 124))
+ALTERNATIVES: Final = ((701, 103, 102, 101, 113, 112, 111), (713, 124, 802))
 """Of each row the first model that the device has is read."""
 
 _ABSOLUTE: Final = frozenset((A, V))

@@ -99,7 +99,8 @@ def layout(model_id: int, length: int | None = None, counts: Mapping[str, int] =
         model_id: the model.
         length: what the device's L point says: points behind it do not exist there, and a group that
             repeats to the end of the model does so up to here.
-        counts: values of the points that say how often a group repeats, by their names; 0 where absent.
+        counts: values of the points that say how often a group repeats, by their names; 0 where absent. Without
+            `length`, a group that repeats to the end is counted by its own name.
     """
     group = definition(model_id)
     room = None if length is None else length + 2
@@ -152,7 +153,9 @@ class _Repeats:
             case str(name):
                 return self.counts.get(name, 0)
             case 0:
-                return 0 if self.room is None else max(0, self.room - offset) // group.size
+                if self.room is None:
+                    return self.counts.get(group.name, 0)
+                return max(0, self.room - offset) // group.size
             case int(times):
                 return times
 
@@ -170,6 +173,8 @@ def _place(
         offset += point.size
     for inner in group.groups:
         for index in range(repeats.of(inner, offset)):
+            if repeats.room is not None and offset >= repeats.room:
+                return  # whatever a device says about how often it repeats, its model ends here
             path = f"{prefix}{inner.name}" + ("." if inner.count is None else f"[{index}].")
             for placed in _place(inner, path, offset, scopes, repeats):
                 yield placed

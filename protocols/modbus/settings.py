@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from protocols.modbus.medium import PLAIN_TCP, Medium, SerialLine
-from protocols.modbus.sunspec import BASES
+from protocols.modbus.sunspec import BASES, READ_MAX
 from protocols.points import Point
 from protocols.signals import Bounds
 
@@ -28,6 +29,37 @@ class MappedRegister:
     encoding: Encoding = Encoding.FLOAT32
     scale: float = 1.0
     """Multiplies the raw value to give the point's unit."""
+
+
+class PercentOf(StrEnum):
+    """What a device takes 100 % of a power limit for."""
+
+    SETTING = "setting"
+    """WMax as it is set at the device, else its rating: what the model says."""
+    RATING = "rating"
+    """The rating of the device, whatever WMax is set to."""
+    NAMEPLATE = "nameplate"
+    """The nameplate in our own settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """How one device differs from what its models say."""
+
+    read_max: int = READ_MAX
+    """Registers that it gives in one transaction."""
+    write_single: bool = False
+    """It takes one register by function code 6 alone; as a rule everything goes out by function code 16."""
+    percent_of: PercentOf = PercentOf.SETTING
+    min_percent: float = 0.0
+    """Smallest power limit that it takes; a lower one is written as this, and the measured power shows it."""
+    writes_per_day: float | None = None
+    """How often each of its control registers may be written, for memory that wears; `None`: as often as needed."""
+    heartbeat: bool = True
+    """Whether we beat where it has a register for it."""
+
+
+AS_THE_MODELS_SAY: Final = Quirks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +91,11 @@ class SunSpecDer:
     unit_id: int = 1
     bases: tuple[int, ...] = BASES
     """Where the SunSpec map may begin."""
+    quirks: Quirks = AS_THE_MODELS_SAY
+    lease_max_s: float | None = None
+    """Longest time that its own timer is ever given, however our clock jumps."""
+    still_s: float = 10.0
+    """How long its heartbeat may stand still."""
 
     @property
     def resources(self) -> frozenset[str]:

@@ -6,8 +6,19 @@ factors while they run.
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from protocols.modbus.codec import Registers, Rounding, decode_raw, encode, encode_text, not_implemented, scaled
+from protocols.modbus.codec import (
+    Registers,
+    Rounding,
+    decode_raw,
+    decode_text,
+    encode,
+    encode_text,
+    is_text,
+    not_implemented,
+    scaled,
+)
 from protocols.modbus.models import NO_COUNTS, Placed, SunSpecError, count_points, known_models, layout
 
 MARKER = (0x5375, 0x6E53)
@@ -17,6 +28,9 @@ BASES = (40000, 0, 50000)
 END_MODEL = 0xFFFF
 READ_MAX = 125
 """Registers in one read: Modbus application protocol, function code 3."""
+WRITE_MAX = 123
+"""The same in one write, function code 16."""
+NO_FACTORS: Mapping[str, float | None] = MappingProxyType({})
 CHAIN_MAX = 200
 """Models in one map; a longer chain is a fault of the device."""
 
@@ -57,16 +71,42 @@ class Model:
         Raises:
             SunSpecError: it has none of them, or they lie too far apart for one read.
         """
+        spans = self.spans(names)
+        if len(spans) != 1 or spans[0].factors:
+            raise SunSpecError(f"model {self.model_id}: {names} do not fit one read")
+        return spans[0]
+
+    def spans(self, names: Iterable[str] | None = None, most: int = READ_MAX) -> tuple["Span", ...]:
+        """The same in as few reads as possible, none of which takes more than `most` registers.
+
+        A value that lies farther than that from its scale factor comes in a span that names the `factors` it needs.
+
+        Raises:
+            SunSpecError: the device's model has none of `names`.
+        """
         wanted = [self.points[name] for name in (self.points if names is None else names) if name in self.points]
-        scales = {point.scale for point in wanted}
-        factors = [point for point in self.points.values() if point.name in scales]
         if not wanted:
             raise SunSpecError(f"model {self.model_id} at {self.address} has none of {names}")
-        first = min(point.offset for point in (*wanted, *factors))
-        count = max(point.end for point in (*wanted, *factors)) - first
-        if count > READ_MAX:
-            raise SunSpecError(f"model {self.model_id}: {count} registers do not fit one read")
-        return Span(self, self.address + first, count)
+        runs: list[tuple[int, int, frozenset[str]]] = []
+        for point in sorted(wanted, key=lambda point: point.offset):
+            first, end, apart = self._needs(point, most)
+            if runs:
+                low, high, other = min(runs[-1][0], first), max(runs[-1][1], end), runs[-1][2]
+                if high - low <= most and bool(apart) == bool(other):
+                    runs[-1] = low, high, apart | other
+                    continue
+            runs.append((first, end, apart))
+        return tuple(Span(self, self.address + low, high - low, apart) for low, high, apart in runs)
+
+    def _needs(self, point: Placed, most: int) -> tuple[int, int, frozenset[str]]:
+        """First and last register to read a point together with its scale factor, or the factor's name."""
+        factor = self.points.get(point.scale) if isinstance(point.scale, str) else None
+        if factor is None:
+            return point.offset, point.end, frozenset()
+        first, end = min(point.offset, factor.offset), max(point.end, factor.end)
+        return (
+            (first, end, frozenset()) if end - first <= most else (point.offset, point.end, frozenset((factor.name,)))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +116,11 @@ class Span:
     model: Model
     address: int
     count: int
+    factors: frozenset[str] = frozenset()
+    """Scale factors that lie elsewhere, and have to be read before and after: a device may change them meanwhile."""
 
-    def decode(self, registers: Registers) -> "Reading":
-        """Scale every number that lies in the span together with its scale factor.
+    def decode(self, registers: Registers, factors: Mapping[str, float | None] = NO_FACTORS) -> "Reading":
+        """Scale every number by the factor in the span, or else in `factors`.
 
         Raises:
             SunSpecError: the answer has another length than was asked for.
@@ -88,9 +130,14 @@ class Span:
         start = self.address - self.model.address
         inside = [p for p in self.model.points.values() if start <= p.offset and p.end <= start + self.count]
         raw = {p.name: decode_raw(p, registers[p.offset - start : p.end - start]) for p in inside}
-        exponents = {p.name: raw.get(p.scale) if isinstance(p.scale, str) else p.scale or 0 for p in inside}
+        known = {**factors, **raw} if factors else raw
+        # The factor of a point may lie in another span, which then is the one to tell the point's value.
+        inside = [p for p in inside if p.scale not in self.model.points or p.scale in known]
+        exponents = {p.name: known.get(p.scale) if isinstance(p.scale, str) else p.scale or 0 for p in inside}
+        texts = {p.name: decode_text(registers[p.offset - start : p.end - start]) for p in inside if is_text(p)}
         return Reading(
-            values={name: scaled(value, exponents[name]) for name, value in raw.items()},
+            texts=texts,
+            values={p.name: scaled(raw[p.name], exponents[p.name]) for p in inside},
             exponents={name: int(exponent) for name, exponent in exponents.items() if exponent is not None},
         )
 
@@ -99,10 +146,16 @@ class Span:
 class Reading:
     """What one read of a span says."""
 
-    values: Mapping[str, float | None]
+    values: dict[str, float | None]
     """Scaled; `None` where not implemented."""
-    exponents: Mapping[str, int]
+    exponents: dict[str, int]
     """The scale factor that each point has at this moment, by the point's name."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Of the points that hold text."""
+
+    def joined(self, other: "Reading") -> "Reading":
+        """Both together."""
+        return Reading(self.values | other.values, self.exponents | other.exponents, self.texts | other.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +173,8 @@ def writes(model: Model, registers: Mapping[str, tuple[int, ...]]) -> tuple[Writ
     for name in sorted(registers, key=lambda name: model.points[name].offset):
         address = model.address + model.points[name].offset
         last = merged[-1] if merged else None
-        if last is not None and last.address + len(last.registers) == address:
+        size = 0 if last is None else len(last.registers)
+        if last is not None and last.address + size == address and size + len(registers[name]) <= WRITE_MAX:
             merged[-1] = Write(last.address, last.registers + registers[name], (*last.names, name))
         else:
             merged.append(Write(address, registers[name], (name,)))
@@ -163,9 +217,23 @@ def _chain(address: int) -> Generator[Request, Registers | None, tuple[Model, ..
         if length == 0 or address + 2 + length > 0xFFFF:
             raise SunSpecError(f"model {model_id} at {address} has the impossible length {length}")
         if model_id in known_models():
-            models.append(Model.at(model_id, address, length))
+            counts = yield from _counts(Model.at(model_id, address, length))
+            models.append(Model.at(model_id, address, length, counts))
         address += 2 + length
     raise SunSpecError(f"the chain of models does not end after {CHAIN_MAX} models")
+
+
+def _counts(model: Model) -> Generator[Request, Registers | None, dict[str, int]]:
+    """How often the groups of a model repeat in this device."""
+    names = [name for name in count_points(model.model_id) if name in model]
+    if not names:
+        return {}
+    span = model.span(names)
+    registers = yield Request(span.address, span.count)
+    if registers is None or len(registers) != span.count:
+        return {}
+    values = span.decode(registers).values
+    return {name: int(values[name] or 0) for name in names}
 
 
 @dataclass(slots=True)

@@ -58,6 +58,56 @@ CASES = {
         "A has `tls` without all of `ca_file`, `certificate_file` and `key_file`",
         "give all three: DNP3 over TLS is mutual",
     ),
+    "telemetry that nobody measures": (
+        "telemetry: {points: [{point: L11.current_a, address: AI0}]}",
+        "no station measures `L11.current_a`",
+        "add it to a station, or name a device, or the zone for the sum of its devices",
+    ),
+    "telemetry of a sum that is none": (
+        "telemetry: {points: [{point: SMALL.voltage_pu, address: AI0}]}",
+        "`SMALL.voltage_pu` is no sum over devices",
+        "use one of: active_power_w, available_power_w, ceiling_w, floor_w, reactive_power_var",
+    ),
+    "telemetry of an unknown device": (
+        "telemetry: {points: [{point: pv.active_power_w, of: [AA], address: AI0}]}",
+        "`AA` is not a device",
+        "did you mean `A`?",
+    ),
+    "telemetry of an unknown quantity": (
+        "telemetry: {points: [{point: A.active_power_mw, address: AI0}]}",
+        "`active_power_mw` is not a quantity",
+        "did you mean `active_power_w`?",
+    ),
+    "two values for the system operator at one address": (
+        "telemetry: {points: [{point: A.active_power_w, address: AI0}, {point: B.active_power_w, address: AI0}]}",
+        "`B.active_power_w` and `A.active_power_w` are both at AI0",
+        "move one",
+    ),
+    "telemetry of a power as a switch": (
+        "telemetry: {points: [{point: A.active_power_w, address: BI0}]}",
+        "`A.active_power_w` cannot be told at BI0",
+        "use BI for switch_closed and AI for everything else",
+    ),
+    "telemetry over TLS without its files": (
+        "telemetry: {tls: true, points: [{point: A.active_power_w, address: AI0}]}",
+        "telemetry has `tls` without all of `ca_file`, `certificate_file` and `key_file`",
+        "give all three: DNP3 over TLS is mutual",
+    ),
+    "telemetry with a certificate that is not there": (
+        "telemetry: {ca_file: /nowhere/c, points: [{point: A.active_power_w, address: AI0}]}",
+        "telemetry: /nowhere/c is not a file",
+        "correct the path",
+    ),
+    "telemetry with one link address": (
+        "telemetry: {outstation: 4, master: 4, points: [{point: A.active_power_w, address: AI0}]}",
+        "telemetry has the link address 4 for both ends",
+        "give the system operator's master its own",
+    ),
+    "telemetry on a port that is taken": (
+        "telemetry: {port: 15021, points: [{point: A.active_power_w, address: AI0}]}",
+        "device A is on port 15021 of this machine, as is the telemetry outstation",
+        "give one of them another address",
+    ),
     "DNP3 certificates without TLS": (
         f"devices: {{A: {{endpoint: {{{OUTSTATION}, ca_file: {BASE}}}}}}}",
         "A has `ca_file`, but `tls` is false",

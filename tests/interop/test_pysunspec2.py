@@ -1,6 +1,7 @@
 """SunSpec's own Python client against our simulated devices, and our adapter's work seen through its eyes."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,10 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 from gateway.clock import wall
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
 from gateway.testbed.modbus_security import ServerSecurity
+from protocols.modbus.adopt import adopt
+from protocols.modbus.client import ModbusClient, UnitWire
+from protocols.modbus.curves import Curve
+from protocols.modbus.device import SunSpecDevice
 from protocols.modbus.medium import Tls
 from protocols.modbus.settings import ModbusSettings, SunSpecDer
 from protocols.signals import Bounds, Control, Outcome
@@ -56,7 +61,7 @@ async def test_scans_every_model_without_an_error():
             ids = [key for key in client.models if isinstance(key, int)]
             return ids, problems, client.common[0].Mn.value, client.common[0].SN.value
 
-        assert await peer.ask(scan) == ([1, 701, 702, 704, 713], [], "Ampacity testbed", "A")
+        assert await peer.ask(scan) == ([1, *range(701, 716)], [], "Ampacity testbed", "A")
 
 
 async def test_reads_what_the_device_does():
@@ -158,6 +163,68 @@ async def test_sees_what_our_adapter_wrote():
                 return controls.WMaxLimPct.cvalue, controls.WMaxLimPctEna.value, controls.WMaxLimPctRvrt.cvalue
 
             assert await peer.ask(look) == (48.0, 1, 20.0)
+
+
+async def test_its_curve_is_adopted_and_one_that_makes_no_sense_is_turned_down():
+    async with served(BATTERY) as (_, _, peer):
+
+        def offer(client):
+            volt_var = client.DERVoltVar[0]
+            volt_var.read()
+            offered = volt_var.Crv[1]
+            for point, (volts, var) in zip(offered.Pt, ((90, 30), (97, 0), (103, 0), (110, -30)), strict=False):
+                point.V.cvalue, point.Var.cvalue = volts, var
+            offered.ActPt.value = 4
+            offered.write()
+            volt_var.AdptCrvReq.value = 2
+            volt_var.write()
+            volt_var.read()
+            in_force = [(point.V.cvalue, point.Var.cvalue) for point in volt_var.Crv[0].Pt[:4]]
+            first = volt_var.AdptCrvRslt.value
+            volt_var.Crv[1].ActPt.value = 1
+            volt_var.Crv[1].write()
+            volt_var.AdptCrvReq.value = 2
+            volt_var.write()
+            volt_var.read()
+            return first, in_force, volt_var.AdptCrvRslt.value
+
+        assert await peer.ask(offer) == (1, [(90, 30), (97, 0), (103, 0), (110, -30)], 2)
+
+
+async def test_sees_the_curve_that_our_client_had_adopted():
+    async with served(BATTERY) as (_, port, peer), asyncio.TaskGroup() as tasks:
+        client = ModbusClient(HOST, port, random.Random(1), lambda _: None)
+        running = tasks.create_task(client.run())
+        await client.connected()
+        device = SunSpecDevice(UnitWire(client, 1, 5.0))
+        for model in await device.scan():
+            assert (await device.read(model)).values, model.model_id
+            if model.model_id == 705:
+                curve = Curve(705, ((91, 25), (97, 0), (103, 0), (109, -25)), {"RspTms": 7})
+                assert (await adopt(device, model, curve)).outcome is Outcome.WRITTEN
+
+        def look(client):
+            volt_var = client.DERVoltVar[0]
+            first = volt_var.Crv[0]
+            return volt_var.Ena.value, first.RspTms.cvalue, [(p.V.cvalue, p.Var.cvalue) for p in first.Pt[:4]]
+
+        assert await peer.ask(look) == (1, 7, [(91, 25), (97, 0), (103, 0), (109, -25)])
+        running.cancel()
+
+
+async def test_its_heartbeat_and_reversion_are_taken():
+    async with served(BATTERY) as (device, _, peer):
+
+        def beat(client):
+            control = client.DERCtl[0]
+            control.ControllerHb.value = 4711
+            control.write()
+            control.read()
+            return control.ControllerHb.value, control.LocRemCtl.value, control.DERHb.value
+
+        count, local, theirs = await peer.ask(beat)
+        assert (count, local) == (4711, 0)
+        assert theirs == pytest.approx(int(device.now_s) % 1_000_000, abs=5)
 
 
 # --- Modbus/TCP Security --------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """S01 and S04 over real sockets on each protocol: nothing but an endpoint of the zone file differs."""
 
+import asyncio
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,11 @@ import pytest
 from gateway import clock
 from gateway.historian import TelemetryReader
 from gateway.translate.points import point_of
-from tests.scenarios.live import free_ports, live, until
+from protocols.dnp3.adapter import Dnp3Adapter
+from protocols.dnp3.master_words import MasterSettings
+from protocols.dnp3.settings import Dnp3Settings, MappedInput, place_at
+from protocols.signals import Measurement, Quality, Signal
+from tests.scenarios.live import Live, free_ports, live, until
 
 pytestmark = pytest.mark.sockets
 
@@ -79,6 +85,30 @@ async def test_s04_over(protocol: str, tmp_path: Path) -> None:
             assert await field.point("T1.tap_position") == -3
 
 
+async def read_as_system_operator(field: Live) -> dict[str, float]:
+    """What the gateway tells a master of the system operator, by name, once it has told everything well."""
+    telemetry = field.zone.telemetry
+    assert telemetry is not None
+    names = {"AI0": "TD1.active_power_w", "AI1": "R1.active_power_w", "AI3": "A.active_power_w"}
+    names |= {"BI0": "SW12.switch_closed"}
+    inputs = tuple(MappedInput(point_of(name), *place_at(address)) for address, name in names.items())
+    master = MasterSettings(local=telemetry.master, outstation=telemetry.outstation)
+    adapter = Dnp3Adapter(Dnp3Settings(telemetry.host, inputs, port=telemetry.port, master=master), clock.wall)
+    told: dict[str, float] = {}
+
+    def emit(signals: Sequence[Signal]) -> None:
+        told.update(
+            (str(s.point), s.value) for s in signals if isinstance(s, Measurement) and s.quality is Quality.GOOD
+        )
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(adapter.run(emit))
+        while len(told) < len(names):  # noqa: ASYNC110 - the gateway is another process
+            await asyncio.sleep(0.1)
+        running.cancel()
+    return told
+
+
 async def test_s01_with_the_battery_and_the_scada_over_dnp3(tmp_path: Path) -> None:
     zone = {"devices": {**ALONE, "B": {"endpoint": endpoint("modbus", "B")}}}
     async with live(tmp_path, "r1_short_dnp3.yaml", **zone) as field, field.gateway() as gateway:
@@ -98,5 +128,16 @@ async def test_s01_with_the_battery_and_the_scada_over_dnp3(tmp_path: Path) -> N
                 found = reader.query(point, end_s - 60, end_s)
             return bool(found) and found[-1].value == pytest.approx(await field.point(name), rel=1e-3)
 
+        async def told_rightly() -> bool:
+            told, interface_w = await read_as_system_operator(field), await field.point("TD1.active_power_w")
+            together_mw = await field.power_mw("A") + await field.power_mw("B")
+            return (
+                told["TD1.active_power_w"] == pytest.approx(interface_w / 1e6, abs=LIMIT_MW)
+                and told["R1.active_power_w"] == pytest.approx(together_mw, abs=LIMIT_MW)
+                and told["A.active_power_w"] == pytest.approx(await field.power_mw("A"), abs=LIMIT_MW)
+                and told["SW12.switch_closed"] == 1
+            )
+
+        await until(told_rightly, 30)
         for name in ("L12.current_a", "B4.voltage_pu", "TD1.active_power_w", "SW12.switch_closed", "T1.tap_position"):
             await until(partial(measured, name), 20)

@@ -50,8 +50,8 @@ class Client:
 
 
 def test_models_are_those_of_the_series() -> None:
-    assert list(Client(BATTERY).models) == [1, 701, 702, 704, 713]
-    assert list(Client(SOLAR, legacy=True).models) == [1, 103, 120, 123]
+    assert list(Client(BATTERY).models) == [1, *range(701, 716)]
+    assert list(Client(SOLAR, legacy=True).models) == [1, 103, 120, 121, 122, 123, 160]
 
 
 def test_measurements_follow_the_device() -> None:

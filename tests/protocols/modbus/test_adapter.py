@@ -40,6 +40,7 @@ class Site:
     def __init__(self, line: Line, **options) -> None:
         self.line = line
         self.said: list[tuple[float, Signal]] = []
+        self.now_offset_s = 0.0
         ders = tuple(SunSpecDer(f"D{unit}", 2.5e6, -2.5e6, unit_id=unit) for unit in line.images)
         options = {"units": ders, **options}
         rng = options.pop("rng", random.Random(7))
@@ -47,7 +48,7 @@ class Site:
         self.adapter = ModbusAdapter(settings, self.now, rng)
 
     def now(self) -> float:
-        return EPOCH_S + asyncio.get_running_loop().time()
+        return EPOCH_S + self.now_offset_s + asyncio.get_running_loop().time()
 
     def emit(self, batch: Sequence[Signal]) -> None:
         self.said += [(asyncio.get_running_loop().time(), signal) for signal in batch]
