@@ -194,6 +194,8 @@ class Study:
     """Consumption per load id and interval where known, watts, positive; power factor as in the source."""
     unit_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Injection per id of a unit of the network and interval where known, watts; reactive power as in the source."""
+    unit_var: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Reactive injection per id of a unit and interval where known, vars."""
     state: NetworkState = field(default_factory=NetworkState)
     ratings: Mapping[str, Rating] = field(default_factory=dict)
     policy: Policy = Policy.INCREMENTAL
@@ -217,6 +219,11 @@ class Study:
     """Voltage unbalance V2/V1 above which a bus is told among the alarms."""
     unbalance_max_pct: float | None = None
     """Voltage unbalance that is a limit; `None` means none."""
+    controllers: bool = False
+    """Let regulators, switched capacitors and the curves of units act first, in the network as it is and after every
+    contingency, at the requested powers (for envelopes, the held ones). What they come to is then held; otherwise
+    everything stays as the state says.
+    """
     season: Season = Season.SUMMER
     estimated: tuple[str, ...] = ()
     """Buses whose loads or measurements are estimates: margins of what they influence are 10 points wider."""
