@@ -116,11 +116,22 @@ class Search:
         """The best shares that hold `rows` at `use` (n_column,) too, where those of `found` were seen to break them."""
         self._learn(rows, use, found.share)
         self.patterns = np.concatenate([self.patterns, use[None]])
+        return self._again(found)
+
+    def widened(self, found: Found, scenes: tuple[int, ...]) -> Found:
+        """The best shares that hold all limits of `scenes` too."""
+        self.rows = self.rows.only(*sorted({*self.rows.scenes, *scenes}))
+        return self._again(found, watch=True)
+
+    def _again(self, found: Found, *, watch: bool = False) -> Found:
+        """Search on from what still holds of `found`."""
         again = self._begin()
         if again.ended is Ended.DEADLINE and not self.budget.over:
             share = self._farthest(np.zeros(self.box.size), found.share, self.patterns)
             if self.rule.merit(share) > again.merit:
                 again.share, again.merit = share, self.rule.merit(share)
+            if watch:
+                self._watch(again.level.share)
             self._improve(again)
         return again
 
