@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from grid_engine.kernel.elimination import Pattern, Rows, fill_order, pattern, rows_of, series_order
+from grid_engine.kernel.elimination import Pattern, Rows, fill_order, pattern, rows_of, series_order, twice
 from grid_engine.kernel.jit import compiled
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
 
@@ -196,7 +196,7 @@ def _recovery(
                     count += 1
                 row[k] -= inverse[i] * upper[q] * value[p]
         while size + count > len(column):
-            column, value = np.concatenate((column, column)), np.concatenate((value, value))
+            column, value = twice(column), twice(value)
         first[i], last[i] = size, size + count
         for p in range(count):
             column[size + p], value[size + p] = touched[p], row[touched[p]]
@@ -209,9 +209,10 @@ def _in_order(
     first: IntArray, last: IntArray, column: IntArray, value: ComplexArray
 ) -> tuple[IntArray, IntArray, ComplexArray]:
     start = np.zeros(len(first) + 1, dtype=np.int64)
-    start[1:] = np.cumsum(last - first)
+    for i in range(len(first)):
+        start[i + 1] = start[i] + last[i] - first[i]
     columns, values = np.empty(start[-1], dtype=np.int64), np.empty(start[-1], dtype=np.complex128)
     for i in range(len(first)):
-        columns[start[i] : start[i + 1]] = column[first[i] : last[i]]
-        values[start[i] : start[i + 1]] = value[first[i] : last[i]]
+        for p in range(last[i] - first[i]):
+            columns[start[i] + p], values[start[i] + p] = column[first[i] + p], value[first[i] + p]
     return start, columns, values

@@ -31,41 +31,68 @@ def newton(
     Returns:
         The number of steps, negative if it did not converge, and the length of the last one at each row (n,).
     """
+    moved = np.zeros(len(v))
     for count in range(1, _STEPS + 1):
         step, block = mismatch(net, power, choice, v), jacobian(net, power, choice, v)
         factors = blocks.factorised(net.plan, net.places, block)
         blocks.solve(net.plan, factors, step)
-        length = np.sqrt((step**2).sum())
-        moved = np.sqrt(step[:, 0] ** 2 + step[:, 1] ** 2)
+        length, longest = _lengths(step, moved)
         if not np.isfinite(length):
             return -count, _stuck(factors.inverse, moved)
-        if moved.max() < tolerance:
-            v -= step
-            return count, moved
         share = 1.0
-        while True:
-            then = mismatch(net, power, choice, v - share * step)
+        while longest >= tolerance:
+            then = mismatch(net, power, choice, _ahead(v, step, share))
             blocks.solve(net.plan, factors, then)
-            if np.sqrt((then**2).sum()) <= (1.0 - share / 2) * length:
+            if _lengths(then, np.empty(len(v)))[0] <= (1.0 - share / 2) * length:
                 break
             share /= 2
             if share < _SHORTEST:
                 return -count, moved
-        v -= share * step
+        _keep(v, _ahead(v, step, share))
+        if longest < tolerance:
+            return count, moved
     return -_STEPS, moved
+
+
+@compiled
+def _lengths(step: FloatArray, moved: FloatArray) -> tuple[float, float]:
+    """Length of a step and of its longest part; fills in those of all parts."""
+    total, longest = 0.0, 0.0
+    for i in range(len(step)):
+        square = step[i, 0] ** 2 + step[i, 1] ** 2
+        moved[i] = np.sqrt(square)
+        longest = max(longest, moved[i])
+        total += square
+    return np.sqrt(total), longest
+
+
+@compiled
+def _ahead(v: FloatArray, step: FloatArray, share: float) -> FloatArray:
+    result = np.empty_like(v)
+    for i in range(len(v)):
+        for part in range(2):
+            result[i, part] = v[i, part] - share * step[i, part]
+    return result
+
+
+@compiled
+def _keep(v: FloatArray, value: FloatArray) -> None:
+    for i in range(len(v)):
+        v[i, 0], v[i, 1] = value[i, 0], value[i, 1]
 
 
 @compiled
 def _stuck(inverse: FloatArray, moved: FloatArray) -> FloatArray:
     """Infinite at the first row where elimination broke down, or else where the step did; 0 elsewhere."""
-    result, found = np.zeros(len(moved)), -1
-    for i in range(len(moved)):
-        if found < 0 and not np.isfinite(inverse[i]).all():
+    result, found = np.zeros(len(moved)), len(moved)
+    for i in range(len(moved) - 1, -1, -1):
+        for part in range(4):
+            if not np.isfinite(inverse[i, part]):
+                found = i
+    for i in range(len(moved) - 1, -1, -1):
+        if found == len(moved) and not np.isfinite(moved[i]):
             found = i
-    for i in range(len(moved)):
-        if found < 0 and not np.isfinite(moved[i]):
-            found = i
-    result[found] = np.inf
+    result[min(found, len(moved) - 1)] = np.inf
     return result
 
 
