@@ -47,6 +47,9 @@ class Direction(StrEnum):
 class Ended(StrEnum):
     """What ended the search for one interval; whatever did, its envelopes are proven."""
 
+    FAILED = "failed"
+    """There was nothing to search for: see the status."""
+
     UNLIMITED = "unlimited"
     """Nobody meets a limit."""
     DONE = "done"
@@ -150,10 +153,13 @@ class EnvelopeAnswer:
 
     study_id: str
     status: Status
-    """`INFEASIBLE`: violations stand that the study does not allow; `preexisting` of the outcomes names them."""
+    """`SOLVED` where every interval is, otherwise that of the first one that is not.
+
+    `INFEASIBLE`: violations stand that the study does not allow; `preexisting` of the outcomes names them.
+    """
     model_version: str
     envelopes: tuple[Envelope, ...] = ()
-    """Of every adjustable participant in every interval; without supply it may do nothing."""
+    """Of every adjustable participant in every interval that is solved; without supply it may do nothing."""
     outcomes: tuple[Outcome, ...] = ()
     proofs: tuple[Proof, ...] = ()
     unsupplied: tuple[str, ...] = ()

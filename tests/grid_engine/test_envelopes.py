@@ -245,9 +245,13 @@ def test_bad_question_is_told(changes: dict, word: str) -> None:
 
 
 def test_without_a_solution_the_bus_is_told() -> None:
-    found = ask(r1(*A_AND_B, load_scale=(40.0,)))
+    members = [replace(member, held_w=(0.0, 0.0), requested_w=(0.0, 0.0)) for member in A_AND_B]
+    found = ask(replace(r1(*members), intervals=2, load_scale=(40.0, 1.0)))
     assert found.status is Status.NOT_CONVERGED
+    assert "interval 0" in found.detail
     assert "bus B" in found.detail
+    assert [outcome.ended for outcome in found.outcomes] == [Ended.FAILED, Ended.DONE]
+    assert {envelope.interval for envelope in found.envelopes} == {1}
 
 
 @cache
