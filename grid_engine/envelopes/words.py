@@ -87,7 +87,10 @@ class EnvelopeStudy:
     interval_s: float = 300.0
     """Length of an interval, for `Sharing.ROTATIONAL`."""
     gap: float = 1e-3
-    """The search ends where a linearisation promises no more than this over what is proven, relative."""
+    """The search ends where a linearisation promises no more than this over what is proven, relative.
+
+    Or where one gains no more than this, near where it was made.
+    """
     rounds: int = 8
     """Most linearisations per interval and direction."""
     proof_runs: int = 1000
@@ -138,7 +141,10 @@ class Outcome:
     import_w: float
     """Sum of all floors, positive."""
     gap: float
-    """What the last linearisation promised over what is proven, relative; 0 for rules other than totals."""
+    """What the last linearisation, corrected by AC power flows, still gives more than is proven, relative.
+
+    It says how near the proven shares are to the optimum of their surroundings; 0 for rules that have no optimum.
+    """
     fairness: float
     """Jain's index of what is allowed over what was asked for, both directions together."""
     rounds: int
