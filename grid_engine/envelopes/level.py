@@ -27,7 +27,10 @@ class Level:
 
 
 def common(rows: Rows, box: Box, patterns: FloatArray, budget: Budget) -> Level:
-    """The common share at which no row is broken, whichever of `patterns` (n_pattern, n_column) is used."""
+    """The common share at which no row is broken, whichever of `patterns` (n_pattern, n_column) is used.
+
+    Without time left it is a few percent below that: no more than one bisection after the doublings.
+    """
     low, high = 0.0, 1.0
     steps = max(_POWER_FLOWS // len(patterns), 4)
     row, pattern = -1, 0
@@ -46,7 +49,8 @@ def common(rows: Rows, box: Box, patterns: FloatArray, budget: Budget) -> Level:
         if first < len(tried):
             high, pattern = float(tried[first]), int(np.argmax(excess[first]))
             row = int(which.reshape(len(tried), -1)[first, pattern])
-        if budget.over:
+        refined = len(tried) == steps - 1
+        if budget.over and refined:
             break
         tried = np.linspace(low, high, steps + 1)[1:-1]
     return Level(low, row, pattern)
