@@ -13,6 +13,9 @@ from grid_engine.kernel.elimination import Pattern, Rows, fill_order, pattern, r
 from grid_engine.kernel.jit import compiled
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
 
+UNPINNED = 1e-12
+"""Where elimination leaves less than this of a diagonal entry, only rounding pins the voltage."""
+
 
 class Factors(NamedTuple):
     """Numbers in the places that a `Pattern` lists."""
@@ -34,6 +37,8 @@ class Reduction(NamedTuple):
     """Shape (n_kept, n_kept), complex."""
     recovery: csr_array
     """Shape (n, n_kept), complex: all voltages from the kept ones."""
+    broken: int
+    """The first row that could not be eliminated, for nothing pins its voltage; -1 for none."""
 
 
 def reduced(matrix: csr_array, bus: IntArray, keep: BoolArray, last: BoolArray) -> Reduction:
@@ -63,7 +68,10 @@ def reduced(matrix: csr_array, bus: IntArray, keep: BoolArray, last: BoolArray) 
     start, column, value = _recovery(plan, _from_blocks(factors.upper), _from_blocks(factors.inverse), len(rows))
     place = np.argsort(again)
     recovery = csr_array((value, place[column - pivots], start), shape=(len(rows), n_kept))
-    return Reduction(rows[pivots:][again], _permuted(small, again), recovery[np.argsort(rows)])
+    left = 1 / np.abs(_from_blocks(factors.inverse) * ordered.diagonal()[:pivots])
+    stuck = np.flatnonzero(~(left > UNPINNED))
+    broken = int(rows[stuck[0]]) if len(stuck) else -1
+    return Reduction(rows[pivots:][again], _permuted(small, again), recovery[np.argsort(rows)], broken)
 
 
 def _order(matrix: csr_array, last: BoolArray) -> IntArray:

@@ -38,7 +38,7 @@ def newton(
         blocks.solve(net.plan, factors, step)
         length, longest = _lengths(step, moved)
         if not np.isfinite(length):
-            return -count, _stuck(factors.inverse, moved)
+            return -count, _stuck(net, block, factors.inverse, moved)
         share = 1.0
         while longest >= tolerance:
             then = mismatch(net, power, choice, _ahead(v, step, share))
@@ -47,7 +47,7 @@ def newton(
                 break
             share /= 2
             if share < _SHORTEST:
-                return -count, moved
+                return -count, _stuck(net, block, factors.inverse, moved)
         _keep(v, _ahead(v, step, share))
         if longest < tolerance:
             return count, moved
@@ -82,17 +82,36 @@ def _keep(v: FloatArray, value: FloatArray) -> None:
 
 
 @compiled
-def _stuck(inverse: FloatArray, moved: FloatArray) -> FloatArray:
-    """Infinite at the first row where elimination broke down, or else where the step did; 0 elsewhere."""
-    result, found = np.zeros(len(moved)), len(moved)
-    for i in range(len(moved) - 1, -1, -1):
-        for part in range(4):
-            if not np.isfinite(inverse[i, part]):
-                found = i
-    for i in range(len(moved) - 1, -1, -1):
-        if found == len(moved) and not np.isfinite(moved[i]):
-            found = i
-    result[min(found, len(moved) - 1)] = np.inf
+def unpinned(net: Reduced, block: FloatArray, inverse: FloatArray) -> int:
+    """The first row whose voltage nothing but rounding pins in a matrix and its factors' inverses, or -1."""
+    for i in range(len(net.source)):
+        size = 0.0
+        for p in range(net.places.start[i], net.places.start[i + 1]):
+            if net.places.column[p] == i:
+                size = abs(block[p, 0]) + abs(block[p, 1])
+        left = 1.0 / (abs(inverse[i, 0]) + abs(inverse[i, 1]))
+        if not left > blocks.UNPINNED * size:
+            return i
+    return -1
+
+
+@compiled
+def _stuck(net: Reduced, block: FloatArray, inverse: FloatArray, moved: FloatArray) -> FloatArray:
+    """Infinite at a row that nothing pins, or else where the step is no number; else as it moved."""
+    n = len(moved)
+    loose = unpinned(net, block, inverse)
+    if loose >= 0:
+        return _only(loose, n)
+    for i in range(n):
+        if not np.isfinite(moved[i]):
+            return _only(i, n)
+    return moved
+
+
+@compiled
+def _only(row: int, n: int) -> FloatArray:
+    result = np.zeros(n)
+    result[row] = np.inf
     return result
 
 
@@ -124,10 +143,30 @@ def mismatch(net: Reduced, power: FloatArray, choice: IndexArray, v: FloatArray)
 @compiled
 def jacobian(net: Reduced, power: FloatArray, choice: IndexArray, v: FloatArray) -> FloatArray:
     """Shape (n_entry, 4): how the mismatch changes with the voltages."""
+    return _with_slopes(net, pair_slopes(net, power, v), choice)
+
+
+@compiled
+def first_guess(net: Reduced, power: FloatArray, choice: IndexArray) -> FloatArray:
+    """Shape (n, 2): voltages if every pair were the impedance that takes its power at nominal voltage."""
+    pairs = net.branches
+    slopes = np.zeros((len(power), 4))
+    for k in range(len(power)):
+        weight = max(pairs.weight[k, 0], pairs.weight[k, 1])
+        if weight > 0.0:
+            active, reactive = power[k, 0] / weight**2, power[k, 1] / weight**2
+            slopes[k, 0], slopes[k, 1], slopes[k, 2], slopes[k, 3] = active, reactive, -reactive, active
+    v = net.source.copy()
+    blocks.solve(net.plan, blocks.factorised(net.plan, net.places, _with_slopes(net, slopes, choice)), v)
+    return v
+
+
+@compiled
+def _with_slopes(net: Reduced, slopes: FloatArray, choice: IndexArray) -> FloatArray:
+    """Blocks of the matrix with elements as chosen, less slopes (n_pair, 4) of the pairs' currents."""
     block = net.block.copy()
     pairs = net.branches
-    slopes = pair_slopes(net, power, v)
-    for k in range(len(power)):
+    for k in range(len(slopes)):
         w = pairs.weight[k]
         for place, by in ((0, w[0] * w[0]), (1, -w[0] * w[1]), (2, -w[0] * w[1]), (3, w[1] * w[1])):
             if pairs.slot[k, place] >= 0:

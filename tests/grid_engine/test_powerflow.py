@@ -1,5 +1,6 @@
 """The solver against pandapower in every kind of state, OpenDSS on the public feeders, and closed forms."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,16 @@ from scipy.sparse import csc_array
 
 from grid_engine.feeders import public
 from grid_engine.importers.pandapower import convert
-from grid_engine.model import EARTH, Network, Terminal
+from grid_engine.model import ABSENT, EARTH, Network, Terminal
 from grid_engine.nodal import System, build
 from grid_engine.pairs import Pairs, constant_power, joined, load_pairs, load_power, unit_pairs, unit_power
 from grid_engine.powerflow import Flow, Solver, prepare
 from grid_engine.results import NetworkState
+from grid_engine.tables import no_units
 from tests.grid_engine import r1
 from tests.grid_engine.r1 import POI, Oracle
 from tests.grid_engine.radial import PHASE_V, chain
+from tests.grid_engine.small import small
 
 STATES: dict[str, dict[str, Any]] = {
     "as loaded": {},
@@ -262,3 +265,26 @@ def test_adjoint_of_sparse_rows_is_that_of_dense_ones() -> None:
     gradient = np.eye(len(solver.system.unknown), 5, dtype=np.complex128)
     dense, sparse = linear.adjoint(gradient), linear.adjoint(csc_array(gradient))
     np.testing.assert_array_equal(dense, sparse)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_bus_whose_voltage_nothing_pins_is_named(kept: bool) -> None:
+    """A delta that stands free, with a load of no power at it or with none at all."""
+    network = small()
+    transformers, loads = network.transformers, network.loads
+    shop = np.arange(13, 16)
+    node, floating = transformers.node.copy(), np.zeros_like(transformers.float_va)
+    node[4, 1] = np.stack([shop, np.roll(shop, -1)], axis=1)
+    table = loads.node.copy()
+    if not kept:
+        table[np.isin(table, shop).any(axis=2)] = ABSENT
+    free = replace(
+        network,
+        transformers=replace(transformers, node=node, float_va=floating),
+        loads=replace(loads, node=table),
+        units=no_units(),
+    )
+    solver, power_va = solver_of(free)
+    flow = solver.solve(power_va[:, None])
+    assert not flow.converged[0]
+    assert free.buses.ids[free.nodes.bus[flow.worst_node[0]]] == "shop"
