@@ -1,6 +1,7 @@
 """The same share for all, by bisection on AC power flows alone: the envelope that is always there, in milliseconds."""
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def common(rows: Rows, box: Box, patterns: FloatArray, budget: Budget) -> Level:
     row, pattern = -1, 0
     # Doubling first: far beyond the limits power flows have no solution, and finding that out takes longest.
     tried = 2.0 ** np.arange(-_DOUBLINGS, 1)
-    while high - low > _SETTLED:
+    for number in count():
         uses = (tried[:, None, None] * patterns).reshape(-1, box.size)
         largest, which = rows.worst(box.power_w(uses.T))
         excess = largest.reshape(len(tried), -1)
@@ -49,8 +50,7 @@ def common(rows: Rows, box: Box, patterns: FloatArray, budget: Budget) -> Level:
         if first < len(tried):
             high, pattern = float(tried[first]), int(np.argmax(excess[first]))
             row = int(which.reshape(len(tried), -1)[first, pattern])
-        refined = len(tried) == steps - 1
-        if budget.over and refined:
+        if high - low < _SETTLED or (number and budget.over):
             break
         tried = np.linspace(low, high, steps + 1)[1:-1]
     return Level(low, row, pattern)
