@@ -76,7 +76,9 @@ def _complete(problem: Problem, blank: Answer, before: FloatArray, reliefs: dict
         spent += reach.power_flows
         limited = _reached(problem, reach)
     limited = (*(e for e in limited if (e.resource, e.interval) not in kept_out), *kept_out.values())
-    return replace(blank, envelopes=limited, flows=screen.flows(problem, voltages[0]), power_flows=spent)
+    alarms = (*blank.alarms, *screen.uncured(problem.monitor, after))
+    flows = screen.flows(problem, voltages[0])
+    return replace(blank, alarms=alarms, envelopes=limited, flows=flows, power_flows=spent)
 
 
 def _kept_out(problem: Problem, shut: Barred) -> dict[tuple[str, int], Envelope]:
