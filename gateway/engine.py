@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from gateway.supervise import contained
 from gateway.workers import Workers
 from grid_engine.cycle import answer as solve
+from grid_engine.envelopes.budget import Budget
 from grid_engine.equal_share import equal_shares
+from grid_engine.joint import answer as solve_jointly
 from grid_engine.model import Network, NetworkError
 from grid_engine.partition import merge, split, strangers
 from grid_engine.results import Answer, Envelope, Purpose, Status, Study
@@ -33,10 +36,18 @@ LOAD_DEADLINE_S = 120.0
 """Longest that a worker may take to load its network."""
 
 
-def timed(network: Network, study: Study) -> Answer:
+SPARE_TIME = 0.2
+"""Of a deadline: joint envelopes stop improving that much before it, for what is proven by then is worth having."""
+
+
+def timed(network: Network, study: Study, deadline_s: float = inf) -> Answer:
     """The answer with the time that it took; a defect of the engine is a failed study, not the end of control."""
     began = time.perf_counter()
-    answer = contained(partial(solve, network, study))
+    end = began + (1 - SPARE_TIME) * deadline_s
+    if study.purpose is Purpose.JOINT:
+        answer = contained(partial(solve_jointly, network, study, Budget(lambda: end - time.perf_counter())))
+    else:
+        answer = contained(partial(solve, network, study))
     if isinstance(answer, Exception):
         where = traceback.extract_tb(answer.__traceback__)[-1]
         detail = f"defect in the engine: {type(answer).__name__}: {answer} ({Path(where.filename).name}:{where.lineno})"
@@ -121,7 +132,7 @@ class ZoneEngine:
                 self._loaded.add(feeder)
             deadline_s = self._deadline_s
             async with asyncio.timeout(deadline_s):
-                answer = await self._result(feeder, timed, study)
+                answer = await self._result(feeder, partial(timed, deadline_s=deadline_s), study)
         except NetworkError as error:
             return Answer(study.study_id, Status.NOT_CONVERGED, self._version, detail=str(error))
         except TimeoutError:

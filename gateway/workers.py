@@ -4,6 +4,7 @@ Both take work by feeder and give a future. What runs may be abandoned; what is 
 next piece of work for the feeder finds a fresh place.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
@@ -49,6 +50,9 @@ class Workers(Protocol):
         ...
 
 
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Small matrices gain nothing from threads, and lose much where processes compete."""
+
 _resident: dict[str, Network | NetworkError] = {}
 """In a worker process: the networks of its feeders, or why there is none."""
 
@@ -80,6 +84,8 @@ class LocalWorkers:
     def __init__(self, sources: Sources, version: str, count: int = 1) -> None:
         """Start `count` processes, or as many as there are feeders; loading happens there."""
         self._version = version
+        for library in _ONE_THREAD:  # read when a process starts: one core each is what we count on
+            os.environ.setdefault(library, "1")
         largest_first = sorted(sources, key=lambda feeder: -_bytes(sources[feeder]))
         places = max(1, min(count, len(sources)))
         self._shares = [{f: sources[f] for f in largest_first[n::places]} for n in range(places)]

@@ -68,6 +68,8 @@ class Purpose(StrEnum):
     """Would the requested powers break a limit, and if so, what may each resource do instead?"""
     ENVELOPE = "envelope"
     """How far may each adjustable resource go, the others held where they are (residual mode)?"""
+    JOINT = "joint"
+    """How far may all adjustable resources go at once, whoever of them does? Answered by `grid_engine.joint`."""
 
 
 class Preexisting(StrEnum):
@@ -224,6 +226,12 @@ class Study:
     contingency, at the requested powers (for envelopes, the held ones). What they come to is then held; otherwise
     everything stays as the state says.
     """
+    sharing: str = "pro_rata"
+    """How joint envelopes divide what there is: one of `grid_engine.envelopes.words.Sharing`."""
+    utilisation: float = 0.0
+    """Part of its joint envelope that everybody is sure to use; at 0 it holds whoever uses it and whoever does not."""
+    proof_runs: int = 200
+    """Power flows at random use that joint envelopes have to stand, per interval."""
     season: Season = Season.SUMMER
     estimated: tuple[str, ...] = ()
     """Buses whose loads or measurements are estimates: margins of what they influence are 10 points wider."""
@@ -364,6 +372,10 @@ class Answer:
     """Resources that this answer says nothing about although it is `SOLVED`: the study of their feeder failed."""
     spare: tuple[Envelope, ...] = ()
     """Where a study failed: AC-verified equal shares, found by a simpler method, for when the last limits run out."""
+    proof_runs: int = 0
+    """Power flows within joint envelopes that were tried…"""
+    proof_violations: int = 0
+    """…and how many of them broke a limit."""
     detail: str = ""
     """For people: which bus did not converge, which input was wrong."""
     power_flows: int = 0
