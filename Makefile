@@ -19,6 +19,10 @@ PIP := attempt() { for left in 2 1 0; do \
 	test $$left = 0 || { echo "installing failed; $$left more attempts" >&2; sleep 10; }; \
 	done; return 1; }; attempt
 
+# One thread for every linear algebra call: the matrices are small, and tests share the cores.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test bench interop lint format lock clean setup

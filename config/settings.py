@@ -116,6 +116,14 @@ class LimitPolicy(Section):
     policy: Literal["incremental", "pro_rata", "max_min", "lifo", "merit"] = "incremental"
     look_ahead: bool = False
     """Publish envelopes for all intervals ahead, not only when a violation is seen."""
+    envelope_mode: Literal["joint", "residual"] = "joint"
+    """Of envelopes ahead: safe whatever everybody does within theirs, or with the others at their forecast."""
+    sharing: Literal["equal", "maximum", "proportional", "max_min", "pro_rata", "lifo", "merit", "rotational"] = (
+        "pro_rata"
+    )
+    """How joint envelopes divide what the network can take."""
+    utilisation_pct: Percent = 0
+    """Part of its joint envelope that everybody is sure to use; 0 holds whoever uses it and whoever does not."""
     margin_pct: Percent = 2
     estimated_margin_pct: Percent = 10
     """Added while an input on the constraint's path is estimated."""

@@ -26,6 +26,7 @@ from gateway.historian import Historian, HistorianError
 from gateway.journal.store import Journal
 from gateway.ledger import Appends, Ledger
 from gateway.loop import CannotRecord, Loop, RefusedMessage, Send
+from gateway.models import LiveEngine, Model, Verdict
 from gateway.narrate import Narrator
 from gateway.parties import http
 from gateway.snapshot import Image
@@ -41,6 +42,9 @@ from protocols.mqtt.adapter import MqttAdapter
 from protocols.opcua.adapter import OpcUaAdapter
 from protocols.port import Adapter
 from protocols.signals import Measurement
+
+TOLD = 10
+"""Changes or faults of a network model that are told in one line of the log; how many there are is told too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,17 @@ async def keep_running(loop: Loop, adapters: Sequence[Adapter], rng: random.Rand
             tasks.create_task(supervised(name, partial(adapter.run, loop.emit), crashed, rng), name=name)
 
 
-async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """How a running gateway comes to another network model."""
+
+    wanted: asyncio.Event
+    """Set by whoever wants the model to be read again."""
+    read: Callable[[], Model | Verdict]
+    """Reads it anew, or says why it cannot be; takes its time."""
+
+
+async def run(zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = None) -> None:
     """Control a zone until cancelled.
 
     Raises:
@@ -118,6 +132,8 @@ async def run(zone: ZoneFile, now: Now = clock.wall) -> None:
                     tasks.create_task(keep_running(loop, adapters, random.Random()), name="control")
                     if outstation is not None:
                         tasks.create_task(_keep_telling(outstation), name="telemetry")
+                    if renewal is not None:
+                        tasks.create_task(renew(engine, renewal), name="renew")
     finally:
         engine.close()
         structlog.get_logger().info("gateway.stopped")
@@ -155,23 +171,53 @@ async def _keep_telling(outstation: telemetry.TelemetryOutstation) -> None:
     await supervised("telemetry", outstation.run, crashed, random.Random())
 
 
-def _engine(zone: ZoneFile, facts: ZoneFacts) -> ZoneEngine:
+async def renew(engine: LiveEngine, renewal: Renewal) -> None:
+    """Take over a new network model whenever one is wanted and valid, until cancelled."""
+    log = structlog.get_logger()
+    while True:
+        await renewal.wanted.wait()
+        renewal.wanted.clear()
+        began = time.perf_counter()
+        found = await asyncio.to_thread(renewal.read)
+        verdict = found if isinstance(found, Verdict) else await engine.adopt(found)
+        took_ms = round(1e3 * (time.perf_counter() - began), 1)
+        told = verdict.faults or verdict.changes
+        which, count, detail = verdict.version, len(told), "; ".join(told[:TOLD])
+        if verdict.faults:
+            log.error("model.rejected", model_version=which, count=count, detail=detail)
+        elif told:
+            log.info("model.adopted", model_version=which, count=count, detail=detail, duration_ms=took_ms)
+        else:
+            log.info("model.unchanged", model_version=which)
+
+
+def model(zone: ZoneFile) -> Model:
+    """The networks that a zone file names."""
+    network = zone.network
+    return Model(network.version, {feeder: Path(path) for feeder, path in network.sources.items()})
+
+
+def _engine(zone: ZoneFile, facts: ZoneFacts) -> LiveEngine:
     """The zone's feeders on processes of this machine, or on a cluster.
 
     Raises:
         StartError: the cluster cannot be reached.
     """
-    network, computing = zone.network, zone.engine
-    sources = {feeder: Path(path) for feeder, path in network.sources.items()}
-    try:
+    computing = zone.engine
+
+    def build(which: Model) -> ZoneEngine:
         workers: Workers = (
-            ClusterWorkers(computing.cluster, sources, network.version)
+            ClusterWorkers(computing.cluster, which.sources, which.version)
             if computing.cluster
-            else LocalWorkers(sources, network.version, computing.workers)
+            else LocalWorkers(which.sources, which.version, computing.workers)
         )
+        deadline_s = computing.deadline_s or facts.clocks.impact_check_s
+        return ZoneEngine(workers, tuple(which.sources), which.version, deadline_s)
+
+    try:
+        return LiveEngine(build, model(zone))
     except WorkersError as error:
         raise StartError(str(error)) from error
-    return ZoneEngine(workers, tuple(sources), network.version, computing.deadline_s or facts.clocks.impact_check_s)
 
 
 def _started(zone: ZoneFile, at_s: float) -> record.Started:

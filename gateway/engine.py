@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from gateway.supervise import contained
 from gateway.workers import Workers
 from grid_engine.cycle import answer as solve
+from grid_engine.envelopes.budget import Budget
 from grid_engine.equal_share import equal_shares
-from grid_engine.model import Network
+from grid_engine.joint import answer as solve_jointly
+from grid_engine.model import Network, NetworkError
 from grid_engine.partition import merge, split, strangers
-from grid_engine.results import Answer, Envelope, Status, Study
+from grid_engine.results import Answer, Envelope, Purpose, Status, Study
 
 _Result = TypeVar("_Result")
 
@@ -33,10 +36,18 @@ LOAD_DEADLINE_S = 120.0
 """Longest that a worker may take to load its network."""
 
 
-def timed(network: Network, study: Study) -> Answer:
+SPARE_TIME = 0.2
+"""Of a deadline: joint envelopes stop improving that much before it, for what is proven by then is worth having."""
+
+
+def timed(network: Network, study: Study, deadline_s: float = inf) -> Answer:
     """The answer with the time that it took; a defect of the engine is a failed study, not the end of control."""
     began = time.perf_counter()
-    answer = contained(partial(solve, network, study))
+    end = began + (1 - SPARE_TIME) * deadline_s
+    if study.purpose is Purpose.JOINT:
+        answer = contained(partial(solve_jointly, network, study, Budget(lambda: end - time.perf_counter())))
+    else:
+        answer = contained(partial(solve, network, study))
     if isinstance(answer, Exception):
         where = traceback.extract_tb(answer.__traceback__)[-1]
         detail = f"defect in the engine: {type(answer).__name__}: {answer} ({Path(where.filename).name}:{where.lineno})"
@@ -83,6 +94,31 @@ class ZoneEngine:
                 tasks.create_task(fill(feeder, part))
         return merge(study, {feeder: answers[feeder] for feeder in self._feeders}, self._version)
 
+    async def settle(self) -> str:
+        """Have every network loaded; what stands in the way, or nothing."""
+        try:
+            async with asyncio.timeout(LOAD_DEADLINE_S):
+                for feeder in self._feeders:
+                    await self._result(feeder, _version_of, _NOTHING)
+                    self._loaded.add(feeder)
+        except NetworkError as error:
+            return str(error)
+        except (TimeoutError, BrokenExecutor, OSError) as error:
+            return f"its workers were lost: {type(error).__name__} {error}"
+        return ""
+
+    async def network(self, feeder: str) -> Network:
+        """The network of one feeder as its worker holds it.
+
+        Raises:
+            NetworkError: it could not be read.
+            TimeoutError: it takes too long.
+            OSError: its worker was lost.
+            BrokenExecutor: likewise.
+        """
+        async with asyncio.timeout(LOAD_DEADLINE_S):
+            return await self._result(feeder, _itself, _NOTHING)
+
     def close(self) -> None:
         """End the workers, whatever they are doing."""
         self._workers.close()
@@ -96,7 +132,9 @@ class ZoneEngine:
                 self._loaded.add(feeder)
             deadline_s = self._deadline_s
             async with asyncio.timeout(deadline_s):
-                answer = await self._result(feeder, timed, study)
+                answer = await self._result(feeder, partial(timed, deadline_s=deadline_s), study)
+        except NetworkError as error:
+            return Answer(study.study_id, Status.NOT_CONVERGED, self._version, detail=str(error))
         except TimeoutError:
             return self._lost(feeder, study, f"no answer within {deadline_s:g} s; the worker was replaced")
         except (BrokenExecutor, OSError) as error:
@@ -144,6 +182,14 @@ class ExecutorEngine:
     async def answer(self, study: Study) -> Answer:
         """The engine's answer."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._solve, self._network, study)
+
+
+_NOTHING = Study("", Purpose.IMPACT, 0, ())
+"""What is asked where the network itself is the answer."""
+
+
+def _itself(network: Network, _: Study) -> Network:
+    return network
 
 
 def _version_of(network: Network, _: Study) -> str:

@@ -227,6 +227,7 @@ class Loop:
         at = self._situation(f"{self.zone.id}-{int(self.now())}-{self._cycles_run}")
         question = study.impact(at)
         answer = await self.engine.answer(question)
+        at = at.citing(answer.model_version)
         decided, messages = self._conclude(at, question, answer)
         owed = deadlines.overdue(at, frozenset(m.resource for m in messages))
         sent = self._outgoing(at, (*messages, *owed.reminders))
@@ -262,8 +263,8 @@ class Loop:
         begun_s = self.zone.clocks.interval_start(at.now_s)
         if not self.zone.limits.look_ahead or begun_s == self._published_s:
             return
-        question = study.look_ahead(at)
-        answer = await self.engine.answer(question)
+        answer = await self.engine.answer(question := study.look_ahead(at))
+        at = at.citing(answer.model_version)
         sent = self._outgoing(at, decide.limits_ahead(at, answer, study.intervals_ahead(at)))
         if await self.ledger.commit([Decided(at.cycle_id, at.now_s, question, evidence.kept(at, answer)), *sent]):
             if answer.status is Status.SOLVED:

@@ -4,6 +4,7 @@ Both take work by feeder and give a future. What runs may be abandoned; what is 
 next piece of work for the feeder finds a fresh place.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from gateway.supervise import contained
 from grid_engine.importers.any import load
-from grid_engine.model import Network
+from grid_engine.model import Network, NetworkError
 from grid_engine.rehearsal import rehearse
 
 _Question = TypeVar("_Question")
@@ -35,7 +36,8 @@ class Workers(Protocol):
     ) -> "Future[_Result]":
         """Start `work` on the network of `feeder`.
 
-        The future raises what the work raises, or `OSError` or `BrokenExecutor` where its place was lost.
+        The future raises what the work raises, `NetworkError` where the network cannot be read, or `OSError` or
+        `BrokenExecutor` where its place was lost.
         """
         ...
 
@@ -48,18 +50,32 @@ class Workers(Protocol):
         ...
 
 
-_resident: dict[str, Network] = {}
-"""In a worker process: the networks of its feeders."""
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Small matrices gain nothing from threads, and lose much where processes compete."""
+
+_resident: dict[str, Network | NetworkError] = {}
+"""In a worker process: the networks of its feeders, or why there is none."""
 
 
 def _settle(sources: Sources, version: str) -> None:
-    _resident.update({feeder: load(source, version) for feeder, source in sources.items()})
+    _resident.update({feeder: _loaded(source, version) for feeder, source in sources.items()})
     for network in _resident.values():
-        contained(partial(rehearse, network))  # what fails here will fail as the answer to a study
+        if isinstance(network, Network):
+            contained(partial(rehearse, network))  # what fails here will fail as the answer to a study
+
+
+def _loaded(source: Path, version: str) -> Network | NetworkError:
+    try:
+        return load(source, version)
+    except NetworkError as error:
+        return error
 
 
 def _work(work: Callable[[Network, _Question], _Result], feeder: str, question: _Question) -> _Result:
-    return work(_resident[feeder], question)
+    network = _resident[feeder]
+    if isinstance(network, NetworkError):
+        raise network
+    return work(network, question)
 
 
 class LocalWorkers:
@@ -68,6 +84,8 @@ class LocalWorkers:
     def __init__(self, sources: Sources, version: str, count: int = 1) -> None:
         """Start `count` processes, or as many as there are feeders; loading happens there."""
         self._version = version
+        for library in _ONE_THREAD:  # read when a process starts: one core each is what we count on
+            os.environ.setdefault(library, "1")
         largest_first = sorted(sources, key=lambda feeder: -_bytes(sources[feeder]))
         places = max(1, min(count, len(sources)))
         self._shares = [{f: sources[f] for f in largest_first[n::places]} for n in range(places)]

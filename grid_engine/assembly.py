@@ -35,6 +35,8 @@ class Assembly:
     """Shape (n_pair, n_kept): voltages across the pairs over nominal."""
     live: BoolArray
     """Shape (n_pair,): both ends have supply; the others are left out."""
+    broken: int
+    """The unknown whose voltage nothing pins, -1 for none."""
 
 
 def assembled(system: System, pairs: Pairs, variants: Variants) -> Assembly:
@@ -67,7 +69,7 @@ def assembled(system: System, pairs: Pairs, variants: Variants) -> Assembly:
     empty = csr_array((1, n_kept), dtype=np.complex128)
     nodes = csr_array(csr_array(vstack([reduction.recovery, empty], format="csr"))[system.unknown])
     incidence = _incidence(net.branches, n_kept)
-    return Assembly(net, ahead, _tail(net.choices, ahead), reduction.kept, nodes, incidence, live)
+    return Assembly(net, ahead, _tail(net.choices, ahead), reduction.kept, nodes, incidence, live, reduction.broken)
 
 
 def chord(assembly: Assembly, power: FloatArray, base: FloatArray) -> Chord:

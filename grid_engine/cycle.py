@@ -11,6 +11,7 @@ from grid_engine.impact import Relief, relieve
 from grid_engine.model import FloatArray, Network
 from grid_engine.problem import Problem, Solved, pose
 from grid_engine.results import Answer, Binding, Envelope, Purpose, Reason, Status, Study
+from grid_engine.settling import joined, settled
 from grid_engine.study_faults import faults
 from grid_engine.withstand import Barred, barred
 
@@ -20,6 +21,14 @@ def answer(network: Network, study: Study) -> Answer:
     found = faults(network, study)
     if found:
         return Answer(study.study_id, Status.BAD_INPUT, network.version, detail="; ".join(found))
+    if study.controllers:
+        parts = settled(network, study)
+        return joined(study, parts, [_answer(network, part.study) for part in parts])
+    return _answer(network, study)
+
+
+def _answer(network: Network, study: Study) -> Answer:
+    """The same with everything held as the study's state says."""
     problem = pose(network, study)
     requested_w = problem.held_w if study.purpose is Purpose.ENVELOPE else problem.requested_w
     solved = problem.solve(requested_w, slice(None))
@@ -67,7 +76,9 @@ def _complete(problem: Problem, blank: Answer, before: FloatArray, reliefs: dict
         spent += reach.power_flows
         limited = _reached(problem, reach)
     limited = (*(e for e in limited if (e.resource, e.interval) not in kept_out), *kept_out.values())
-    return replace(blank, envelopes=limited, flows=screen.flows(problem, voltages[0]), power_flows=spent)
+    alarms = (*blank.alarms, *screen.uncured(problem.monitor, after))
+    flows = screen.flows(problem, voltages[0])
+    return replace(blank, alarms=alarms, envelopes=limited, flows=flows, power_flows=spent)
 
 
 def _kept_out(problem: Problem, shut: Barred) -> dict[tuple[str, int], Envelope]:

@@ -13,7 +13,7 @@ import numpy as np
 from grid_engine.impact import round_inward
 from grid_engine.limits import Monitor
 from grid_engine.model import FloatArray, IntArray
-from grid_engine.problem import Problem
+from grid_engine.problem import Problem, Solved
 from grid_engine.results import Binding
 from grid_engine.screen import binding
 
@@ -51,15 +51,20 @@ class _Search:
     direction: FloatArray
     power_flows: int = 0
 
-    def values(self, columns: IntArray, power_w: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
-        """Slices of `columns` and row values there, each column's participant at `power_w` (n_column,)."""
+    def solved(self, columns: IntArray, power_w: FloatArray) -> Iterator[tuple[slice, Solved]]:
+        """Slices of `columns` and AC solutions there, each column's participant at `power_w` (n_column,)."""
         for at in range(0, len(columns), _COLUMNS_AT_ONCE):
             part = slice(at, at + _COLUMNS_AT_ONCE)
             who, when = self.who[columns[part]], self.when[columns[part]]
             all_w = self.base_w[:, when].copy()
             all_w[who, np.arange(len(who))] = power_w[part]
             self.power_flows += len(who) * len(self.problem.scenes)
-            yield part, self.problem.monitor.values(self.problem.solve(all_w, when.tolist(), patient=False).voltages)
+            yield part, self.problem.solve(all_w, when.tolist(), patient=False)
+
+    def values(self, columns: IntArray, power_w: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Slices of `columns` and row values there."""
+        for part, solved in self.solved(columns, power_w):
+            yield part, self.problem.monitor.values(solved.voltages)
 
     def standing_excess(self) -> FloatArray:
         """Shape (n_interval,): the largest excess at the base, at most 0."""
@@ -69,13 +74,14 @@ class _Search:
 
     def worst(self, columns: IntArray, power_w: FloatArray) -> tuple[FloatArray, IntArray]:
         """Per column the largest excess over its interval's bounds, and the row that has it."""
-        monitor = self.problem.monitor
         largest, row = np.zeros(len(columns)), np.zeros(len(columns), dtype=np.int64)
-        for part, values in self.values(columns, power_w):
-            bounds = self.bounds[:, self.when[columns[part]]]
-            beyond = monitor.sign[:, None] * (values - bounds) / monitor.tolerance[:, None]
-            beyond = np.where(np.isnan(beyond), np.inf, beyond)
-            largest[part], row[part] = beyond.max(axis=0), beyond.argmax(axis=0)
+        for part, solved in self.solved(columns, power_w):
+            when, voltages = self.when[columns[part]], solved.voltages
+            for i in np.unique(when).tolist():
+                mine = np.flatnonzero(when == i)
+                monitor = replace(self.problem.monitor, bound=self.bounds[:, i])
+                chosen = voltages if len(mine) == len(when) else [voltage[:, mine] for voltage in voltages]
+                largest[part][mine], row[part][mine] = monitor.worst(chosen)
         return largest, row
 
 

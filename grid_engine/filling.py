@@ -17,6 +17,10 @@ from grid_engine.problem import Problem, Solved, Tangent
 
 _HELD = 0.01
 """Excess, in tolerances, that the linear programme is polished to."""
+_ENOUGH = 0.5
+"""The same where one round follows the other: what still moves then is worth as much one way as the other."""
+_HELD_LONG = 3
+"""As many rounds in a row."""
 _ROUNDS = 40
 _FORESIGHTS = 20
 _NEW_ROWS = 24
@@ -30,6 +34,7 @@ _WIDENED = 0.1
 _TRACE = 1e-4
 """Smaller than that, all effects matter."""
 _CALM = 0.5
+"""Of what a step should take off the excess: what still counts as calming down."""
 _LEAST_STEP = 0.25
 _NEAR = 20.0
 """Excess from which it is better to go back a little than to begin anew where straight lines mislead."""
@@ -110,9 +115,9 @@ def fill(work: Work, monitor: Monitor, giving: Members, start: Solved) -> Fillin
             excess = excess_of(monitor, case)
             if last is not None:
                 pace.see(share, float(excess.max(initial=0.0)))
-                if (excess <= _HELD).all():
+                if pace.worst <= _HELD or pace.held >= _HELD_LONG:
                     safe = Filling(giving, giving.power_w(share), last, lines.rows)
-                    if pace.moved_w < SETTLED_W:
+                    if pace.moved_w < SETTLED_W or pace.held >= _HELD_LONG:
                         return safe
             if pace.stalled:
                 break
@@ -144,10 +149,13 @@ class _Pace:
     worst: float = np.inf
     """Excess at the last shares."""
     idle: int = 0
+    held: int = 0
+    """Rounds in a row that have held all bounds."""
 
     def see(self, share: FloatArray, worst: float) -> None:
         """Note where `share` led; steps get shorter where they do not calm down."""
-        calm = worst <= max(_CALM * self.worst, 1.0)
+        calm = worst <= max((1 - _CALM * self.step) * self.worst, 1.0)
+        self.held = self.held + 1 if worst <= _ENOUGH else 0
         self.step = min(1.0, 2 * self.step) if calm else max(self.step / 2, _LEAST_STEP)
         self.idle = 0 if worst <= max(_BETTER * self.least, _HELD) else self.idle + 1
         if worst < self.least:

@@ -170,7 +170,7 @@ def monitor(study: Study, cases: Sequence[tuple[str, System]]) -> Monitor:
     quantity, asset = (
         np.concatenate([getattr(part.meter, name)[part.reading] for part in parts]) for name in ("quantity", "asset")
     )
-    _, group = np.unique(np.stack([case, quantity, asset, sign.astype(np.int64)]), axis=1, return_inverse=True)
+    kind = (case * len(Quantity) + quantity) * 2 + (sign > 0)
     rated = np.maximum(np.abs(limit) * RATING_TOLERANCE, _LEAST_TOLERANCE)
     return Monitor(
         network=network,
@@ -182,7 +182,7 @@ def monitor(study: Study, cases: Sequence[tuple[str, System]]) -> Monitor:
         limit=limit,
         bound=limit - sign * width * margin / 100,
         tolerance=np.where(quantity == Quantity.VOLTAGE, VOLTAGE_TOLERANCE_PU, rated),
-        group=group.ravel(),
+        group=kind * (int(asset.max(initial=0)) + 1) + asset,
         preexisting=np.zeros(len(sign), dtype=np.bool_),
     )
 

@@ -53,7 +53,11 @@ class NetworkError(Exception):
 
     def __init__(self, source: str, faults: tuple[str, ...]) -> None:
         super().__init__(f"{source}: " + "; ".join(faults))
+        self.source = source
         self.faults = faults
+
+    def __reduce__(self) -> tuple[type["NetworkError"], tuple[str, tuple[str, ...]]]:
+        return NetworkError, (self.source, self.faults)
 
 
 class SwitchKind(IntEnum):

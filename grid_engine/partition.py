@@ -53,6 +53,8 @@ def merge(study: Study, answers: Mapping[str, Answer], version: str) -> Answer:
         unanswered=lost if solved else (),
         spare=tuple(_bound(f, e) for f, answer in failed.items() for e in answer.spare),
         detail="; ".join(f"{feeder}: {answer.detail}" for feeder, answer in answers.items() if answer.detail),
+        proof_runs=sum(answer.proof_runs for answer in solved.values()),
+        proof_violations=sum(answer.proof_violations for answer in solved.values()),
         power_flows=sum(answer.power_flows for answer in answers.values()),
         duration_s=max((answer.duration_s for answer in answers.values()), default=0.0),
     )

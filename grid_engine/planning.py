@@ -19,6 +19,7 @@ from grid_engine.model import FloatArray, IntArray, Network, Terminal
 from grid_engine.problem import Problem, pose
 from grid_engine.results import Binding, Connection, Contingency, Envelope, Participant, Purpose, Study, Violation
 from grid_engine.screen import violations
+from grid_engine.settling import at_intervals
 
 Done = Callable[[int], None]
 
@@ -122,17 +123,7 @@ def time_series(network: Network, study: Study, done: Done = _silent) -> TimeSer
 
 def at_interval(study: Study, interval: int) -> Study:
     """The study of one of its intervals."""
-    one = slice(interval, interval + 1)
-    return replace(
-        study,
-        intervals=1,
-        participants=tuple(
-            replace(p, held_w=p.held_w[one], requested_w=p.requested_w[one]) for p in study.participants
-        ),
-        load_scale=study.load_scale[one],
-        load_w={name: series[one] for name, series in study.load_w.items()},
-        unit_w={name: series[one] for name, series in study.unit_w.items()},
-    )
+    return at_intervals(study, [interval])
 
 
 def _relieved(network: Network, study: Study) -> Study:

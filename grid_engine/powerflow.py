@@ -12,10 +12,10 @@ from scipy.sparse import csc_array, issparse
 
 from grid_engine.assembly import Assembly, assembled, chord, parts, triangles
 from grid_engine.elements.primitive import BASE_VA
-from grid_engine.kernel.blocks import factorised, solve
+from grid_engine.kernel.blocks import factorised
 from grid_engine.kernel.kernels import Kernel, choose, in_threads
 from grid_engine.kernel.network import Cases, Chord, IndexArray, Output, Triangles
-from grid_engine.kernel.newton import jacobian, newton
+from grid_engine.kernel.newton import first_guess, jacobian, newton, unpinned
 from grid_engine.kernel.vector import LANES
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
 from grid_engine.nodal import System
@@ -199,7 +199,9 @@ class Solver:
         voltage = v[:, 0] + 1j * v[:, 1]
         if steps > 0:
             return voltage, steps, -1
-        return voltage, -steps, int(self._kept_node[np.argmax(np.where(np.isnan(moved), np.inf, moved))])
+        if self.assembly.broken >= 0:
+            return voltage, -steps, int(np.flatnonzero(self.system.unknown == self.assembly.broken)[0])
+        return voltage, -steps, int(self._kept_node[np.argmax(moved)])
 
     def _rebased(self, cases: Cases) -> Chord:
         """The chord in the middle of a batch, or as it was if there is no solution there."""
@@ -258,13 +260,22 @@ def prepare(
     assembly = assembled(system, pairs, chosen)
     power = parts(np.asarray(np.where(assembly.live, base_va, 0) / BASE_VA, dtype=np.complex128))
     choice = np.asarray(chosen.state - chosen.lowest, dtype=np.int32)
-    unloaded = assembly.net.source.copy()
-    solve(assembly.net.plan, factorised(assembly.net.plan, assembly.net.places, assembly.net.block), unloaded)
-    base = unloaded
+    share, base = 0.0, assembly.net.source
     for share in _SHARES:
-        base = unloaded.copy()
+        base = first_guess(assembly.net, share * power, choice)
         steps, _ = newton(assembly.net, share * power, choice, base, _TOLERANCE_PU)
         if steps > 0:
             break
+    else:
+        assembly = replace(assembly, broken=_loose(assembly))
     made = chord(assembly, share * power, base)
     return Solver(system, pairs, chosen, choose(kernel), threads, assembly, made)
+
+
+def _loose(assembly: Assembly) -> int:
+    """The unknown that nothing pins in a network without a solution even where nothing is injected, or -1."""
+    if assembly.broken >= 0:
+        return assembly.broken
+    net = assembly.net
+    row = unpinned(net, net.block, factorised(net.plan, net.places, net.block).inverse)
+    return int(assembly.kept[row]) if row >= 0 else -1

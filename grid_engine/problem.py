@@ -79,6 +79,8 @@ class Problem:
     """Buses, loads, units and participants that are left out."""
     islands: tuple[Island, ...]
     """What contingencies leave out on top."""
+    unit_of: IntArray
+    """Shape (n_pair,): the network's unit that each pair is of, -1 for those of loads and participants."""
 
     def solve(self, power_w: FloatArray, intervals: slice | list[int], *, patient: bool = True) -> Solved:
         """AC in every scene with participants at `power_w` (n_participant, n_case).
@@ -154,6 +156,7 @@ def pose(network: Network, study: Study) -> Problem:
         adjustable=adjustable & ~missing[len(missing) - len(participants) :],
         unsupplied=field.named(missing),
         islands=tuple(island for island in islands if island.ids),
+        unit_of=field.unit_of,
     )
 
 
@@ -174,6 +177,9 @@ class _Field:
         nothing = np.zeros((len(of_participant), study.intervals))
         self._given_va: ComplexArray = np.concatenate([given, of_units, nothing])
         self._of_participant = of_participant
+        self.unit_of: IntArray = np.concatenate(
+            [np.full(len(of_load), -1), np.where(taken, -1, of_unit), np.full(len(of_participant), -1)]
+        )
 
     def scene(self, case: str, state: NetworkState) -> Scene:
         """One state, prepared."""
@@ -218,11 +224,14 @@ class _Field:
 def _unit_power(network: Network, study: Study, of_unit: IntArray) -> ComplexArray:
     """Shape (n_pair, n_interval): injection of units, each shared equally by its branches."""
     power = unit_power(network)[:, None].repeat(study.intervals, axis=1)
-    index = {name: n for n, name in enumerate(network.units.ids)} if study.unit_w else {}
+    index = {name: n for n, name in enumerate(network.units.ids)} if study.unit_w or study.unit_var else {}
     branches = np.bincount(of_unit, minlength=len(network.units.ids))
     for name, known in study.unit_w.items():
         mine = of_unit == index[name]
         power[mine] = np.asarray(known) / branches[index[name]] + 1j * power[mine].imag
+    for name, known in study.unit_var.items():
+        mine = of_unit == index[name]
+        power[mine] = power[mine].real + 1j * np.asarray(known) / branches[index[name]]
     return power
 
 

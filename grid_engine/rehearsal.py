@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from grid_engine.cycle import answer
+from grid_engine.joint import answer as jointly
 from grid_engine.model import Network
 from grid_engine.planning import places
 from grid_engine.results import Purpose, Study
@@ -16,8 +17,7 @@ def rehearse(network: Network) -> None:
     """Answer one small study of every purpose."""
     for place in places(network, _POWER_W)[-1:]:
         wanted = replace(place, requested_w=(place.ceiling_w,))
-        for purpose in Purpose:
-            answer(
-                network,
-                Study("rehearsal", purpose, 1, (wanted,), voltage_min_pu=_BAND_PU[0], voltage_max_pu=_BAND_PU[1]),
-            )
+        study = Study("rehearsal", Purpose.IMPACT, 1, (wanted,), voltage_min_pu=_BAND_PU[0], voltage_max_pu=_BAND_PU[1])
+        answer(network, study)
+        answer(network, replace(study, purpose=Purpose.ENVELOPE))
+        jointly(network, replace(study, purpose=Purpose.JOINT, proof_runs=1))

@@ -68,6 +68,8 @@ class Purpose(StrEnum):
     """Would the requested powers break a limit, and if so, what may each resource do instead?"""
     ENVELOPE = "envelope"
     """How far may each adjustable resource go, the others held where they are (residual mode)?"""
+    JOINT = "joint"
+    """How far may all adjustable resources go at once, whoever of them does? Answered by `grid_engine.joint`."""
 
 
 class Preexisting(StrEnum):
@@ -194,6 +196,8 @@ class Study:
     """Consumption per load id and interval where known, watts, positive; power factor as in the source."""
     unit_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Injection per id of a unit of the network and interval where known, watts; reactive power as in the source."""
+    unit_var: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Reactive injection per id of a unit and interval where known, vars."""
     state: NetworkState = field(default_factory=NetworkState)
     ratings: Mapping[str, Rating] = field(default_factory=dict)
     policy: Policy = Policy.INCREMENTAL
@@ -217,6 +221,17 @@ class Study:
     """Voltage unbalance V2/V1 above which a bus is told among the alarms."""
     unbalance_max_pct: float | None = None
     """Voltage unbalance that is a limit; `None` means none."""
+    controllers: bool = False
+    """Let regulators, switched capacitors and the curves of units act first, in the network as it is and after every
+    contingency, at the requested powers (for envelopes, the held ones). What they come to is then held; otherwise
+    everything stays as the state says.
+    """
+    sharing: str = "pro_rata"
+    """How joint envelopes divide what there is: one of `grid_engine.envelopes.words.Sharing`."""
+    utilisation: float = 0.0
+    """Part of its joint envelope that everybody is sure to use; at 0 it holds whoever uses it and whoever does not."""
+    proof_runs: int = 200
+    """Power flows at random use that joint envelopes have to stand, per interval."""
     season: Season = Season.SUMMER
     estimated: tuple[str, ...] = ()
     """Buses whose loads or measurements are estimates: margins of what they influence are 10 points wider."""
@@ -357,6 +372,10 @@ class Answer:
     """Resources that this answer says nothing about although it is `SOLVED`: the study of their feeder failed."""
     spare: tuple[Envelope, ...] = ()
     """Where a study failed: AC-verified equal shares, found by a simpler method, for when the last limits run out."""
+    proof_runs: int = 0
+    """Power flows within joint envelopes that were tried…"""
+    proof_violations: int = 0
+    """…and how many of them broke a limit."""
     detail: str = ""
     """For people: which bus did not converge, which input was wrong."""
     power_flows: int = 0

@@ -1,6 +1,7 @@
 """Turns row values of a monitor into what people and the gateway read: violations, alarms, bindings and flows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,11 @@ _SAME = 1e-6
 def violations(monitor: Monitor, values: FloatArray) -> tuple[Violation, ...]:
     """Rows (n_row, n_interval) beyond their bounds, per asset and quantity the worst one."""
     return tuple(violation for _, violation in worst_rows(monitor, values))
+
+
+def uncured(monitor: Monitor, values: FloatArray) -> tuple[Violation, ...]:
+    """What is still violated with the envelopes obeyed, at row values (n_row, n_interval)."""
+    return tuple(replace(one, reason=Reason.PREEXISTING) for one in violations(monitor, values))
 
 
 def worst_rows(monitor: Monitor, values: FloatArray) -> list[tuple[int, Violation]]:

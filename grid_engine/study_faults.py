@@ -27,7 +27,7 @@ def _shape_faults(study: Study) -> Iterator[str]:
         yield f"{n} intervals"
     if study.load_scale and len(study.load_scale) != n:
         yield f"load_scale has {len(study.load_scale)} entries for {n} intervals"
-    for what, table in (("load", study.load_w), ("unit", study.unit_w)):
+    for what, table in (("load", study.load_w), ("unit", study.unit_w), ("unit", study.unit_var)):
         for name, series in table.items():
             if len(series) != n:
                 yield f"{what} {name}: {len(series)} values for {n} intervals"
@@ -49,7 +49,7 @@ def _name_faults(network: Network, study: Study) -> Iterator[str]:
         ("bus", buses, {p.bus for p in study.participants}),
         ("bus", buses, set(study.estimated)),
         ("load", set(network.loads.ids), set(study.load_w)),
-        ("unit", set(network.units.ids), set(study.unit_w)),
+        ("unit", set(network.units.ids), {*study.unit_w, *study.unit_var}),
         ("rating of", branches | buses, set(study.ratings)),
         ("contingency", _losable(network), {c for c in study.contingencies if isinstance(c, str)}),
     )
@@ -94,7 +94,7 @@ def _number_faults(study: Study) -> Iterator[str]:
         ("unbalance", (study.unbalance_alarm_pct, *unbalance)),
         ("margin and step", (study.margin_pct, study.limit_step_w)),
         *((f"load {name}", series) for name, series in study.load_w.items()),
-        *((f"unit {name}", series) for name, series in study.unit_w.items()),
+        *((f"unit {name}", series) for name, series in (*study.unit_w.items(), *study.unit_var.items())),
         *((p.resource, _numbers(p)) for p in study.participants),
         *((f"rating of {name}", _rated(rating)) for name, rating in study.ratings.items()),
     ]

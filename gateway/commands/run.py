@@ -2,6 +2,9 @@
 
 Runs until interrupted. What it decides goes to the journal, what it says to standard output: JSON
 lines when that is not a terminal, aligned and coloured when it is.
+
+On SIGHUP it reads the zone file again and takes over its network model (source or feeders, and version)
+if that is valid; otherwise the one in force stays. Everything else in the file waits for a restart.
 """
 
 import asyncio
@@ -9,6 +12,7 @@ import contextlib
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,6 +23,7 @@ from gateway import app
 from gateway.historian import HistorianError
 from gateway.journal.entries import JournalError
 from gateway.logs.setup import configure
+from gateway.models import Model, Verdict
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -44,7 +49,7 @@ def run(args: Namespace) -> int:
     outlet = configure(args.level, common=common)
     structlog.get_logger().info("config.loaded", path=str(args.zone), model_version=zone.network.version)
     try:
-        asyncio.run(_until_told(zone))
+        asyncio.run(_until_told(zone, args.zone))
     except (JournalError, HistorianError, app.StartError) as problem:
         print(f"ampacity run: {problem}", file=sys.stderr)
         return 1
@@ -53,11 +58,21 @@ def run(args: Namespace) -> int:
     return 0
 
 
-async def _until_told(zone: ZoneFile) -> None:
+async def _until_told(zone: ZoneFile, path: Path) -> None:
     """Run until SIGINT or SIGTERM, and end in order: leases stay with the devices."""
-    me = asyncio.current_task()
+    renewal = app.Renewal(asyncio.Event(), partial(_reread, path))
+    loop, me = asyncio.get_running_loop(), asyncio.current_task()
+    loop.add_signal_handler(signal.SIGHUP, renewal.wanted.set)
     if me is not None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, me.cancel)
+            loop.add_signal_handler(number, me.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await app.run(zone)
+        await app.run(zone, renewal=renewal)
+
+
+def _reread(path: Path) -> Model | Verdict:
+    """The network model that the zone file names now, or what is wrong with the file."""
+    try:
+        return app.model(load(path))
+    except ConfigError as error:
+        return Verdict("", tuple(str(fault) for fault in error.faults))

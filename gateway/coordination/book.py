@@ -232,7 +232,7 @@ class Book:
             self.relaxed_s[limit.resource] = at_s
 
     def _decided(self, event: Decided) -> None:
-        if event.study.purpose is Purpose.ENVELOPE:
+        if event.study.purpose in (Purpose.ENVELOPE, Purpose.JOINT):
             return  # it looks ahead: it says nothing of now
         self.last_answer = event
         if event.answer.status is Status.SOLVED:

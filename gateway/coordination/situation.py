@@ -1,6 +1,6 @@
 """Everything a decision may look at, in one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Body, Header, Message
@@ -24,6 +24,10 @@ class Situation:
     def now_s(self) -> float:
         """The moment of the snapshot, Unix seconds UTC."""
         return self.snapshot.at_s
+
+    def citing(self, model_version: str) -> "Situation":
+        """The same on the network model that was answered from, which may have been renewed while the zone ran."""
+        return replace(self, zone=replace(self.zone, model_version=model_version)) if model_version else self
 
     def message(self, recipient: str, corr_id: str, body: Body, suffix: str = "") -> Message:
         """A message from the DSO; the same content at the same version gets the same id."""

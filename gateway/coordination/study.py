@@ -129,10 +129,11 @@ def intervals_ahead(at: Situation) -> tuple[float, ...]:
 
 
 def look_ahead(at: Situation) -> Study:
-    """How far may each resource go in the intervals ahead, the others held at their forecast?"""
-    starts_s = intervals_ahead(at)
+    """How far may each resource go in the intervals ahead, by the zone's rule of what the others do?"""
+    starts_s, rules = intervals_ahead(at), at.zone.limits
     members = tuple(replace(p, held_w=p.requested_w) for p in _participants(at, starts_s))
-    return _study(at, Purpose.ENVELOPE, members, starts_s)
+    question = _study(at, Purpose.JOINT if rules.joint else Purpose.ENVELOPE, members, starts_s)
+    return replace(question, sharing=rules.sharing, utilisation=rules.utilisation)
 
 
 def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:

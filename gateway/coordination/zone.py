@@ -97,6 +97,10 @@ class LimitRules:
 
     policy: Policy = Policy.INCREMENTAL
     look_ahead: bool = False
+    joint: bool = True
+    """Envelopes ahead hold whatever everybody does within theirs; else the others are held at their forecast."""
+    sharing: str = "pro_rata"
+    utilisation: float = 0.0
     margin_pct: float = 2.0
     step_w: float = 10_000.0
     voltage_min_pu: float = 0.95

@@ -49,6 +49,9 @@ def _limits(policy: LimitPolicy) -> facts.LimitRules:
     return facts.LimitRules(
         policy=Policy(policy.policy),
         look_ahead=policy.look_ahead,
+        joint=policy.envelope_mode == "joint",
+        sharing=policy.sharing,
+        utilisation=policy.utilisation_pct / 100,
         margin_pct=policy.margin_pct,
         step_w=units.watts(policy.step_mw),
         voltage_min_pu=policy.voltage_min_pu,

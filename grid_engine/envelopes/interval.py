@@ -85,7 +85,7 @@ def solve_interval(work: Work, interval: int) -> Interval:
         detail = f"interval {interval}: beyond limits before anybody moves: {names}"
         return Interval(Status.INFEASIBLE, rows, detail, base, standing)
     rows = replace(rows, monitor=_lenient(problem.monitor, base, question.study.preexisting))
-    found = tuple(_side(work, rows, box) for box in sides)
+    found = tuple(_side(work, rows, box) for box in sides if box.size)
     return Interval(Status.SOLVED, rows, base=base, preexisting=standing, sides=found)
 
 
@@ -121,17 +121,18 @@ def _side(work: Work, rows: Rows, box: Box) -> Side:
 def _proven(work: Work, rows: Rows, search: Search, found: Found) -> tuple[Found, Evidence]:
     """Shares that neither contingencies at their corners nor random use break, and the evidence for it."""
     for _ in range(_ATTEMPTS):
-        uses = search.patterns if found.uses is None else found.uses
-        broken = _contingency(rows, search, found, uses)
-        if broken is None:
-            evidence = _tried(work, rows, search, found)
-            if not evidence.violations:
-                return found, evidence
-            broken = search.box.use(evidence.power_w, found.share)
-        excess = rows.excess(search.box.power_w((broken * found.share)[:, None]))[:, 0]
+        broken = _contingencies(rows, search, found)
+        if broken:
+            found = search.widened(found, broken)
+            continue
+        evidence = _tried(work, rows, search, found)
+        if not evidence.violations:
+            return found, evidence
+        use = search.box.use(evidence.power_w, found.share)
+        excess = rows.excess(search.box.power_w((use * found.share)[:, None]))[:, 0]
         seen = np.flatnonzero(excess > 0)
-        search.rows = search.rows.only(*sorted({*search.rows.scenes, *rows.monitor.case[seen].tolist()}))
-        found = search.cut(found, seen, broken)
+        new = {*rows.monitor.case[seen].tolist()} - {*search.rows.scenes}
+        found = search.widened(found, tuple(sorted(new))) if new else search.cut(found, seen, use)
     evidence = _tried(work, rows, search, found)
     while evidence.violations and found.share.any():
         found.share = search.rounded(_SHRINK * found.share)
@@ -139,19 +140,17 @@ def _proven(work: Work, rows: Rows, search: Search, found: Found) -> tuple[Found
     return found, evidence
 
 
+def _contingencies(rows: Rows, search: Search, found: Found) -> tuple[int, ...]:
+    """Scenes that the search does not look at yet and that break a limit at the corners of `found`."""
+    uses = search.patterns if found.uses is None else found.uses
+    power_w = search.box.power_w((uses * found.share).T)
+    others = [scene for scene in rows.scenes if scene not in search.rows.scenes]
+    return tuple(scene for scene in others if float(rows.only(scene).worst(power_w)[0].max()) > VIOLATION)
+
+
 def _tried(work: Work, rows: Rows, search: Search, found: Found) -> Evidence:
     runs = work.question.proof_runs
     return random_use(rows, search.box, found.share, min(runs, _LATE_RUNS) if work.budget.over else runs, work.rng)
-
-
-def _contingency(rows: Rows, search: Search, found: Found, uses: FloatArray) -> FloatArray | None:
-    """The use (n_column,) of the shares that breaks most after a contingency, or None."""
-    others = tuple(scene for scene in rows.scenes if scene not in search.rows.scenes)
-    if not others:
-        return None
-    largest, _ = rows.only(*others).worst(search.box.power_w((uses * found.share).T))
-    worst = int(np.argmax(largest))
-    return uses[worst] if largest[worst] > VIOLATION else None
 
 
 def _where(problem: Problem, interval: int, solved: Solved) -> str:

@@ -1,6 +1,7 @@
 """The same share for all, by bisection on AC power flows alone: the envelope that is always there, in milliseconds."""
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -9,9 +10,10 @@ from grid_engine.envelopes.budget import Budget
 from grid_engine.model import FloatArray
 from grid_engine.rows import Rows
 
-_POWER_FLOWS = 64
+_POWER_FLOWS = 24
 """Per pass, about."""
 _SETTLED = 2e-4
+_DOUBLINGS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,16 @@ class Level:
 
 
 def common(rows: Rows, box: Box, patterns: FloatArray, budget: Budget) -> Level:
-    """The common share at which no row is broken, whichever of `patterns` (n_pattern, n_column) is used."""
+    """The common share at which no row is broken, whichever of `patterns` (n_pattern, n_column) is used.
+
+    Without time left it is a few percent below that: no more than one bisection after the doublings.
+    """
     low, high = 0.0, 1.0
     steps = max(_POWER_FLOWS // len(patterns), 4)
     row, pattern = -1, 0
-    tried = np.linspace(0, 1, steps + 1)[1:]
-    while high - low > _SETTLED:
+    # Doubling first: far beyond the limits power flows have no solution, and finding that out takes longest.
+    tried = 2.0 ** np.arange(-_DOUBLINGS, 1)
+    for number in count():
         uses = (tried[:, None, None] * patterns).reshape(-1, box.size)
         largest, which = rows.worst(box.power_w(uses.T))
         excess = largest.reshape(len(tried), -1)
@@ -44,7 +50,7 @@ def common(rows: Rows, box: Box, patterns: FloatArray, budget: Budget) -> Level:
         if first < len(tried):
             high, pattern = float(tried[first]), int(np.argmax(excess[first]))
             row = int(which.reshape(len(tried), -1)[first, pattern])
-        if budget.over:
+        if high - low < _SETTLED or (number and budget.over):
             break
         tried = np.linspace(low, high, steps + 1)[1:-1]
     return Level(low, row, pattern)

@@ -82,6 +82,18 @@ class _Look:
         return bool(self.excess.max(initial=-np.inf) <= HELD)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """What one linearisation said."""
+
+    share: FloatArray
+    """Shape (n_column,): the last division."""
+    promised: float
+    """Merit of the first division."""
+    corrected: float
+    """Merit of the last one, after AC power flows had corrected its facets."""
+
+
 @dataclass(slots=True)
 class Search:
     """One box of one interval."""
@@ -116,11 +128,22 @@ class Search:
         """The best shares that hold `rows` at `use` (n_column,) too, where those of `found` were seen to break them."""
         self._learn(rows, use, found.share)
         self.patterns = np.concatenate([self.patterns, use[None]])
+        return self._again(found)
+
+    def widened(self, found: Found, scenes: tuple[int, ...]) -> Found:
+        """The best shares that hold all limits of `scenes` too."""
+        self.rows = self.rows.only(*sorted({*self.rows.scenes, *scenes}))
+        return self._again(found, watch=True)
+
+    def _again(self, found: Found, *, watch: bool = False) -> Found:
+        """Search on from what still holds of `found`."""
         again = self._begin()
         if again.ended is Ended.DEADLINE and not self.budget.over:
             share = self._farthest(np.zeros(self.box.size), found.share, self.patterns)
             if self.rule.merit(share) > again.merit:
                 again.share, again.merit = share, self.rule.merit(share)
+            if watch:
+                self._watch(again.level.share)
             self._improve(again)
         return again
 
@@ -157,24 +180,28 @@ class Search:
                 break
             found.rounds += 1
             before, start = found.merit, found.share
-            last, promise = self._corrected(linear, anchor, reach, found)
-            found.gap = max(promise / max(found.merit, 1e-12) - 1, 0.0) if self.rule.optimal else 0.0
+            told = self._corrected(linear, anchor, reach, found)
+            if self.rule.optimal:
+                found.gap = max(told.corrected / max(found.merit, 1e-12) - 1, 0.0)
             gain = found.merit / max(before, 1e-12) - 1
-            if found.rounds > 1 and self._settled(found, start, gain, reach):
+            hope = told.promised / max(found.merit, 1e-12) - 1
+            if found.rounds > 1 and self._settled(np.abs(found.share - start), gain, hope, reach):
                 found.ended = Ended.DONE
                 return
             self._watch_less(linear, found.share)
             first, better = found.rounds == 1, gain > self.settings.gap
             reach = min(reach, _FIRST_REACH) * (1.0 if better or first else _LATER_REACH)
-            anchor = found.share if better or not first else last
+            anchor = found.share if better or not first else told.share
         found.ended = Ended.DEADLINE if self.budget.over else Ended.ROUNDS
 
-    def _settled(self, found: Found, start: FloatArray, gain: float, reach: float) -> bool:
+    def _settled(self, moved: FloatArray, gain: float, hope: float, reach: float) -> bool:
+        """Whether another round is worth little, by how much shares `moved`, what was gained and what was promised."""
+        little = self.settings.gap
         if not self.rule.optimal:
-            return bool(np.abs(found.share - start).max(initial=0.0) < self.settings.gap)
+            return bool(moved.max(initial=0.0) < little)
         if not self.rule.bounded:
-            return gain < self.settings.gap
-        return found.gap < self.settings.gap or (gain < self.settings.gap and reach * _LATER_REACH < _LEAST_REACH)
+            return gain < little
+        return hope < little or (gain < little and reach * _LATER_REACH < _LEAST_REACH)
 
     def _linearised(self, share: FloatArray) -> Facets | None:
         slopes = self.rows.slopes(np.flatnonzero(self.watched), self.box.cautious(share))
@@ -186,21 +213,17 @@ class Search:
             self._correct(linear, share, self._look(linear, share, _FAR))
         return linear
 
-    def _corrected(self, linear: Facets, anchor: FloatArray, reach: float, found: Found) -> tuple[FloatArray, float]:
-        """Divide and correct in turn, telling `found` of what holds; the last shares, and what was promised.
-
-        That is the first division's promise where it stays near the anchor; otherwise the last one's.
-        """
+    def _corrected(self, linear: Facets, anchor: FloatArray, reach: float, found: Found) -> _Told:
+        """Divide and correct in turn, telling `found` of what holds."""
         lower, upper = np.maximum(anchor - reach, 0.0), np.minimum(anchor + reach, 1.0)
         divider = self.rule.under(linear, np.flatnonzero(np.isin(linear.row, self.likely)))
-        share, promise, look = anchor, found.merit, None
+        told, look = _Told(anchor, found.merit, found.merit), None
         for turn in range(_CORRECTIONS):
             division = divider.divide(lower, upper, self.budget)
             if division is None:
                 break
-            share = self.rounded(division.share)
-            if not turn or not self.rule.bounded:
-                promise = self.rule.merit(division.share)
+            merit, share = self.rule.merit(division.share), self.rounded(division.share)
+            told = _Told(share, told.promised if turn else merit, merit)
             self.likely = np.unique(linear.row[division.tight])
             look = self._look(linear, share)
             moved = self._correct(linear, share, look)
@@ -210,8 +233,8 @@ class Search:
                 break
             self._cut(linear, share, look)
         if look is not None and not look.holds and division is not None:
-            self._keep(found, self._farthest(found.share, share, look.uses), look.uses, division, linear)
-        return share, promise
+            self._keep(found, self._farthest(found.share, told.share, look.uses), look.uses, division, linear)
+        return told
 
     def _keep(self, found: Found, share: FloatArray, uses: FloatArray, division: Division, linear: Facets) -> None:
         """Take `share`, which holds at `uses`, unless what is kept is better."""

@@ -54,15 +54,17 @@ def _joint(
     problem = pose(network, question.study)
     work = Work(question, problem, rng, budget)
     own = _intervals(work)
-    outcomes = tuple(outcome(one, i) for i, one in enumerate(own))
-    blank = replace(blank, unsupplied=problem.unsupplied, power_flows=work.spent.power_flows, outcomes=outcomes)
     failed = next((one for one in own if one.status is not Status.SOLVED), None)
-    if failed is not None:
-        return replace(blank, status=failed.status, detail=failed.detail)
+    solved = [(i, one) for i, one in enumerate(own) if one.status is Status.SOLVED]
     return replace(
         blank,
-        envelopes=tuple(envelope for i, one in enumerate(own) for envelope in envelopes(problem, one, i)),
-        proofs=tuple(proof(one, side, i) for i, one in enumerate(own) for side in one.sides),
+        status=Status.SOLVED if failed is None else failed.status,
+        detail="" if failed is None else failed.detail,
+        envelopes=tuple(envelope for i, one in solved for envelope in envelopes(problem, one, i)),
+        outcomes=tuple(outcome(one, i) for i, one in enumerate(own)),
+        proofs=tuple(proof(one, side, i) for i, one in solved for side in one.sides),
+        unsupplied=problem.unsupplied,
+        power_flows=work.spent.power_flows,
     )
 
 

@@ -10,7 +10,7 @@ from grid_engine.envelopes.words import Ended, Outcome, Proof
 from grid_engine.limits import Monitor
 from grid_engine.model import FloatArray
 from grid_engine.problem import Problem
-from grid_engine.results import Binding, Envelope, Reason
+from grid_engine.results import Binding, Envelope, Reason, Status
 
 _SEVERITY = (Ended.UNLIMITED, Ended.DONE, Ended.ROUNDS, Ended.DEADLINE)
 
@@ -22,14 +22,20 @@ def outcome(own: Interval, interval: int) -> Outcome:
     change_w = np.concatenate([side.found.share * side.box.span_w for side in sides]) if sides else np.zeros(0)
     return Outcome(
         interval=interval,
-        ended=max((side.found.ended for side in sides), key=_SEVERITY.index, default=Ended.UNLIMITED),
+        ended=_ended(own),
         export_w=float(change_w[change_w > 0].sum()),
-        import_w=float(-change_w[change_w < 0].sum()),
+        import_w=float(np.abs(change_w[change_w < 0]).sum()),
         gap=max((side.found.gap for side in sides), default=0.0),
         fairness=jain(shares),
         rounds=sum(side.found.rounds for side in sides),
         preexisting=own.preexisting,
     )
+
+
+def _ended(own: Interval) -> Ended:
+    if own.status is not Status.SOLVED:
+        return Ended.FAILED
+    return max((side.found.ended for side in own.sides), key=_SEVERITY.index, default=Ended.UNLIMITED)
 
 
 def proof(own: Interval, side: Side, interval: int) -> Proof:

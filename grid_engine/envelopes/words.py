@@ -47,6 +47,9 @@ class Direction(StrEnum):
 class Ended(StrEnum):
     """What ended the search for one interval; whatever did, its envelopes are proven."""
 
+    FAILED = "failed"
+    """There was nothing to search for: see the status."""
+
     UNLIMITED = "unlimited"
     """Nobody meets a limit."""
     DONE = "done"
@@ -84,7 +87,10 @@ class EnvelopeStudy:
     interval_s: float = 300.0
     """Length of an interval, for `Sharing.ROTATIONAL`."""
     gap: float = 1e-3
-    """The search ends where a linearisation promises no more than this over what is proven, relative."""
+    """The search ends where a linearisation promises no more than this over what is proven, relative.
+
+    Or where one gains no more than this, near where it was made.
+    """
     rounds: int = 8
     """Most linearisations per interval and direction."""
     proof_runs: int = 1000
@@ -135,7 +141,10 @@ class Outcome:
     import_w: float
     """Sum of all floors, positive."""
     gap: float
-    """What the last linearisation promised over what is proven, relative; 0 for rules other than totals."""
+    """What the last linearisation, corrected by AC power flows, still gives more than is proven, relative.
+
+    It says how near the proven shares are to the optimum of their surroundings; 0 for rules that have no optimum.
+    """
     fairness: float
     """Jain's index of what is allowed over what was asked for, both directions together."""
     rounds: int
@@ -150,10 +159,13 @@ class EnvelopeAnswer:
 
     study_id: str
     status: Status
-    """`INFEASIBLE`: violations stand that the study does not allow; `preexisting` of the outcomes names them."""
+    """`SOLVED` where every interval is, otherwise that of the first one that is not.
+
+    `INFEASIBLE`: violations stand that the study does not allow; `preexisting` of the outcomes names them.
+    """
     model_version: str
     envelopes: tuple[Envelope, ...] = ()
-    """Of every adjustable participant in every interval; without supply it may do nothing."""
+    """Of every adjustable participant in every interval that is solved; without supply it may do nothing."""
     outcomes: tuple[Outcome, ...] = ()
     proofs: tuple[Proof, ...] = ()
     unsupplied: tuple[str, ...] = ()

@@ -29,19 +29,28 @@ _ENOUGH = 1e-9
 
 
 def lines(script: Script) -> None:
-    """Every line with its matrices, those of a conductor's earth return folded in."""
+    """Every line with its matrices; as the branches of its admittance matrix where one end stands at several buses."""
     table = script.network.lines
 
     def write(n: int) -> Iterator[str]:
         k = int((table.from_node[n] != ABSENT).sum())
-        shunt, live = table.shunt_s[n, :k, :k], bool(table.in_service[n])
+        impedance, shunt, live = table.impedance_ohm[n, :k, :k], table.shunt_s[n, :k, :k], bool(table.in_service[n])
         ends = table.from_node[n, :k], table.to_node[n, :k]
-        properties = _line(script, ends, table.impedance_ohm[n, :k, :k], shunt) | _amps(table.ratings, n)
+        if not all(script.at_one_bus(nodes) for nodes in ends):
+            yield from mesh(script, table.ids[n], np.concatenate(ends), _pi(impedance, shunt), live=live)
+            return
+        properties = _line(script, ends, impedance, shunt) | _amps(table.ratings, n)
         yield script.add("Line", table.ids[n], properties, live=live)
         for end, nodes in enumerate(ends, 1):
             yield from mesh(script, f"{table.ids[n]}_g{end}", nodes, shunt.real / 2 + 0j, live=live)
 
     script.each("lines", "line", write)
+
+
+def _pi(impedance: ComplexArray, shunt: ComplexArray) -> ComplexArray:
+    series = np.linalg.inv(impedance)
+    own = series + shunt / 2
+    return np.block([[own, -series], [-series, own]])
 
 
 def _line(

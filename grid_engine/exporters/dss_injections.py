@@ -1,6 +1,8 @@
 """Loads, units, capacitors, reactors and sources in the words of OpenDSS."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,14 +13,26 @@ from grid_engine.model import ABSENT, EARTH, ComplexArray, FloatArray, IntArray
 _NO_BAND = 1e3
 """Voltage in pu that nothing reaches."""
 _CLOSE = 1e-9
+_Parts: TypeAlias = tuple[float, ...]
 _POWER, _CURRENT, _IMPEDANCE = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
-_MODELS: Mapping[tuple[tuple[float, ...], tuple[float, ...], bool], int] = {
-    (_POWER, _POWER, False): 1,
-    (_IMPEDANCE, _IMPEDANCE, False): 2,
-    (_POWER, _IMPEDANCE, True): 3,
-    (_CURRENT, _CURRENT, False): 5,
-}
-"""By law of active and reactive power, and whether nominal power holds at the ends of the band."""
+
+
+class _Edge(Enum):
+    """What a load takes at both ends of its band."""
+
+    LAW = "what its law says"
+    NOMINAL = "nominal power"
+    NOMINAL_IMPEDANCE = "what nominal power at nominal voltage would become there as an impedance"
+
+
+_MODELS: tuple[tuple[_Parts, _Parts, _Edge, _Edge, int], ...] = (
+    (_POWER, _POWER, _Edge.LAW, _Edge.LAW, 1),
+    (_IMPEDANCE, _IMPEDANCE, _Edge.LAW, _Edge.LAW, 2),
+    (_POWER, _IMPEDANCE, _Edge.NOMINAL, _Edge.NOMINAL, 3),
+    (_CURRENT, _CURRENT, _Edge.LAW, _Edge.LAW, 5),
+    (_POWER, _POWER, _Edge.NOMINAL, _Edge.NOMINAL_IMPEDANCE, 6),
+)
+"""Models of OpenDSS by the laws of active and reactive power and their edges."""
 _CVR, _ZIP = 4, 8
 
 
@@ -97,45 +111,36 @@ def _law(script: Script, n: int) -> dict[str, object]:
         UnfitError: no model of OpenDSS has this law.
     """
     table = script.network.loads
-    low, high = table.band_pu[n]
-    band = {
-        "vminpu": number(low),
-        "vmaxpu": number(min(high, _NO_BAND)),
-        "vlowpu": number(table.low_pu[n]),
-    }
-    exponent, edge = table.exponent[n], table.edge_pu[n]
+    exponent, edge = table.exponent[n], table.edge_pu[n].copy()
+    low, high, lowest = table.band_pu[n, 0], min(table.band_pu[n, 1], _NO_BAND), table.low_pu[n]
+    if lowest == 0 and low > 0 and np.allclose(edge[:, 0], low**2, rtol=_CLOSE):
+        lowest, edge[:, 0] = low, np.nan  # OpenDSS takes nominal impedance below vlowpu
+    band = {"vminpu": number(low), "vmaxpu": number(high), "vlowpu": number(lowest)}
     parts = np.stack([table.zip_p[n], table.zip_q[n]])
-    jumps = _jumps(parts, exponent, edge, table.band_pu[n])
-    if np.isfinite(exponent).all() and jumps:
-        return {"model": _CVR, "cvrwatts": number(exponent[0]), "cvrvars": number(exponent[1]), **band}
+    edges = _edges(parts, exponent, edge, np.array([low, high]))
     if np.isfinite(exponent).any():
-        raise UnfitError("has an exponent but goes on beyond its band, or for one of its powers only")
-    first, second = (tuple(float(part) for part in own) for own in parts)
-    model = _MODELS.get((first, second, jumps))
-    if model:
-        return {"model": model, **band}
-    if jumps:
+        if np.isnan(exponent).any() or not all(_Edge.NOMINAL in own for own in edges):
+            raise UnfitError("has an exponent but goes on beyond its band, or for one of its powers only")
+        return {"model": _CVR, "cvrwatts": number(exponent[0]), "cvrvars": number(exponent[1]), **band}
+    laws = tuple(tuple(float(part) for part in own) for own in parts)
+    for law_p, law_q, edge_p, edge_q, model in _MODELS:
+        if laws == (law_p, law_q) and edge_p in edges[0] and edge_q in edges[1]:
+            return {"model": model, **band}
+    if not all(_Edge.LAW in own for own in edges):
         raise UnfitError("jumps at the ends of its band as no model of OpenDSS does")
-    return {"model": _ZIP, "zipv": numbers([*parts[0], *parts[1], 0.0]), **band}
+    return {"model": _ZIP, "zipv": numbers([*laws[0], *laws[1], 0.0]), **band}
 
 
-def _jumps(parts: FloatArray, exponent: FloatArray, edge: FloatArray, band: FloatArray) -> bool:
-    """Whether the load takes nominal power at the ends of its band though its law says otherwise.
-
-    Raises:
-        UnfitError: it takes another power there, or nominal power at some of the ends only.
-    """
-    volts = np.minimum(band, _NO_BAND)
-    law = parts[:, :1] * volts**2 + parts[:, 1:2] * volts + parts[:, 2:]
-    powers = volts ** exponent[:, None]
-    law = np.where(np.isfinite(exponent)[:, None], powers, law)
-    law_holds = np.isnan(edge) | (np.abs(edge - law) < _CLOSE)
-    nominal = np.abs(np.where(np.isnan(edge), law, edge) - 1) < _CLOSE
-    if law_holds.all():
-        return False
-    if nominal.all():
-        return True
-    raise UnfitError("jumps at the ends of its band as no model of OpenDSS does")
+def _edges(
+    parts: FloatArray, exponent: FloatArray, edge: FloatArray, volts: FloatArray
+) -> tuple[set[_Edge], set[_Edge]]:
+    """For active and reactive power, everything that fits what the load takes at both ends of its band."""
+    powers = np.where(np.isnan(exponent)[:, None], 1.0, volts ** exponent[:, None])
+    law = np.where(np.isnan(exponent)[:, None], parts[:, :1] * volts**2 + parts[:, 1:2] * volts + parts[:, 2:], powers)
+    taken = np.where(np.isnan(edge), law, edge)
+    forms = ((_Edge.LAW, law), (_Edge.NOMINAL, np.ones_like(law)), (_Edge.NOMINAL_IMPEDANCE, volts**2 + 0 * law))
+    fitting = [{form for form, value in forms if np.allclose(taken[k], value[k], rtol=_CLOSE)} for k in range(2)]
+    return fitting[0], fitting[1]
 
 
 def shunts(script: Script) -> None:

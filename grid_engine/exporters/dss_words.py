@@ -64,6 +64,10 @@ class Script:
             except UnfitError as unfit:
                 self.refused.append(f"{word} {name}: {unfit}")
 
+    def at_one_bus(self, nodes: Iterable[int]) -> bool:
+        """Whether `at` can say where they stand."""
+        return len({self.places[node].partition(".")[0] for node in map(int, nodes) if node != EARTH}) <= 1
+
     def at(self, nodes: Iterable[int]) -> str:
         """`bus.1.2.3` of nodes of one bus, the earth among them allowed.
 
@@ -82,9 +86,26 @@ def places(network: Network) -> tuple[str, ...]:
     used: set[str] = set()
     first = joined_buses(network)
     names = {bus: _unused(network.buses.ids[bus], used) for bus in np.unique(first).tolist()}
-    taken: set[tuple[int, int]] = set(zip(network.nodes.bus.tolist(), network.nodes.terminal.tolist(), strict=True))
-    rows = zip(network.nodes.bus.tolist(), network.nodes.terminal.tolist(), strict=True)
-    return tuple(f"{names[int(first[bus])]}.{_number(bus, terminal, taken)}" for bus, terminal in rows)
+    rows = list(zip(network.nodes.bus.tolist(), network.nodes.terminal.tolist(), strict=True))
+    taken = set(rows)
+    found = [f"{names[int(first[bus])]}.{_number(bus, terminal, taken)}" for bus, terminal in rows]
+    for node, place in _further(network, first, names).items():
+        if place not in found:
+            found[node] = place
+    return tuple(found)
+
+
+def _further(network: Network, first: IntArray, names: Mapping[int, str]) -> dict[int, str]:
+    """Single nodes of buses called BUS.NUMBER, as the importer calls what has no terminal of its own at its bus."""
+    position = {name: n for n, name in enumerate(network.buses.ids)}
+    size = np.bincount(network.nodes.bus, minlength=len(position))
+    start = np.searchsorted(network.nodes.bus, np.arange(len(position)))
+    further = {}
+    for name, n in position.items():
+        origin, _, number_there = name.rpartition(".")
+        if origin in position and number_there.isdecimal() and int(number_there) and size[n] == 1 and first[n] == n:
+            further[int(start[n])] = f"{names[int(first[position[origin]])]}.{int(number_there)}"
+    return further
 
 
 def joined_buses(network: Network) -> IntArray:

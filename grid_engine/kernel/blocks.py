@@ -9,9 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from grid_engine.kernel.elimination import Pattern, Rows, fill_order, pattern, rows_of, series_order
+from grid_engine.kernel.elimination import Pattern, Rows, fill_order, pattern, rows_of, series_order, twice
 from grid_engine.kernel.jit import compiled
 from grid_engine.model import BoolArray, ComplexArray, FloatArray, IntArray
+
+UNPINNED = 1e-12
+"""Where elimination leaves less than this of a diagonal entry, only rounding pins the voltage."""
 
 
 class Factors(NamedTuple):
@@ -34,6 +37,8 @@ class Reduction(NamedTuple):
     """Shape (n_kept, n_kept), complex."""
     recovery: csr_array
     """Shape (n, n_kept), complex: all voltages from the kept ones."""
+    broken: int
+    """The first row that could not be eliminated, for nothing pins its voltage; -1 for none."""
 
 
 def reduced(matrix: csr_array, bus: IntArray, keep: BoolArray, last: BoolArray) -> Reduction:
@@ -63,7 +68,10 @@ def reduced(matrix: csr_array, bus: IntArray, keep: BoolArray, last: BoolArray) 
     start, column, value = _recovery(plan, _from_blocks(factors.upper), _from_blocks(factors.inverse), len(rows))
     place = np.argsort(again)
     recovery = csr_array((value, place[column - pivots], start), shape=(len(rows), n_kept))
-    return Reduction(rows[pivots:][again], _permuted(small, again), recovery[np.argsort(rows)])
+    left = 1 / np.abs(_from_blocks(factors.inverse) * ordered.diagonal()[:pivots])
+    stuck = np.flatnonzero(~(left > UNPINNED))
+    broken = int(rows[stuck[0]]) if len(stuck) else -1
+    return Reduction(rows[pivots:][again], _permuted(small, again), recovery[np.argsort(rows)], broken)
 
 
 def _order(matrix: csr_array, last: BoolArray) -> IntArray:
@@ -196,7 +204,7 @@ def _recovery(
                     count += 1
                 row[k] -= inverse[i] * upper[q] * value[p]
         while size + count > len(column):
-            column, value = np.concatenate((column, column)), np.concatenate((value, value))
+            column, value = twice(column), twice(value)
         first[i], last[i] = size, size + count
         for p in range(count):
             column[size + p], value[size + p] = touched[p], row[touched[p]]
@@ -209,9 +217,10 @@ def _in_order(
     first: IntArray, last: IntArray, column: IntArray, value: ComplexArray
 ) -> tuple[IntArray, IntArray, ComplexArray]:
     start = np.zeros(len(first) + 1, dtype=np.int64)
-    start[1:] = np.cumsum(last - first)
+    for i in range(len(first)):
+        start[i + 1] = start[i] + last[i] - first[i]
     columns, values = np.empty(start[-1], dtype=np.int64), np.empty(start[-1], dtype=np.complex128)
     for i in range(len(first)):
-        columns[start[i] : start[i + 1]] = column[first[i] : last[i]]
-        values[start[i] : start[i + 1]] = value[first[i] : last[i]]
+        for p in range(last[i] - first[i]):
+            columns[start[i] + p], values[start[i] + p] = column[first[i] + p], value[first[i] + p]
     return start, columns, values

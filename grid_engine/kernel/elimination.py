@@ -1,13 +1,15 @@
 """Symbolic side of sparse elimination on symmetric patterns: which node goes when, and what that fills in."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 from scipy.sparse.linalg import splu
 
 from grid_engine.kernel.jit import compiled
-from grid_engine.model import BoolArray, IntArray
+from grid_engine.model import BoolArray, ComplexArray, IntArray
+
+_Values = TypeVar("_Values", IntArray, ComplexArray)
 
 _SERIES = 2
 """Most neighbours of a bus that is eliminated ahead: its elimination never gives a neighbour more of them."""
@@ -29,7 +31,7 @@ class Pattern(NamedTuple):
     upper: Rows
     """Pivots, right of the diagonal."""
     rest: Rows
-    """The other rows, counted from the first of them: what is left there."""
+    """The other rows, counted from the first of them; what is left there."""
 
 
 class _Graph(NamedTuple):
@@ -125,18 +127,28 @@ def _replace(graph: _Graph, at: int, old: int, new: int) -> None:
 
 @compiled
 def _pattern(matrix: Rows, pivots: int) -> Pattern:
-    lower = _lower(matrix, pivots)
-    start = np.zeros(pivots + 1, dtype=np.int64)
-    for k in lower.column:
+    n = len(matrix.start) - 1
+    upper = _transposed(_lower(matrix, pivots), pivots)
+    lower = _transposed(upper, n)
+    rest = _rest(matrix, pivots, lower, upper)
+    return Pattern(pivots, lower, upper, _transposed(_transposed(rest, n), n - pivots))
+
+
+@compiled
+def _transposed(rows: Rows, n: int) -> Rows:
+    """Places of the transposed matrix, which has `n` rows; its columns ascend whatever those of `rows` do."""
+    start = np.zeros(n + 1, dtype=np.int64)
+    for k in rows.column:
         start[k + 1] += 1
-    start = np.cumsum(start)
-    column, filled = np.empty(len(lower.column), dtype=np.int64), start[:-1].copy()
-    for i in range(len(lower.start) - 1):
-        for k in lower.column[lower.start[i] : lower.start[i + 1]]:
+    for k in range(n):
+        start[k + 1] += start[k]
+    column, filled = np.empty(len(rows.column), dtype=np.int64), start.copy()
+    for i in range(len(rows.start) - 1):
+        for p in range(rows.start[i], rows.start[i + 1]):
+            k = rows.column[p]
             column[filled[k]] = i
             filled[k] += 1
-    upper = Rows(start, column)
-    return Pattern(pivots, lower, upper, _rest(matrix, pivots, lower, upper))
+    return Rows(start, column)
 
 
 @compiled
@@ -148,49 +160,59 @@ def _lower(matrix: Rows, pivots: int) -> Rows:
     found, size = np.empty(4 * len(matrix.column) + n, dtype=np.int64), 0
     for i in range(n):
         mark[i] = i
-        for first in matrix.column[matrix.start[i] : matrix.start[i + 1]]:
-            k = first
+        for p in range(matrix.start[i], matrix.start[i + 1]):
+            k = matrix.column[p]
             while 0 <= k < min(i, pivots) and mark[k] != i:
                 mark[k] = i
                 if size == len(found):
-                    found = np.concatenate((found, np.empty(len(found), dtype=np.int64)))
+                    found = twice(found)
                 found[size] = k
                 size += 1
                 if parent[k] < 0:
                     parent[k] = i
                 k = parent[k]
-        found[start[i] : size] = np.sort(found[start[i] : size])
         start[i + 1] = size
-    return Rows(start, found[:size].copy())
+    return Rows(start, found[:size])
 
 
 @compiled
 def _rest(matrix: Rows, pivots: int, lower: Rows, upper: Rows) -> Rows:
+    """Columns in no order, counted from the first that is no pivot."""
     n = len(matrix.start) - 1
     mark, row = np.full(n, -1), np.empty(n, dtype=np.int64)
     start = np.zeros(n - pivots + 1, dtype=np.int64)
     found, size = np.empty(4 * len(matrix.column) + n, dtype=np.int64), 0
     for i in range(pivots, n):
         count = _mark(matrix, i, mark, row, (i, 0))
-        for k in lower.column[lower.start[i] : lower.start[i + 1]]:
-            count = _mark(upper, k, mark, row, (i, count))
-        keep = np.sort(row[:count])
-        keep = keep[np.searchsorted(keep, pivots) :]
-        while size + len(keep) > len(found):
-            found = np.concatenate((found, np.empty(len(found), dtype=np.int64)))
-        found[size : size + len(keep)] = keep
-        size += len(keep)
+        for p in range(lower.start[i], lower.start[i + 1]):
+            count = _mark(upper, lower.column[p], mark, row, (i, count))
+        while size + count > len(found):
+            found = twice(found)
+        for p in range(count):
+            if row[p] >= pivots:
+                found[size] = row[p]
+                size += 1
         start[i - pivots + 1] = size
-    return Rows(start, found[:size].copy())
+    return Rows(start, found[:size])
 
 
 @compiled
 def _mark(rows: Rows, of: int, mark: IntArray, row: IntArray, have: tuple[int, int]) -> int:
     """Add to `row`, with its name and its size, the columns of row `of` that are not marked with that name."""
     i, count = have
-    for j in rows.column[rows.start[of] : rows.start[of + 1]]:
+    for p in range(rows.start[of], rows.start[of + 1]):
+        j = rows.column[p]
         if mark[j] != i:
             mark[j] = i
             row[count] = j
             count += 1
     return count
+
+
+@compiled
+def twice(values: _Values) -> _Values:
+    """The same with as much room again behind them."""
+    result = np.empty(2 * len(values), dtype=values.dtype)
+    for k in range(len(values)):
+        result[k] = values[k]
+    return result

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define LANES 8
+#define PATIENCE 8
 #define LEAST 1e-3
 
 typedef double lanes __attribute__((vector_size(64)));
@@ -271,17 +272,18 @@ static void recover(const struct chord *c, const struct counts *n, const lanes *
 }
 
 /* Whether any case needs another iteration; takes down what was reached. */
-static int waiting(const struct steps *steps, lanes *before, double tolerance, int64_t at, int width, int count,
+static int waiting(const struct steps *steps, lanes *before, const struct cases *cases, int64_t at, int width, int count,
                    const struct output *out) {
     int result = 0;
     for (int w = 0; w < width; w++) {
-        double length = sqrt(steps->longest[w]), slow = 1.0 - length / (*before)[w];
+        if (out->converged[at + w] && count > 1) continue;
+        double length = sqrt(steps->longest[w]), rate = length / (*before)[w], slow = 1.0 - rate;
+        int finite = isfinite(steps->total[w]);
         (*before)[w] = length;
-        out->converged[at + w] = 0;
-        if (!isfinite(steps->total[w])) continue;
-        out->converged[at + w] = length < tolerance * (slow > LEAST ? slow : LEAST);
-        result |= !out->converged[at + w];
         out->iterations[at + w] = count;
+        out->converged[at + w] = finite && length < cases->tolerance * (slow > LEAST ? slow : LEAST);
+        int hopeless = count >= PATIENCE && length * pow(rate, (double)(cases->limit - count)) > cases->tolerance;
+        result |= finite && !out->converged[at + w] && !hopeless;
     }
     return result;
 }
@@ -325,7 +327,7 @@ int batch(const struct chord *c, const struct counts *n, const struct cases *cas
         for (int count = 1; count <= cases->limit; count++) {
             inject(c, n, s, v, x);
             struct steps steps = substitute(c, n, block, x, v);
-            if (!waiting(&steps, &before, cases->tolerance, at, width, count, out)) break;
+            if (!waiting(&steps, &before, cases, at, width, count, out)) break;
         }
         recover(c, n, v, at, width, out);
     }

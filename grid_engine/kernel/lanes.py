@@ -17,6 +17,8 @@ from grid_engine.model import ComplexArray, FloatArray
 CONSTANT_POWER, PARTS, GENERAL = 0, 1, 2
 """Kinds of law: no exponents and only power; no exponents; anything."""
 
+_PATIENCE = 8
+"""Iterations before a case is left to others that would not converge in all the rest at the rate it has."""
 _LEAST = 1e-3
 """Of the tolerance: a step this short counts as converged however slowly steps shrink; they may be rounding."""
 
@@ -46,7 +48,7 @@ def batch(chord: Chord, cases: Cases, span: tuple[int, int], output: Output) -> 
         for count in range(1, cases.limit + 1):
             _inject(chord, s, v, x)
             error, total = _substitute(chord, tail, x, v)
-            if not _waiting((error, total), before, (case, width, count), cases.tolerance, output):
+            if not _waiting((error, total), before, (case, width, count), cases, output):
                 break
         _recover(chord, v, case, width, output)
 
@@ -62,24 +64,28 @@ def pack(columns: ComplexArray, first: int, width: int, x: FloatArray) -> None:
 
 @compiled
 def _waiting(
-    steps: tuple[Lanes, Lanes], before: FloatArray, at: tuple[int, int, int], tolerance: float, output: Output
+    steps: tuple[Lanes, Lanes], before: FloatArray, at: tuple[int, int, int], cases: Cases, output: Output
 ) -> bool:
     """Whether any case needs another iteration; takes down what was reached."""
     case, width, count = at
+    tolerance, limit = cases.tolerance, cases.limit
     error, total = np.empty(LANES), np.empty(LANES)
     store(error, 0, steps[0])
     store(total, 0, steps[1])
     result = False
     for w in range(width):
+        if output.converged[case + w] and count > 1:
+            continue
         length = np.sqrt(error[w])
-        slow = 1.0 - length / before[w]
+        rate = length / before[w]
+        slow = 1.0 - rate
         if not slow > _LEAST:  # nor where it is not a number
             slow = _LEAST
         before[w] = length
+        output.iterations[case + w] = count
         output.converged[case + w] = np.isfinite(total[w]) and length < tolerance * slow
-        if np.isfinite(total[w]):
-            output.iterations[case + w] = count
-            result |= not output.converged[case + w]
+        hopeless = count >= _PATIENCE and length * rate ** (limit - count) > tolerance
+        result |= np.isfinite(total[w]) and not output.converged[case + w] and not hopeless
     return result
 
 

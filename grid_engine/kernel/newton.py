@@ -31,41 +31,87 @@ def newton(
     Returns:
         The number of steps, negative if it did not converge, and the length of the last one at each row (n,).
     """
+    moved = np.zeros(len(v))
     for count in range(1, _STEPS + 1):
         step, block = mismatch(net, power, choice, v), jacobian(net, power, choice, v)
         factors = blocks.factorised(net.plan, net.places, block)
         blocks.solve(net.plan, factors, step)
-        length = np.sqrt((step**2).sum())
-        moved = np.sqrt(step[:, 0] ** 2 + step[:, 1] ** 2)
+        length, longest = _lengths(step, moved)
         if not np.isfinite(length):
-            return -count, _stuck(factors.inverse, moved)
-        if moved.max() < tolerance:
-            v -= step
-            return count, moved
+            return -count, _stuck(net, block, factors.inverse, moved)
         share = 1.0
-        while True:
-            then = mismatch(net, power, choice, v - share * step)
+        while longest >= tolerance:
+            then = mismatch(net, power, choice, _ahead(v, step, share))
             blocks.solve(net.plan, factors, then)
-            if np.sqrt((then**2).sum()) <= (1.0 - share / 2) * length:
+            if _lengths(then, np.empty(len(v)))[0] <= (1.0 - share / 2) * length:
                 break
             share /= 2
             if share < _SHORTEST:
-                return -count, moved
-        v -= share * step
+                return -count, _stuck(net, block, factors.inverse, moved)
+        _keep(v, _ahead(v, step, share))
+        if longest < tolerance:
+            return count, moved
     return -_STEPS, moved
 
 
 @compiled
-def _stuck(inverse: FloatArray, moved: FloatArray) -> FloatArray:
-    """Infinite at the first row where elimination broke down, or else where the step did; 0 elsewhere."""
-    result, found = np.zeros(len(moved)), -1
-    for i in range(len(moved)):
-        if found < 0 and not np.isfinite(inverse[i]).all():
-            found = i
-    for i in range(len(moved)):
-        if found < 0 and not np.isfinite(moved[i]):
-            found = i
-    result[found] = np.inf
+def _lengths(step: FloatArray, moved: FloatArray) -> tuple[float, float]:
+    """Length of a step and of its longest part; fills in those of all parts."""
+    total, longest = 0.0, 0.0
+    for i in range(len(step)):
+        square = step[i, 0] ** 2 + step[i, 1] ** 2
+        moved[i] = np.sqrt(square)
+        longest = max(longest, moved[i])
+        total += square
+    return np.sqrt(total), longest
+
+
+@compiled
+def _ahead(v: FloatArray, step: FloatArray, share: float) -> FloatArray:
+    result = np.empty_like(v)
+    for i in range(len(v)):
+        for part in range(2):
+            result[i, part] = v[i, part] - share * step[i, part]
+    return result
+
+
+@compiled
+def _keep(v: FloatArray, value: FloatArray) -> None:
+    for i in range(len(v)):
+        v[i, 0], v[i, 1] = value[i, 0], value[i, 1]
+
+
+@compiled
+def unpinned(net: Reduced, block: FloatArray, inverse: FloatArray) -> int:
+    """The first row whose voltage nothing but rounding pins in a matrix and its factors' inverses, or -1."""
+    for i in range(len(net.source)):
+        size = 0.0
+        for p in range(net.places.start[i], net.places.start[i + 1]):
+            if net.places.column[p] == i:
+                size = abs(block[p, 0]) + abs(block[p, 1])
+        left = 1.0 / (abs(inverse[i, 0]) + abs(inverse[i, 1]))
+        if not left > blocks.UNPINNED * size:
+            return i
+    return -1
+
+
+@compiled
+def _stuck(net: Reduced, block: FloatArray, inverse: FloatArray, moved: FloatArray) -> FloatArray:
+    """Infinite at a row that nothing pins, or else where the step is no number; else as it moved."""
+    n = len(moved)
+    loose = unpinned(net, block, inverse)
+    if loose >= 0:
+        return _only(loose, n)
+    for i in range(n):
+        if not np.isfinite(moved[i]):
+            return _only(i, n)
+    return moved
+
+
+@compiled
+def _only(row: int, n: int) -> FloatArray:
+    result = np.zeros(n)
+    result[row] = np.inf
     return result
 
 
@@ -97,10 +143,30 @@ def mismatch(net: Reduced, power: FloatArray, choice: IndexArray, v: FloatArray)
 @compiled
 def jacobian(net: Reduced, power: FloatArray, choice: IndexArray, v: FloatArray) -> FloatArray:
     """Shape (n_entry, 4): how the mismatch changes with the voltages."""
+    return _with_slopes(net, pair_slopes(net, power, v), choice)
+
+
+@compiled
+def first_guess(net: Reduced, power: FloatArray, choice: IndexArray) -> FloatArray:
+    """Shape (n, 2): voltages if every pair were the impedance that takes its power at nominal voltage."""
+    pairs = net.branches
+    slopes = np.zeros((len(power), 4))
+    for k in range(len(power)):
+        weight = max(pairs.weight[k, 0], pairs.weight[k, 1])
+        if weight > 0.0:
+            active, reactive = power[k, 0] / weight**2, power[k, 1] / weight**2
+            slopes[k, 0], slopes[k, 1], slopes[k, 2], slopes[k, 3] = active, reactive, -reactive, active
+    v = net.source.copy()
+    blocks.solve(net.plan, blocks.factorised(net.plan, net.places, _with_slopes(net, slopes, choice)), v)
+    return v
+
+
+@compiled
+def _with_slopes(net: Reduced, slopes: FloatArray, choice: IndexArray) -> FloatArray:
+    """Blocks of the matrix with elements as chosen, less slopes (n_pair, 4) of the pairs' currents."""
     block = net.block.copy()
     pairs = net.branches
-    slopes = pair_slopes(net, power, v)
-    for k in range(len(power)):
+    for k in range(len(slopes)):
         w = pairs.weight[k]
         for place, by in ((0, w[0] * w[0]), (1, -w[0] * w[1]), (2, -w[0] * w[1]), (3, w[1] * w[1])):
             if pairs.slot[k, place] >= 0:

@@ -98,7 +98,7 @@ class OpenDss:
         volts = []
         for _ in range(n_case):
             active.Solution.Solve()
-            volts.append(active.AllBusVolts)
+            volts.append(active.YNodeVarray)
         return np.asarray(volts).view(np.complex128).T
 
     def ordered(self, volts: ComplexArray) -> ComplexArray:

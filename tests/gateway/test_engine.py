@@ -52,6 +52,7 @@ async def test_a_worker_that_cannot_load_its_network_fails_every_study_and_nothi
     for _ in range(2):
         answer = await one.answer(STUDY)
         assert (answer.status, answer.study_id) == (Status.NOT_CONVERGED, "s1")
+        assert "missing.json: cannot be read" in answer.detail
 
 
 async def test_a_study_that_takes_too_long_is_given_up_with_its_worker(worker):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import nan
 
 import async_solipsism
@@ -163,6 +164,18 @@ def test_a_limit_is_journalled_told_and_brought_to_the_device():
         kinds = scene.journal.kinds()
         assert kinds.index("decided") < kinds.index("party_out") < kinds.index("issued") < kinds.index("acked")
         assert scene.loop.book.controls["A"].outcome is Outcome.VERIFIED
+
+    play(act)
+
+
+def test_limits_cite_the_network_model_that_they_were_computed_on():
+    async def act(scene):
+        for version, ceiling_w in (("r1-1", 1.2 * MW), ("r1-2", 0.9 * MW)):
+            scene.engine.answers = lambda study, v=version, c=ceiling_w: replace(limited(c)(study), model_version=v)
+            scene.loop._wake.set()
+            await asyncio.sleep(15)
+        cited = [told.body.supporting.model_version for told in scene.posted if isinstance(told.body, LimitIssue)]
+        assert (cited[0], cited[-1]) == ("r1-1", "r1-2")
 
     play(act)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array, diags_array, vstack
 
 from grid_engine import feeders
 from grid_engine.limits import monitor
@@ -152,6 +152,13 @@ def oracle_grid(problem: Problem) -> Grid:
     meter = limits.meters[0]
     rated = np.flatnonzero(meter.quantity[limits.reading] != Quantity.VOLTAGE)
     rows = csr_array(meter.magnitude)[limits.reading[rated]][:, nodes]
+    # Behind regulators voltage is highest, where nobody injects: there the oracle would not look by itself.
+    behind = np.unique(system.network.transformers.node[system.network.regulators.transformer])
+    highest = np.unique(system.unknown[behind[behind >= 0]])
+    seen = csr_array(
+        (np.full(len(highest), 1 / study.voltage_max_pu), (np.arange(len(highest)), highest)),
+        shape=(len(highest), len(nodes)),
+    )
     return Grid(
         admittance=system.matrix,
         source=system.source_current,
@@ -159,7 +166,7 @@ def oracle_grid(problem: Problem) -> Grid:
         ends=np.stack([unknown[pairs.first], unknown[pairs.second]], axis=1),
         base_v=system.base_v[nodes],
         load_va=scene.given_va[:n_load, 0],
-        current=csr_array(diags_array(1 / limits.bound[rated]) @ rows),
+        current=csr_array(vstack([diags_array(1 / limits.bound[rated]) @ rows, seen])),
         voltage_pu=(study.voltage_min_pu, study.voltage_max_pu),
     )
 

@@ -99,7 +99,7 @@ def most_power(
         ubg=high,
     )
     stats = solver.stats()
-    power_w = direction * small.base_va * np.array(found["x"]).ravel()[len(first) :]
+    power_w = np.array(direction).ravel() * small.base_va * np.array(found["x"]).ravel()[len(first) :]
     return Optimum(power_w, stats["return_status"], stats["iter_count"])
 
 

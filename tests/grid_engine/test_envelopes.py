@@ -10,9 +10,11 @@ from grid_engine import cycle
 from grid_engine.envelopes.budget import Budget
 from grid_engine.envelopes.study import answer
 from grid_engine.envelopes.words import Direction, Ended, EnvelopeAnswer, EnvelopeStudy, Mode, Sharing
+from grid_engine.exporters.opendss import translate
 from grid_engine.problem import pose
 from grid_engine.results import NetworkState, Participant, Preexisting, Purpose, Rating, Reason, Status, Study
-from tests.grid_engine.der_feeders import DER_W, european_lv, oracle_grid, oracle_start
+from tests.grid_engine.der_feeders import DER_W, european_lv, ieee_8500, oracle_grid, oracle_start
+from tests.grid_engine.opendss import solved
 from tests.grid_engine.oracle_nlp import most_power
 from tests.grid_engine.r1 import Oracle, bisect
 from tests.grid_engine.studies import NETWORK, der
@@ -71,14 +73,14 @@ def test_line_is_shared_as_the_specification_says(
 def test_max_min_gives_an_equal_cap_and_what_is_left_to_who_can_still_use_it() -> None:
     found = ask(r1(*A_AND_B), sharing=Sharing.MAX_MIN, direction=Direction.EXPORT)
     oracle = Oracle()
-    b_mw = bisect(lambda p: oracle.solve({"A": 2.0, "B": p}).holds(), 0.0, 4.0)
+    b_mw = bisect(lambda p: oracle.solve({"A": 2.0, "B": p}).holds(), 0.0, 4.0, 12)
     assert ceilings_mw(found) == pytest.approx({"A": 2.0, "B": b_mw}, abs=0.01)
 
 
 def test_maximum_is_not_below_what_pandapower_finds_for_any_split() -> None:
     found = ask(r1(*A_AND_B), sharing=Sharing.MAXIMUM, direction=Direction.EXPORT, **DETERMINISTIC)
     oracle = Oracle()
-    splits = [a + bisect(lambda p, a=a: oracle.solve({"A": a, "B": p}).holds(), 0.0, 4.0) for a in (0.0, 1.0, 2.0)]
+    splits = [a + bisect(lambda p, a=a: oracle.solve({"A": a, "B": p}).holds(), 0.0, 4.0, 12) for a in (0.0, 1.0, 2.0)]
     assert found.outcomes[0].export_w / 1e6 == pytest.approx(max(splits), abs=0.01)
 
 
@@ -93,7 +95,9 @@ def test_equal_share_agrees_with_bisection_of_pandapower_in_both_directions() ->
     taps = {"T1": -3, "T2": -3}
 
     def share(full_mw: float) -> float:
-        return bisect(lambda k: oracle.solve(dict.fromkeys("ABC", full_mw * k), scale=1.2, taps=taps).holds(), 0.0, 1.0)
+        return bisect(
+            lambda k: oracle.solve(dict.fromkeys("ABC", full_mw * k), scale=1.2, taps=taps).holds(), 0.0, 1.0, 12
+        )
 
     for envelope in found.envelopes:
         assert envelope.ceiling_w / 2e6 == pytest.approx(share(2.0), abs=2e-3)
@@ -135,14 +139,23 @@ def test_violation_that_stands_is_named_and_dealt_with_as_asked(
         assert ceilings_mw(found)["A"] == pytest.approx(ceiling_mw, abs=2e-3)
 
 
+@pytest.mark.parametrize(("margin_pct", "a_mw"), [(0.0, 1.200), (2.0, 1.123), (10.0, 0.816)])
+def test_margin_is_kept(margin_pct: float, a_mw: float) -> None:
+    """The specification's D.1, step 5."""
+    given = replace(der("B", 4.0), adjustable=False)
+    found = ask(r1(able("A", 0, 2.5), given, margin_pct=margin_pct), direction=Direction.EXPORT)
+    assert ceilings_mw(found)["A"] == pytest.approx(a_mw, abs=0.01)
+    assert found.proofs[0].limit == pytest.approx(154.2)
+
+
 def test_contingency_limits_where_the_network_as_it_is_does_not() -> None:
     members = [able(name, 0, 6) for name in "CDG"]
     study = r1(*members, load_scale=(0.2,), contingencies=("T2",))
     found = ask(study, sharing=Sharing.EQUAL, direction=Direction.EXPORT, **DETERMINISTIC)
     oracle = Oracle()
     state = {"scale": 0.2, "in_service": {"T2": False}}
-    share = bisect(lambda k: oracle.solve(dict.fromkeys("CDG", 6 * k), **state).holds(), 0.0, 1.0)
-    assert share < bisect(lambda k: oracle.solve(dict.fromkeys("CDG", 6 * k), scale=0.2).holds(), 0.0, 1.0)
+    share = bisect(lambda k: oracle.solve(dict.fromkeys("CDG", 6 * k), **state).holds(), 0.0, 1.0, 12)
+    assert share < bisect(lambda k: oracle.solve(dict.fromkeys("CDG", 6 * k), scale=0.2).holds(), 0.0, 1.0, 12)
     assert ceilings_mw(found)["C"] / 6 == pytest.approx(share, abs=2e-3)
     binding = found.envelopes[0].binding
     assert binding is not None
@@ -171,6 +184,22 @@ def test_who_meets_no_limit_has_all_and_no_binding() -> None:
     assert found.outcomes[0].ended is Ended.UNLIMITED
     assert ceilings_mw(found) == {"E": 1.0}
     assert found.envelopes[0].binding is None
+
+
+@pytest.mark.parametrize("members", [(), (able("A", 0, 0),), (replace(der("B", 1.0), adjustable=False),)])
+def test_who_cannot_move_leaves_nothing_to_find(members: tuple[Participant, ...]) -> None:
+    found = ask(r1(*members))
+    assert found.status is Status.SOLVED
+    assert all(envelope.floor_w == envelope.ceiling_w == 0 for envelope in found.envelopes)
+    assert found.outcomes[0].ended is Ended.UNLIMITED
+    assert not found.proofs
+
+
+def test_who_must_run_has_its_least_power_as_the_start() -> None:
+    found = ask(r1(able("A", 0.5, 2.5), replace(der("B", 4.0), adjustable=False)))
+    (envelope,) = found.envelopes
+    assert envelope.floor_w == 0.5e6
+    assert envelope.ceiling_w == pytest.approx(1.20e6, abs=0.01e6)
 
 
 def test_intervals_follow_their_loads() -> None:
@@ -216,9 +245,13 @@ def test_bad_question_is_told(changes: dict, word: str) -> None:
 
 
 def test_without_a_solution_the_bus_is_told() -> None:
-    found = ask(r1(*A_AND_B, load_scale=(40.0,)))
+    members = [replace(member, held_w=(0.0, 0.0), requested_w=(0.0, 0.0)) for member in A_AND_B]
+    found = ask(replace(r1(*members), intervals=2, load_scale=(40.0, 1.0)))
     assert found.status is Status.NOT_CONVERGED
+    assert "interval 0" in found.detail
     assert "bus B" in found.detail
+    assert [outcome.ended for outcome in found.outcomes] == [Ended.FAILED, Ended.DONE]
+    assert {envelope.interval for envelope in found.envelopes} == {1}
 
 
 @cache
@@ -267,6 +300,33 @@ def test_robust_envelopes_on_european_lv_stand_a_thousand_random_uses(sharing: S
     assert proof.asset_id
 
 
+def test_opendss_finds_nothing_broken_in_corners_and_at_random_use() -> None:
+    network, study = european_lv()
+    found = lv(Sharing.MAXIMUM, Direction.BOTH, 0.0)
+    low_w, high_w = (np.array([getattr(e, end) for e in found.envelopes]) for end in ("floor_w", "ceiling_w"))
+    phase = np.array([participant.phases for participant in study.participants])
+    up = [np.isin(phase, list(phases)) for phases in ("abc", "ab", "c", "a", "bc", "")]
+    rng = np.random.default_rng(11)
+    used_w = [np.where(own, high_w, low_w) for own in up] + [rng.uniform(low_w, high_w) for _ in range(6)]
+    translation = translate(network)
+    circuit, rated = solved(translation), [study.ratings[name].ampacity_a for name in network.lines.ids]
+    lines = [translation.elements["lines", name][0] for name in network.lines.ids]
+    loads = [translation.elements["loads", name][0] for name in network.loads.ids]
+    for power_w in used_w:
+        net_va = network.loads.power_va.sum(axis=1) - power_w
+        for name, va in zip(loads, net_va, strict=True):
+            circuit.engine.Text.Command = f"edit {name} kW={va.real / 1e3:.9f} kvar={va.imag / 1e3:.9f}"
+        circuit.engine.Text.Command = "solve"
+        assert circuit.engine.ActiveCircuit.Solution.Converged
+        voltage_pu = np.abs(circuit.voltage()) / network.buses.phase_v[network.nodes.bus]
+        assert voltage_pu.min() > 0.94 - 1e-4
+        assert voltage_pu.max() < 1.10 + 1e-4
+        for name, limit_a in zip(lines, rated, strict=True):
+            circuit.engine.ActiveCircuit.SetActiveElement(name)
+            amperes = np.abs(np.asarray(circuit.engine.ActiveCircuit.ActiveCktElement.Currents).view(np.complex128))
+            assert amperes.max() < 1.001 * limit_a, name
+
+
 def test_counting_on_neighbours_breaks_limits_when_they_do_not_use_theirs() -> None:
     """Why envelopes are robust by default: the deterministic ones of the same feeder do not hold."""
     network, study = european_lv()
@@ -299,3 +359,24 @@ def test_same_question_has_the_same_answer() -> None:
     network, study = european_lv()
     again = answer(network, EnvelopeStudy(study), np.random.default_rng(7))
     assert again == first
+
+
+def test_thousand_ders_on_the_8500_node_feeder_stand_random_use() -> None:
+    network, study = ieee_8500()
+    found = answer(network, EnvelopeStudy(study), np.random.default_rng(5))
+    (proof,) = found.proofs
+    assert (proof.runs, proof.violations, proof.corner_violations) == (1000, 0, 0)
+    outcome = found.outcomes[0]
+    assert outcome.ended is Ended.DONE
+    assert outcome.gap < 1e-3
+    common = answer(network, EnvelopeStudy(study, Sharing.EQUAL, proof_runs=1), np.random.default_rng(5)).outcomes[0]
+    assert outcome.export_w + outcome.import_w > 2 * (common.export_w + common.import_w)
+
+
+def test_import_of_a_thousand_ders_is_within_one_percent_of_the_exact_optimum() -> None:
+    network, study = ieee_8500()
+    question = EnvelopeStudy(study, direction=Direction.IMPORT, utilisation=1.0)
+    total_w = answer(network, question, np.random.default_rng(5)).outcomes[0].import_w
+    problem = pose(network, study)
+    best = most_power(oracle_grid(problem), np.full(1000, DER_W), -1.0, oracle_start(problem))
+    assert total_w == pytest.approx(best.total_w, rel=0.01)

@@ -1,14 +1,17 @@
 """OpenDSS compiles what the writer says to the same admittances and finds the same voltages."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from grid_engine import feeders
 from grid_engine.elements.primitive import BASE_VA
 from grid_engine.exporters.opendss import translate
 from grid_engine.importers import pandapower
+from grid_engine.importers.opendss import load_solved
 from grid_engine.model import ABSENT, EARTH, ComplexArray, Network, NetworkError, Shunts, Switches, SwitchKind
 from grid_engine.nodal import build
 from grid_engine.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
@@ -18,6 +21,8 @@ from grid_engine.tables import no_loads, no_units
 from tests.grid_engine import r1
 from tests.grid_engine.opendss import compiled, solved
 from tests.grid_engine.small import small
+
+DATA = Path(__file__).parent / "data"
 
 
 def fixed_units() -> Network:
@@ -211,6 +216,18 @@ def test_ids_that_opendss_cannot_take_get_names_that_it_can() -> None:
     assert translation.places[6] == "mid.1"
     assert translation.places[10] == "mid_2.2"
     assert compiled(translation).engine.ActiveCircuit.NumBuses == 6
+
+
+@pytest.mark.parametrize("master", sorted(DATA.glob("*.dss")), ids=lambda path: path.stem)
+def test_what_was_read_from_opendss_is_written_back_the_same(master: Path) -> None:
+    read = load_solved(master)
+    found = solved(translate(read.network)).voltage() / read.network.buses.phase_v[read.network.nodes.bus]
+    assert np.nanmax(np.abs(found - read.voltage_pu)) < 1e-8
+
+
+@pytest.mark.parametrize("name", ["ieee13", "ieee37", "ieee123"])
+def test_public_feeder_has_the_same_admittances(name: str) -> None:
+    assert_same_admittance(feeders.load(name))
 
 
 @pytest.mark.parametrize(

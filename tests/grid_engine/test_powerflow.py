@@ -1,5 +1,6 @@
 """The solver against pandapower in every kind of state, OpenDSS on the public feeders, and closed forms."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,19 @@ from scipy.sparse import csc_array
 
 from grid_engine.feeders import public
 from grid_engine.importers.pandapower import convert
-from grid_engine.model import EARTH, Network, Terminal
+from grid_engine.kernel import native
+from grid_engine.model import ABSENT, EARTH, Network, Switches, SwitchKind, Terminal
 from grid_engine.nodal import System, build
-from grid_engine.pairs import Pairs, constant_power, joined, load_pairs, load_power, unit_pairs, unit_power
+from grid_engine.pairs import Pairs, constant_power, factors, joined, load_pairs, load_power, unit_pairs, unit_power
 from grid_engine.powerflow import Flow, Solver, prepare
 from grid_engine.results import NetworkState
+from grid_engine.tables import no_units
 from tests.grid_engine import r1
 from tests.grid_engine.r1 import POI, Oracle
 from tests.grid_engine.radial import PHASE_V, chain
+from tests.grid_engine.small import small
+
+needs_compiler = pytest.mark.skipif(native.library() is None, reason="no C compiler here")
 
 STATES: dict[str, dict[str, Any]] = {
     "as loaded": {},
@@ -262,3 +268,72 @@ def test_adjoint_of_sparse_rows_is_that_of_dense_ones() -> None:
     gradient = np.eye(len(solver.system.unknown), 5, dtype=np.complex128)
     dense, sparse = linear.adjoint(gradient), linear.adjoint(csc_array(gradient))
     np.testing.assert_array_equal(dense, sparse)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_bus_whose_voltage_nothing_pins_is_named(kept: bool) -> None:
+    """A delta that stands free, with a load of no power at it or with none at all."""
+    network = small()
+    transformers, loads = network.transformers, network.loads
+    shop = np.arange(13, 16)
+    node, floating = transformers.node.copy(), np.zeros_like(transformers.float_va)
+    node[4, 1] = np.stack([shop, np.roll(shop, -1)], axis=1)
+    table = loads.node.copy()
+    if not kept:
+        table[np.isin(table, shop).any(axis=2)] = ABSENT
+    free = replace(
+        network,
+        transformers=replace(transformers, node=node, float_va=floating),
+        loads=replace(loads, node=table),
+        units=no_units(),
+    )
+    solver, power_va = solver_of(free)
+    flow = solver.solve(power_va[:, None])
+    assert not flow.converged[0]
+    assert free.buses.ids[free.nodes.bus[flow.worst_node[0]]] == "shop"
+
+
+def of_many_laws() -> Network:
+    """Twelve loads along a line that is heavily loaded: by parts, by exponents, in and outside of bands, with jumps."""
+    network = chain(*[0.02 + 0.01j] * 12, loads_va=dict.fromkeys(range(1, 13), 5000.0 + 2000j))
+    law = np.arange(12) % 6
+    parts = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0], [0.3, 0.3, 0.4], [0, 0, 1], [0.5, 0, 0.5]])[law]
+    loads = replace(
+        network.loads,
+        zip_p=parts,
+        zip_q=parts[::-1].copy(),
+        exponent=np.where((law == 4)[:, None], [0.8, 3.0], np.nan),
+        band_pu=np.array([[0.0, np.inf], [0.95, 1.05], [0.97, 1.05], [0.9, 0.93], [0.92, 1.1], [0.9, 1.1]])[law],
+        edge_pu=np.where((np.arange(12) % 5 == 3)[:, None, None], 1.0, np.nan) * np.ones((12, 2, 2)),
+        low_pu=np.array([0, 0.5, 0.5, 0.5, 0, 0.8])[law],
+    )
+    return replace(network, loads=loads)
+
+
+@pytest.mark.parametrize("kernel", ["numba", pytest.param("c", marks=needs_compiler)])
+def test_every_law_of_voltage_holds_at_the_solution(kernel: str) -> None:
+    network = of_many_laws()
+    solver, power_va = solver_of(network, 0.5, kernel=kernel)
+    cases = power_va[:, None] * np.linspace(0.1, 1.6, 21)
+    flow = solver.solve(cases)
+    assert flow.converged.all()
+    across = flow.voltage[network.loads.node[:, 0, 0]]
+    active, reactive = factors(solver.pairs, np.abs(across))
+    drawn = (cases.real * active - 1j * cases.imag * reactive) * across / PHASE_V
+    amperes = network.sources.admittance_s[0, 0, 0] * (1 - flow.voltage[0]) * PHASE_V
+    np.testing.assert_allclose(-drawn.sum(axis=0), amperes, rtol=2e-6)
+    assert np.abs(across).min() < 0.8
+    assert np.abs(across).max() > 0.99
+
+
+def test_buses_that_a_switch_joins_have_one_voltage() -> None:
+    network = chain(Z, Z, loads_va={1: 900.0, 2: 1500.0})
+    kind, ends = np.array([int(SwitchKind.BUS)]), (np.array([1]), np.array([2]))
+    joined_by = replace(network, switches=Switches(("tie",), kind, *ends, np.array([True])))
+    system = build(joined_by, NetworkState(in_service={"l1": False}))
+    assert system.node_of.tolist() == [0, 1, 1]
+    assert system.depth.tolist() == [0, 1, 1]
+    pairs, power_va = loaded(joined_by)
+    flow = prepare(system, pairs, power_va).solve(power_va[:, None])
+    assert flow.voltage[1, 0] == flow.voltage[2, 0]
+    assert abs(flow.voltage[1, 0]) == pytest.approx(high_voltage_pu(Z, 2400.0), abs=1e-8)

@@ -276,6 +276,7 @@ def test_s41_low_voltage_leaves_nothing_to_charge_and_needs_support() -> None:
     assert bounds_mw(result)["A"][0] == 0
     (low,) = (v for v in result.violations if v.asset_id == "B4")
     assert (low.reason, round(low.value, 4)) == (Reason.VOLT_LO, 0.9498)
+    assert ("B4", Reason.PREEXISTING) in {(alarm.asset_id, alarm.reason) for alarm in result.alarms}
     state = NetworkState(taps=on_both(0))
     study = Study("s", Purpose.IMPACT, 1, members, load_scale=(1.2,), state=state, margin_pct=0.0)
     told = {n.violation.asset_id: n for n in need(NETWORK, study)}

@@ -1,0 +1,157 @@
+"""The network in force while the gateway runs: a new one is read and judged beside it, and takes its place if valid.
+
+What is in force keeps answering meanwhile, and stays where the candidate is not valid.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol
+
+from gateway.engine import LOAD_DEADLINE_S, Engine
+from gateway.workers import WorkersError
+from grid_engine.checks import faults
+from grid_engine.differences import differences
+from grid_engine.importers.any import load
+from grid_engine.model import Network, NetworkError
+from grid_engine.results import Answer, Study
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Which networks make up one version of a zone's model."""
+
+    version: str
+    sources: Mapping[str, Path]
+    """Network file of each feeder; the name of a zone's only feeder is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a candidate may take over."""
+
+    version: str
+    faults: tuple[str, ...] = ()
+    """Why not; empty where it did."""
+    changes: tuple[str, ...] = ()
+    """What it differs in from what was in force."""
+
+
+class Resident(Engine, Protocol):
+    """An engine that holds its networks."""
+
+    async def settle(self) -> str:
+        """Have every network loaded; what stands in the way, or nothing."""
+        ...
+
+    async def network(self, feeder: str) -> Network:
+        """The network of one feeder as it was loaded.
+
+        Raises:
+            OSError: its worker was lost.
+        """
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+@dataclass(slots=True)
+class _Serving:
+    """An engine, and how many studies it is answering."""
+
+    engine: Resident
+    asked: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class LiveEngine:
+    """Answers from the model in force, which may be replaced between two studies."""
+
+    build: Callable[[Model], Resident]
+    model: Model
+    """In force."""
+    _serving: _Serving = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._serving = _Serving(self.build(self.model))
+
+    async def answer(self, study: Study) -> Answer:
+        """The engine's answer; a study that has begun ends on the model that it began on."""
+        serving = self._serving
+        serving.asked += 1
+        serving.idle.clear()
+        try:
+            return await serving.engine.answer(study)
+        finally:
+            serving.asked -= 1
+            if not serving.asked:
+                serving.idle.set()
+
+    async def adopt(self, candidate: Model) -> Verdict:
+        """Judge `candidate` and, if nothing speaks against it, answer from it from now on; one at a time."""
+        verdict = await self._judge(candidate)
+        if verdict.faults or (not verdict.changes and candidate.version == self.model.version):
+            return verdict
+        try:
+            successor = await asyncio.to_thread(self.build, candidate)
+        except (WorkersError, NetworkError, OSError) as error:
+            return Verdict(candidate.version, (f"no workers for it: {error}",))
+        problem = await successor.settle()
+        if problem:
+            successor.close()
+            return Verdict(candidate.version, (problem,))
+        before, self._serving, self.model = self._serving, _Serving(successor), candidate
+        if before.asked:
+            await before.idle.wait()  # each of its studies has a deadline
+        before.engine.close()
+        return verdict
+
+    def close(self) -> None:
+        """End the engine in force."""
+        self._serving.engine.close()
+
+    async def _judge(self, candidate: Model) -> Verdict:
+        found: list[str] = []
+        changes = [f"feeder {feeder}: removed" for feeder in self.model.sources.keys() - candidate.sources.keys()]
+        pool = ProcessPoolExecutor(1, get_context("spawn"))
+        try:
+            for feeder, source in candidate.sources.items():
+                held = await self._held(feeder)
+                async with asyncio.timeout(LOAD_DEADLINE_S):
+                    part = await asyncio.get_running_loop().run_in_executor(
+                        pool, judge, held, source, candidate.version
+                    )
+                found += part.faults
+                changes += [f"{feeder}:{change}" if feeder else change for change in part.changes]
+        except (TimeoutError, BrokenExecutor, OSError) as error:
+            found.append(f"it could not be compared with what is in force: {type(error).__name__} {error}")
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        if changes and candidate.version == self.model.version:
+            found.append(f"version {candidate.version} is in force with another network: give the new one its own")
+        return Verdict(candidate.version, tuple(found), tuple(changes))
+
+    async def _held(self, feeder: str) -> Network | None:
+        """What is in force; nothing where the feeder is new, or its network could never be read."""
+        try:
+            return await self._serving.engine.network(feeder) if feeder in self.model.sources else None
+        except NetworkError:
+            return None
+
+
+def judge(held: Network | None, source: Path, version: str) -> Verdict:
+    """What speaks against the network in `source`, and what it differs in from the one held."""
+    try:
+        network = load(source, version)
+        found = tuple(str(fault) for fault in faults(network))
+        if found or held is None:
+            return Verdict(version, found, () if found else ("feeder: added",))
+        return Verdict(version, changes=tuple(str(change) for change in differences(held, network)))
+    except NetworkError as error:
+        return Verdict(version, error.faults)
