@@ -48,7 +48,8 @@ class TapControls:
         live = np.abs(seen_v) > _DEAD * self.set_v[:, None]
         with_drop = np.flatnonzero(self.first_drop >= 0)
         if len(with_drop):
-            row = self.first_drop[with_drop, None] + tap[with_drop] - self.lowest[with_drop, None]
+            lowest, highest = self.lowest[with_drop, None], self.highest[with_drop, None]
+            row = self.first_drop[with_drop, None] + np.clip(tap[with_drop], lowest, highest) - lowest
             seen_v[with_drop] += _product(self.drops, voltage)[row, np.arange(voltage.shape[1])]
         short_v = self.set_v[:, None] - np.abs(seen_v)
         step = self.step[:, None]

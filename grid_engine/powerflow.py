@@ -126,6 +126,9 @@ class Solver:
             states: Shape (n_variant, n_case), such as tap positions; as the system was built where not given.
             start: Shape (n_node, n_case): voltages to start from, where they are known to be near.
             tolerance_pu: Largest error of a voltage.
+
+        Raises:
+            ValueError: Shapes do not fit, or a variant has no such state.
         """
         voltage = np.empty((len(self.system.unknown), power_va.shape[1]), dtype=np.complex128)
         cases = self._cases(power_va, states, start, tolerance_pu)
@@ -214,6 +217,10 @@ class Solver:
         self, power_va: ComplexArray, states: IntArray | None, start: ComplexArray | None, tolerance_pu: float
     ) -> Cases:
         power = np.ascontiguousarray(power_va, dtype=np.complex128)
+        if power.ndim != 2 or len(power) != self.pairs.size:
+            raise ValueError(f"powers have shape {power.shape}; there are {self.pairs.size} pairs")
+        if start is not None and start.shape != (len(self.system.unknown), power.shape[1]):
+            raise ValueError(f"starts have shape {start.shape}; there are {len(self.system.unknown)} nodes")
         begin = np.zeros((0, 0), dtype=np.complex128) if start is None else start[self._kept_node]
         return Cases(
             power, self._choice(states, power.shape[1]), np.ascontiguousarray(begin), tolerance_pu, _ITERATIONS
@@ -228,8 +235,16 @@ class Solver:
         return node[self.assembly.kept]
 
     def _choice(self, states: IntArray | None, n_case: int) -> IndexArray:
-        chosen = np.repeat(self.variants.state[:, None], n_case, axis=1) if states is None else states
-        return np.ascontiguousarray(chosen - self.variants.lowest[:, None], dtype=np.int32)
+        variants = self.variants
+        chosen = np.repeat(variants.state[:, None], n_case, axis=1) if states is None else states
+        count = np.array([len(states_of) for states_of in variants.admittance_s], dtype=np.int64)
+        if chosen.shape != (len(count), n_case):
+            raise ValueError(f"states have shape {chosen.shape}; there are {len(count)} variants, {n_case} cases")
+        choice = np.ascontiguousarray(chosen - variants.lowest[:, None], dtype=np.int32)
+        wrong = np.flatnonzero(((choice < 0) | (choice >= count[:, None])).any(axis=1))
+        if len(wrong):
+            raise ValueError(f"{variants.ids[wrong[0]]} has no such state as {chosen[wrong[0]].tolist()}")
+        return choice
 
     def _per_unit(self, power_va: ComplexArray) -> FloatArray:
         live = np.where(self.assembly.live, power_va, 0)

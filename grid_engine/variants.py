@@ -41,7 +41,7 @@ def no_variants() -> Variants:
 
 
 def tap_variants(system: System, ids: Sequence[str]) -> Variants:
-    """The tap changers of transformers in service, over their whole range."""
+    """The tap changers of transformers, over their whole range and where they are."""
     parts = [_tap_variant(system, name) for name in ids]
     return joined_variants(*parts) if parts else no_variants()
 
@@ -75,13 +75,13 @@ def _tap_variant(system: System, name: str) -> Variants:
     windings, sequences = network.transformers, network.sequence_transformers
     table = windings if name in windings.ids else sequences
     n = table.ids.index(name)
-    tap = np.arange(int(table.tap_min[n]), int(table.tap_max[n]) + 1)
+    now = int(taps_in_state(table.tap[n : n + 1], [name], system.state.taps)[0])
+    tap = np.arange(min(int(table.tap_min[n]), now), max(int(table.tap_max[n]), now) + 1)
     rows = np.full(len(tap), n)
     if name in windings.ids:
         states = winding_primitives(taken(windings, rows), tap)
     else:
         states = sequence_primitives(taken(sequences, rows), tap, network.buses, network.nodes)
-    now = int(taps_in_state(table.tap[n : n + 1], [name], system.state.taps)[0])
     if not _is_connected(system, name):
         states = Primitives(states.node, np.zeros_like(states.admittance_s))
     return _condensed(system, name, int(tap[0]), now, states)

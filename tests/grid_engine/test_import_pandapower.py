@@ -1,11 +1,17 @@
 """What a pandapower network says arrives in the model, conductor by conductor."""
 
+from typing import Any
+
 import numpy as np
 import pandapower as pp
 import pytest
 
 from grid_engine.importers.pandapower import convert
 from grid_engine.model import EARTH, SwitchKind
+from grid_engine.nodal import build as build_system
+from grid_engine.pairs import load_pairs, load_power
+from grid_engine.powerflow import prepare
+from grid_engine.results import NetworkState
 from tests.grid_engine.r1 import build, row
 
 
@@ -105,3 +111,39 @@ def test_switch_names_what_it_opens() -> None:
     switches = convert(net, "r1").switches
     assert switches.kind[-1] == SwitchKind.SEQUENCE_TRANSFORMER
     assert switches.element[-1] == 1
+
+
+def voltages_pu(net: Any) -> np.ndarray:
+    """Magnitudes by bus and phase, by the engine."""
+    network = convert(net, "net")
+    power = load_power(network)
+    flow = prepare(build_system(network, NetworkState()), load_pairs(network)[0], power).solve(power[:, None])
+    assert flow.converged.all()
+    return np.abs(flow.voltage[:, 0]).reshape(-1, 3)
+
+
+def test_laws_of_voltage_give_the_voltages_of_pandapower() -> None:
+    net = build()  # one load per bus: pandapower mixes the laws of those that share one
+    laws = {
+        "LD_B4": {"const_z_p_percent": 70, "const_z_q_percent": 70},
+        "LD_B5": {"const_i_p_percent": 70, "const_i_q_percent": 70},
+        "LD_B6": {"const_z_p_percent": 30, "const_i_q_percent": 80},
+    }
+    for name, law in laws.items():
+        net.load.loc[row(net, "load", name), list(law)] = [float(share) for share in law.values()]
+    net.load["p_mw"] *= 1.5
+    net.shunt["in_service"] = True
+    pp.runpp(net, numba=False, tolerance_mva=1e-10, calculate_voltage_angles=True, max_iteration=50)
+    assert voltages_pu(net)[:, 0] == pytest.approx(net.res_bus.vm_pu.to_numpy(), abs=1e-8)
+
+
+@pytest.mark.parametrize("vector_group", ["YNyn", "Dyn"])
+def test_uneven_wye_and_delta_loads_give_the_voltages_of_pandapower(vector_group: str) -> None:
+    net = build()
+    net.trafo["vector_group"], net.trafo["shift_degree"] = vector_group, 30.0 if vector_group == "Dyn" else 0.0
+    net.trafo["tap_pos"], net.trafo["tap_side"] = -3, "hv"
+    pp.create_asymmetric_load(net, 3, p_a_mw=0.6, p_b_mw=0.1, q_c_mvar=0.2, name="wye")
+    pp.create_asymmetric_load(net, 5, p_a_mw=0.5, p_c_mw=0.2, q_b_mvar=0.1, name="delta", type="delta")
+    pp.runpp_3ph(net, numba=False, tolerance_mva=1e-10)
+    found = net.res_bus_3ph[["vm_a_pu", "vm_b_pu", "vm_c_pu"]].to_numpy()
+    assert voltages_pu(net) == pytest.approx(found, abs=1e-6)

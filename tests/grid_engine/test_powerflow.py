@@ -16,6 +16,7 @@ from grid_engine.pairs import Pairs, constant_power, factors, joined, load_pairs
 from grid_engine.powerflow import Flow, Solver, prepare
 from grid_engine.results import NetworkState
 from grid_engine.tables import no_units
+from grid_engine.variants import tap_variants
 from tests.grid_engine import r1
 from tests.grid_engine.r1 import POI, Oracle
 from tests.grid_engine.radial import PHASE_V, chain
@@ -337,3 +338,19 @@ def test_buses_that_a_switch_joins_have_one_voltage() -> None:
     flow = prepare(system, pairs, power_va).solve(power_va[:, None])
     assert flow.voltage[1, 0] == flow.voltage[2, 0]
     assert abs(flow.voltage[1, 0]) == pytest.approx(high_voltage_pu(Z, 2400.0), abs=1e-8)
+
+
+def test_what_does_not_fit_is_refused_before_it_is_computed() -> None:
+    network = public.load("ieee13")
+    system = build(network, NetworkState())
+    pairs, power_va = load_pairs(network)[0], load_power(network)
+    name = network.transformers.ids[network.regulators.transformer[0]]
+    solver = prepare(system, pairs, power_va, tap_variants(system, [name]))
+    with pytest.raises(ValueError, match="pairs"):
+        solver.solve(power_va[:-1, None])
+    with pytest.raises(ValueError, match=f"{name} has no such state"):
+        solver.solve(power_va[:, None], np.array([[17]]))
+    with pytest.raises(ValueError, match="variants"):
+        solver.solve(power_va[:, None], np.array([[0, 1]]))
+    with pytest.raises(ValueError, match="nodes"):
+        solver.solve(power_va[:, None], start=np.ones((3, 1), dtype=np.complex128))
