@@ -15,7 +15,7 @@ from gateway.supervise import contained
 from gateway.workers import Workers
 from grid_engine.cycle import answer as solve
 from grid_engine.envelopes.budget import Budget
-from grid_engine.equal_share import equal_shares
+from grid_engine.envelopes.equal_share import equal_shares
 from grid_engine.joint import answer as solve_jointly
 from grid_engine.model import Network, NetworkError
 from grid_engine.partition import merge, split, strangers

@@ -13,11 +13,11 @@ from typing import Protocol
 
 from gateway.engine import LOAD_DEADLINE_S, Engine
 from gateway.workers import WorkersError
-from grid_engine.checks import faults
-from grid_engine.differences import differences
 from grid_engine.importers.any import load
 from grid_engine.model import Network, NetworkError
+from grid_engine.modelling.checks import faults
 from grid_engine.results import Answer, Study
+from grid_engine.revisions.differences import differences
 
 
 @dataclass(frozen=True, slots=True)

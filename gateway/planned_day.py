@@ -7,11 +7,11 @@ import numpy as np
 
 from config.settings import ZoneFile
 from gateway.coordination.zone import Resource, ZoneFacts
-from grid_engine.day import Day as CustomerDay
-from grid_engine.day import expected_share
-from grid_engine.profiles import Readings, resampled
+from grid_engine.forecasting.day import Day as CustomerDay
+from grid_engine.forecasting.day import expected_share
+from grid_engine.forecasting.profiles import Readings, resampled
+from grid_engine.forecasting.solar import Panels, clear_sky_power_w
 from grid_engine.results import Participant, Purpose, Study
-from grid_engine.solar import Panels, clear_sky_power_w
 
 LOAD_COLUMN = "load"
 """Of a profile: the factor on the loads of the network."""

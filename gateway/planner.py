@@ -11,11 +11,11 @@ from gateway.reports.findings import FaultLevel, Findings
 from grid_engine import planning
 from grid_engine.envelopes.study import answer as envelope_answer
 from grid_engine.envelopes.words import EnvelopeAnswer, EnvelopeStudy, Sharing
-from grid_engine.fault_level import FaultKind, by_kind, currents
+from grid_engine.flow.nodal import build
 from grid_engine.model import FloatArray, Network
-from grid_engine.nodal import build
-from grid_engine.ratings import capability
 from grid_engine.results import Envelope, Study
+from grid_engine.studies.fault_level import FaultKind, by_kind, currents
+from grid_engine.studies.ratings import capability
 
 Watch = Callable[[str, int], Callable[[int], None]]
 """Given what begins and in how many parts, how to tell that so many are finished."""

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from grid_engine import screen
-from grid_engine.envelope import Extents, extents
-from grid_engine.impact import Relief, relieve
 from grid_engine.model import FloatArray, Network
-from grid_engine.problem import Problem, Solved, pose
 from grid_engine.results import Answer, Binding, Envelope, Purpose, Reason, Status, Study
-from grid_engine.settling import joined, settled
-from grid_engine.study_faults import faults
-from grid_engine.withstand import Barred, barred
+from grid_engine.studies import screen
+from grid_engine.studies.envelope import Extents, extents
+from grid_engine.studies.impact import Relief, relieve
+from grid_engine.studies.problem import Problem, Solved, pose
+from grid_engine.studies.settling import joined, settled
+from grid_engine.studies.study_faults import faults
+from grid_engine.studies.withstand import Barred, barred
 
 
 def answer(network: Network, study: Study) -> Answer:

@@ -5,7 +5,7 @@ nodes by index; `EARTH` is the reference, `ABSENT` pads rows that have fewer con
 wide. So every connection (wye, delta, open delta, centre-tapped, single-phase lateral, explicit neutral)
 is said by nodes alone, and no element has a kind of its own for it. Every table holds one entry per
 element along its first axis. SI units; what is in per unit says of what. Nothing here checks anything:
-`grid_engine.checks` does.
+`grid_engine.modelling.checks` does.
 """
 
 from dataclasses import dataclass

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid_engine import contingency
 from grid_engine.cycle import answer
-from grid_engine.envelope import extents
-from grid_engine.limits import NORMAL
-from grid_engine.losses import Row, tallied_w
-from grid_engine.meters import Quantity
+from grid_engine.dispatch.losses import Row, tallied_w
 from grid_engine.model import FloatArray, IntArray, Network, Terminal
-from grid_engine.problem import Problem, pose
 from grid_engine.results import Binding, Connection, Contingency, Envelope, Participant, Purpose, Study, Violation
-from grid_engine.screen import violations
-from grid_engine.settling import at_intervals
+from grid_engine.studies import contingency
+from grid_engine.studies.envelope import extents
+from grid_engine.studies.limits import NORMAL
+from grid_engine.studies.meters import Quantity
+from grid_engine.studies.problem import Problem, pose
+from grid_engine.studies.screen import violations
+from grid_engine.studies.settling import at_intervals
 
 Done = Callable[[int], None]
 

@@ -10,14 +10,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-from grid_engine.checks import faults
-from grid_engine.differences import differences
-from grid_engine.document import LAYOUTS
 from grid_engine.exporters import json as own
 from grid_engine.exporters import opendss, pandapower
 from grid_engine.importers.any import OPENDSS_SUFFIX, load
 from grid_engine.model import Network, NetworkError
-from grid_engine.schema import schema
+from grid_engine.modelling.checks import faults
+from grid_engine.modelling.document import LAYOUTS
+from grid_engine.revisions.differences import differences
+from grid_engine.revisions.schema import schema
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -29,7 +29,7 @@ from grid_engine.importers.series import SeriesError, read_series
 from grid_engine.model import Network, NetworkError
 from grid_engine.partition import split, strangers
 from grid_engine.results import Study
-from grid_engine.study_faults import faults
+from grid_engine.studies.study_faults import faults
 
 _PLAIN_WIDTH = 160
 _MINUTE_S = 60

@@ -7,7 +7,7 @@ import numpy as np
 from config.settings import ZoneFile
 from config.units import watts
 from gateway.coordination.daily import DayClock
-from grid_engine.day import Day, turned_out
+from grid_engine.forecasting.day import Day, turned_out
 from grid_engine.importers import day as day_file
 from grid_engine.model import FloatArray
 

@@ -10,7 +10,7 @@ def line_primitives(lines: Lines) -> Primitives:
     """Ends are ordered: from conductors, then to conductors.
 
     Raises:
-        numpy.linalg.LinAlgError: An impedance matrix is singular; `grid_engine.checks` names the line.
+        numpy.linalg.LinAlgError: An impedance matrix is singular; `grid_engine.modelling.checks` names the line.
     """
     there = present(lines.from_node) & present(lines.to_node)
     series = np.zeros_like(lines.impedance_ohm)

@@ -22,7 +22,7 @@ def winding_primitives(transformers: Transformers, tap: IntArray) -> Primitives:
         tap: Shape (n,): positions, in place of the table's own; of no effect where there is no tap changer.
 
     Raises:
-        numpy.linalg.LinAlgError: Leakages are zero; `grid_engine.checks` names the transformer.
+        numpy.linalg.LinAlgError: Leakages are zero; `grid_engine.modelling.checks` names the transformer.
     """
     n, w = transformers.rated_v.shape
     rated_v = np.where(transformers.rated_v > 0, transformers.rated_v, 1.0)

@@ -13,8 +13,8 @@ import numpy as np
 
 from grid_engine.envelopes.words import Direction
 from grid_engine.model import FloatArray, IntArray
-from grid_engine.problem import Problem
-from grid_engine.rows import Effects
+from grid_engine.studies.problem import Problem
+from grid_engine.studies.rows import Effects
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ import numpy as np
 from grid_engine.envelopes.box import Box
 from grid_engine.envelopes.facets import Facets
 from grid_engine.model import FloatArray, IntArray
-from grid_engine.problem import Problem
+from grid_engine.studies.problem import Problem
 
 _NEGLIGIBLE = 1e-4
 """Tolerances, for one column's whole capability."""

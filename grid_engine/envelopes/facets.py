@@ -8,7 +8,7 @@ import numpy as np
 
 from grid_engine.envelopes.box import Box
 from grid_engine.model import FloatArray, IntArray
-from grid_engine.rows import Effects, Slopes
+from grid_engine.studies.rows import Effects, Slopes
 
 _SPARE = 256
 """Facets that a growing set has room for."""

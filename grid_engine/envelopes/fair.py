@@ -13,7 +13,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from grid_engine.envelopes.budget import Budget
 from grid_engine.envelopes.facets import Facets
 from grid_engine.model import BoolArray, FloatArray, IntArray
-from grid_engine.rows import Effects
+from grid_engine.studies.rows import Effects
 
 _AT_ONCE = 10
 _BROKEN = 1e-5

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from grid_engine import screen
 from grid_engine.envelopes import corners, level
 from grid_engine.envelopes.box import Box, boxes
 from grid_engine.envelopes.budget import Budget
@@ -13,11 +12,12 @@ from grid_engine.envelopes.proof import VIOLATION, Evidence, random_use
 from grid_engine.envelopes.rules import Rule
 from grid_engine.envelopes.search import Found, Search, Settings
 from grid_engine.envelopes.words import Direction, EnvelopeStudy
-from grid_engine.limits import Monitor
 from grid_engine.model import FloatArray, IntArray
-from grid_engine.problem import Problem, Solved
 from grid_engine.results import Preexisting, Status, Violation
-from grid_engine.rows import Rows, Spent
+from grid_engine.studies import screen
+from grid_engine.studies.limits import Monitor
+from grid_engine.studies.problem import Problem, Solved
+from grid_engine.studies.rows import Rows, Spent
 
 _ATTEMPTS = 8
 """At envelopes that neither a contingency nor random use breaks."""

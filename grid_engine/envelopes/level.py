@@ -8,7 +8,7 @@ import numpy as np
 from grid_engine.envelopes.box import Box
 from grid_engine.envelopes.budget import Budget
 from grid_engine.model import FloatArray
-from grid_engine.rows import Rows
+from grid_engine.studies.rows import Rows
 
 _POWER_FLOWS = 24
 """Per pass, about."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from grid_engine.envelopes.box import Box
 from grid_engine.model import FloatArray
-from grid_engine.rows import Rows
+from grid_engine.studies.rows import Rows
 
 _RUNS_AT_ONCE = 256
 _LEAST_RUNS = 16

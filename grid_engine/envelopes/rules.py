@@ -13,7 +13,7 @@ from grid_engine.envelopes.filling import fill
 from grid_engine.envelopes.programme import Total
 from grid_engine.envelopes.words import Sharing
 from grid_engine.model import FloatArray, IntArray
-from grid_engine.rows import Effects
+from grid_engine.studies.rows import Effects
 
 _LEAST_SHARE = 1e-6
 _FULL = 1 - 1e-9

@@ -19,7 +19,7 @@ from grid_engine.envelopes.level import Level
 from grid_engine.envelopes.rules import Division, Rule
 from grid_engine.envelopes.words import Ended
 from grid_engine.model import BoolArray, FloatArray, IntArray
-from grid_engine.rows import Rows
+from grid_engine.studies.rows import Rows
 
 HELD = 0.5
 """Excess, in tolerances, up to which shares are accepted: half of what would be a violation."""

@@ -13,9 +13,9 @@ from grid_engine.envelopes.interval import Interval, Work, solve_interval
 from grid_engine.envelopes.telling import envelopes, outcome, proof
 from grid_engine.envelopes.words import Ended, EnvelopeAnswer, EnvelopeStudy, Mode, Outcome
 from grid_engine.model import Network
-from grid_engine.problem import pose
 from grid_engine.results import Purpose, Status, Study
-from grid_engine.study_faults import faults
+from grid_engine.studies.problem import pose
+from grid_engine.studies.study_faults import faults
 
 
 def answer(

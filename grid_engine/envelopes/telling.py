@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from grid_engine import screen
 from grid_engine.envelopes.fairness import jain
 from grid_engine.envelopes.interval import Interval, Side
 from grid_engine.envelopes.proof import VIOLATION
 from grid_engine.envelopes.words import Ended, Outcome, Proof
-from grid_engine.limits import Monitor
 from grid_engine.model import FloatArray
-from grid_engine.problem import Problem
 from grid_engine.results import Binding, Envelope, Reason, Status
+from grid_engine.studies import screen
+from grid_engine.studies.limits import Monitor
+from grid_engine.studies.problem import Problem
 
 _SEVERITY = (Ended.UNLIMITED, Ended.DONE, Ended.ROUNDS, Ended.DEADLINE)
 

@@ -4,7 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
-from grid_engine.day import Day
+from grid_engine.forecasting.day import Day
 from grid_engine.importers.day import FORMAT, FORMAT_VERSION
 
 

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from grid_engine.document import (
+from grid_engine.model import ABSENT, TERMINAL_NAMES, Network, NetworkError, Switches, SwitchKind
+from grid_engine.modelling.document import (
     BUSES,
     EARTH_NAME,
     FORMAT,
@@ -21,7 +22,6 @@ from grid_engine.document import (
     Layout,
     Leaf,
 )
-from grid_engine.model import ABSENT, TERMINAL_NAMES, Network, NetworkError, Switches, SwitchKind
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 _Array: TypeAlias = NDArray[Any]

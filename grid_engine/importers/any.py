@@ -3,9 +3,9 @@
 import zlib
 from pathlib import Path
 
-from grid_engine.document import FORMAT
 from grid_engine.importers import json, opendss, pandapower
 from grid_engine.model import Network, NetworkError
+from grid_engine.modelling.document import FORMAT
 
 OPENDSS_SUFFIX = ".dss"
 _PANDAPOWER = b"pandapowerNet"

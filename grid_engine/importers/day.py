@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grid_engine.day import DAY_S, Day, Kind, Variation
+from grid_engine.forecasting.day import DAY_S, Day, Kind, Variation
 
 FORMAT = "ampacity-day"
 FORMAT_VERSION = 1

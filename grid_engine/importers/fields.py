@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from grid_engine.document import EARTH_NAME, SWITCHED, Field, Leaf
 from grid_engine.model import ABSENT, EARTH
+from grid_engine.modelling.document import EARTH_NAME, SWITCHED, Field, Leaf
 
 Parse: TypeAlias = Callable[[object], complex]
 """One value; whole numbers and flags are numbers too."""

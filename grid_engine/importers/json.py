@@ -1,4 +1,4 @@
-"""Reads a network in the project's own format (`grid_engine.document`); faults name their element and field."""
+"""Reads a network in the project's own format (`modelling.document`); faults name their element and field."""
 
 import difflib
 import gzip
@@ -15,11 +15,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from grid_engine.checks import faults
-from grid_engine.document import BUSES, FORMAT, FORMAT_VERSION, LAYOUTS, RATINGS, SIZE_LIMITS, Field, Layout, Leaf
 from grid_engine.importers.fields import MisfitError, Names, listed, number, slot
 from grid_engine.model import ABSENT, TERMINAL_NAMES, Buses, Curve, Network, NetworkError, Nodes, Ratings
-from grid_engine.tables import COLUMNS, empty_network
+from grid_engine.modelling.checks import faults
+from grid_engine.modelling.document import (
+    BUSES,
+    FORMAT,
+    FORMAT_VERSION,
+    LAYOUTS,
+    RATINGS,
+    SIZE_LIMITS,
+    Field,
+    Layout,
+    Leaf,
+)
+from grid_engine.modelling.tables import COLUMNS, empty_network
 
 MAX_BYTES = 256 * 1024 * 1024
 """Longest document that is read, uncompressed."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grid_engine.checks import faults
 from grid_engine.importers.frames import column, flag, ids, position, tap_changers, types, whole
 from grid_engine.importers.pandapower_refusals import READ, refusals
 from grid_engine.model import (
@@ -37,7 +36,8 @@ from grid_engine.model import (
     Switches,
     SwitchKind,
 )
-from grid_engine.tables import empty_network, rated
+from grid_engine.modelling.checks import faults
+from grid_engine.modelling.tables import empty_network, rated
 
 if TYPE_CHECKING:
     from pandapower import pandapowerNet

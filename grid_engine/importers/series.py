@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from grid_engine.forecasting.profiles import Readings
 from grid_engine.model import FloatArray
-from grid_engine.profiles import Readings
 
 HOURS_OF_YEAR = (8760, 8784)
 _HOUR_S = 3600

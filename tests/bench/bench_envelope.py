@@ -12,8 +12,8 @@ import numpy as np
 from grid_engine.envelopes.study import answer
 from grid_engine.envelopes.words import Direction, EnvelopeAnswer, EnvelopeStudy, Sharing
 from grid_engine.model import Network
-from grid_engine.problem import pose
 from grid_engine.results import Study
+from grid_engine.studies.problem import pose
 from tests.bench.plot_envelope import draw
 from tests.bench.rows import Benchmark, Row, duration, rate
 from tests.grid_engine.der_feeders import DER_W, european_lv, ieee_8500, oracle_grid, oracle_start

@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from grid_engine.estimate import estimate
-from grid_engine.estimate_words import Estimate, Measurement, Question
+from grid_engine.estimation.estimate import estimate
+from grid_engine.estimation.words import Estimate, Measurement, Question
 from grid_engine.feeders import load
-from grid_engine.forecast import clear_sky_share, forecast, forecast_photovoltaic
-from grid_engine.forecast_learned import Plan, fit
-from grid_engine.forecast_scores import Score, score
-from grid_engine.forecast_sources import SeasonalNaive, Source
-from grid_engine.forecast_words import Window, day_ahead, real_time
-from grid_engine.profiles import Readings, known
-from grid_engine.solar import Panels, clear_sky_power_w
+from grid_engine.forecasting.forecast import clear_sky_share, forecast, forecast_photovoltaic
+from grid_engine.forecasting.learned import Plan, fit
+from grid_engine.forecasting.profiles import Readings, known
+from grid_engine.forecasting.scores import Score, score
+from grid_engine.forecasting.solar import Panels, clear_sky_power_w
+from grid_engine.forecasting.sources import SeasonalNaive, Source
+from grid_engine.forecasting.words import Window, day_ahead, real_time
 from tests.bench.rows import Benchmark, Row, duration, percentile
 from tests.grid_engine import pgm
 from tests.grid_engine.field import Field, Meters, head_va, play

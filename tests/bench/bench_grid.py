@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandapower as pp
 
-from grid_engine.problem import pose
 from grid_engine.results import Participant, Purpose, Study
+from grid_engine.studies.problem import pose
 from tests.bench.rows import Benchmark, Row, duration, percentile
 from tests.grid_engine.r1 import Oracle, bisect
 from tests.grid_engine.studies import NETWORK, ask, der

@@ -24,11 +24,11 @@ from power_grid_model import (
 from grid_engine.elements.primitive import FORTESCUE
 from grid_engine.exporters.opendss import translate
 from grid_engine.feeders import public
-from grid_engine.kernel import native
+from grid_engine.flow.kernel import native
+from grid_engine.flow.nodal import build
+from grid_engine.flow.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
+from grid_engine.flow.powerflow import Solver, prepare
 from grid_engine.model import ComplexArray, FloatArray, Network
-from grid_engine.nodal import build
-from grid_engine.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
-from grid_engine.powerflow import Solver, prepare
 from grid_engine.results import NetworkState
 from tests.bench.rows import Benchmark, Row, duration, percentile
 from tests.grid_engine.opendss import compiled

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from grid_engine.envelopes.words import EnvelopeAnswer
 from grid_engine.model import Network
-from grid_engine.problem import pose
 from grid_engine.results import Study
+from grid_engine.studies.problem import pose
 
 RUNS = 1000
 BUILD = Path("build")

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array, vstack
 
 from grid_engine import feeders
-from grid_engine.limits import monitor
-from grid_engine.meters import Quantity
 from grid_engine.model import Network, Terminal
-from grid_engine.problem import Problem, pose
 from grid_engine.results import Connection, NetworkState, Participant, Purpose, Rating, Study
+from grid_engine.studies.limits import monitor
+from grid_engine.studies.meters import Quantity
+from grid_engine.studies.problem import Problem, pose
 from tests.grid_engine.oracle_nlp import EARTH, Grid
 
 DER_W = 10e3

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid_engine.estimate_words import Expected, Measured, Measurement
+from grid_engine.estimation.words import Expected, Measured, Measurement
 from grid_engine.exporters.opendss import Translation, translate
 from grid_engine.model import TERMINAL_NAMES, Network
 from tests.grid_engine.opendss import Compiled, solved

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grid_engine.dispatch import dispatch
-from grid_engine.dispatch_words import Block, LocalNeed, Market, Offer, Schedule
+from grid_engine.dispatch.schedule import dispatch
+from grid_engine.dispatch.words import Block, LocalNeed, Market, Offer, Schedule
 from grid_engine.results import Envelope, NetworkState, Participant, Purpose, Study
 from tests.grid_engine.r1 import Oracle, bisect
 from tests.grid_engine.studies import NETWORK, ask, der

@@ -6,7 +6,7 @@ import numpy as np
 from power_grid_model import CalculationMethod, LoadGenType, MeasuredTerminalType, PowerGridModel, WindingType
 from power_grid_model import initialize_array as table
 
-from grid_engine.estimate_words import Expected, Measured, Measurement
+from grid_engine.estimation.words import Expected, Measured, Measurement
 from grid_engine.model import Network
 
 PHASES = "abc"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from grid_engine.model import ABSENT, EARTH, Buses, Lines, Loads, Network, Nodes, Sources, Switches, SwitchKind
-from grid_engine.tables import empty_network, unlimited
+from grid_engine.modelling.tables import empty_network, unlimited
 
 PHASE_V = 240.0
 STIFF_S = 1e9

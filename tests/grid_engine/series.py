@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.signal import lfilter
 
-from grid_engine.profiles import Readings
+from grid_engine.forecasting.profiles import Readings
 
 MONDAY_S = 1_704_067_200
 """2024-01-01 UTC."""

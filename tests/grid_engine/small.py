@@ -24,7 +24,7 @@ from grid_engine.model import (
     Transformers,
     Units,
 )
-from grid_engine.tables import empty_network, rated, unlimited
+from grid_engine.modelling.tables import empty_network, rated, unlimited
 
 _MV = 27_600 / np.sqrt(3)
 _THREE = [Terminal.A, Terminal.B, Terminal.C]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grid_engine.allocation import allocate
+from grid_engine.studies.allocation import allocate
 
 POWER_W = np.array([2e6, 4e6, 1e6])
 ONE_ROW = POWER_W[None, :] / 1e6

@@ -10,7 +10,7 @@ from grid_engine.exporters.json import write
 from grid_engine.exporters.opendss import translate
 from grid_engine.importers.any import is_pandapower, load
 from grid_engine.model import NetworkError
-from grid_engine.tables import no_units
+from grid_engine.modelling.tables import no_units
 from tests.grid_engine.r1 import build
 from tests.grid_engine.small import small
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid_engine import feeders
-from grid_engine.checks import FaultKind, faults
-from grid_engine.document import LAYOUTS
 from grid_engine.feeders.maple import network as maple
 from grid_engine.importers.pandapower import convert, load
 from grid_engine.model import ABSENT, EARTH, Curve, Network, NetworkError, SwitchKind
-from grid_engine.tables import COLUMNS, empty_network
+from grid_engine.modelling.checks import FaultKind, faults
+from grid_engine.modelling.document import LAYOUTS
+from grid_engine.modelling.tables import COLUMNS, empty_network
 from tests.grid_engine.r1 import build, row
 from tests.grid_engine.small import small
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.connections import ends, faults
 from grid_engine.model import EARTH
-from grid_engine.problem import pose
 from grid_engine.results import Connection, Participant, Purpose, Study
+from grid_engine.studies.connections import ends, faults
+from grid_engine.studies.problem import pose
 from tests.grid_engine.small import small
 
 NETWORK = small()

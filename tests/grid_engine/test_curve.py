@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from grid_engine.curve import offer_curve
-from grid_engine.dispatch_words import Market, Offer, OfferCurve, Outcome, Store
+from grid_engine.dispatch.curve import offer_curve
+from grid_engine.dispatch.words import Market, Offer, OfferCurve, Outcome, Store
 from grid_engine.results import Preexisting
 from tests.grid_engine.markets import EVERYONE, LIMITS, SLOW_C, A, C, D, E, blocks, need, offer, standing, study
 from tests.grid_engine.r1 import Oracle, bisect

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from grid_engine.day import Day, Kind, Variation, expected_share, turned_out
 from grid_engine.exporters.day import text, write
+from grid_engine.forecasting.day import Day, Kind, Variation, expected_share, turned_out
 from grid_engine.importers.day import DayError, convert, load
 
 HOURLY = np.r_[np.zeros(12), 1.0, np.full(11, 0.5)]

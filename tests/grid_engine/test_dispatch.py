@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grid_engine.dispatch_words import LocalNeed, Outcome, Store
+from grid_engine.dispatch.words import LocalNeed, Outcome, Store
 from grid_engine.results import NetworkState, Preexisting, Rating, Reason
 from tests.grid_engine.markets import (
     EVERYONE,

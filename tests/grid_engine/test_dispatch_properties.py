@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from grid_engine.dispatch_words import Outcome
+from grid_engine.dispatch.words import Outcome
 from grid_engine.results import Rating
 from tests.grid_engine.markets import clear, megawatts, offer
 from tests.grid_engine.r1 import LINES, Oracle

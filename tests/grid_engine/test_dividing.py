@@ -12,7 +12,7 @@ from grid_engine.envelopes.programme import Total
 from grid_engine.envelopes.rules import Rule
 from grid_engine.envelopes.words import Direction, Sharing
 from grid_engine.lp import Programme, maximise
-from grid_engine.rows import Slopes
+from grid_engine.studies.rows import Slopes
 
 NOBODY = np.zeros(0, dtype=np.int64)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grid_engine.draft import Draft, among_equals, cheapest
+from grid_engine.dispatch.draft import Draft, among_equals, cheapest
 from grid_engine.lp import Ending
 
 

@@ -11,8 +11,8 @@ from grid_engine.envelopes.budget import Budget
 from grid_engine.envelopes.study import answer
 from grid_engine.envelopes.words import Direction, Ended, EnvelopeAnswer, EnvelopeStudy, Mode, Sharing
 from grid_engine.exporters.opendss import translate
-from grid_engine.problem import pose
 from grid_engine.results import NetworkState, Participant, Preexisting, Purpose, Rating, Reason, Status, Study
+from grid_engine.studies.problem import pose
 from tests.grid_engine.der_feeders import DER_W, european_lv, ieee_8500, oracle_grid, oracle_start
 from tests.grid_engine.opendss import solved
 from tests.grid_engine.oracle_nlp import most_power

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grid_engine.equal_share import equal_shares
+from grid_engine.envelopes.equal_share import equal_shares
 from grid_engine.results import NetworkState, Purpose, Study
 from tests.grid_engine.r1 import Oracle, bisect
 from tests.grid_engine.studies import NETWORK, der

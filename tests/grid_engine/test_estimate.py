@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.estimate import estimate
-from grid_engine.estimate_words import Doubt, Expected, Measured, Measurement, Origin, Outcome, Question
+from grid_engine.estimation.estimate import estimate
+from grid_engine.estimation.words import Doubt, Expected, Measured, Measurement, Origin, Outcome, Question
 from grid_engine.feeders.maple.network import build
 from grid_engine.results import NetworkState, Participant, Quality
 from tests.grid_engine.field import Field, Meters, head_va, play

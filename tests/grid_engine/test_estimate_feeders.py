@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from grid_engine.estimate import estimate
-from grid_engine.estimate_words import Measured, Origin, Outcome, Question
+from grid_engine.estimation.estimate import estimate
+from grid_engine.estimation.words import Measured, Origin, Outcome, Question
 from grid_engine.feeders import load
 from tests.grid_engine import pgm
 from tests.grid_engine.field import Field, Meters, head_va, play

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.estimate_meters import conductors, rows
-from grid_engine.estimate_words import Measured, Measurement
-from grid_engine.nodal import build
+from grid_engine.estimation.meters import conductors, rows
+from grid_engine.estimation.words import Measured, Measurement
+from grid_engine.flow.nodal import build
+from grid_engine.modelling.tables import no_units
 from grid_engine.results import NetworkState
-from grid_engine.tables import no_units
 from tests.grid_engine.field import play
 from tests.grid_engine.small import small
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.estimate_prior import Customers, customers, read, spread, told
-from grid_engine.estimate_words import Doubt, Expected
-from grid_engine.pairs import constant_power
+from grid_engine.estimation.prior import Customers, customers, read, spread, told
+from grid_engine.estimation.words import Doubt, Expected
+from grid_engine.flow.pairs import constant_power
 from grid_engine.results import Participant
 from tests.grid_engine.small import small
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from grid_engine.estimate import estimate
-from grid_engine.estimate_prior import customers
-from grid_engine.estimate_regions import by_rating, regions, service_va
-from grid_engine.estimate_words import Doubt, Measured, Measurement, Question
+from grid_engine.estimation.estimate import estimate
+from grid_engine.estimation.prior import customers
+from grid_engine.estimation.regions import by_rating, regions, service_va
+from grid_engine.estimation.words import Doubt, Measured, Measurement, Question
 from grid_engine.feeders.maple.network import build as maple
-from grid_engine.nodal import build
+from grid_engine.flow.nodal import build
 from grid_engine.results import NetworkState
 from tests.grid_engine.r1 import LOADS_MW
 from tests.grid_engine.studies import NETWORK as R1

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from grid_engine.estimate_sources import heads
-from grid_engine.estimate_words import Doubt
-from grid_engine.nodal import build
-from grid_engine.pairs import joined, load_pairs, load_power
-from grid_engine.powerflow import prepare
+from grid_engine.estimation.sources import heads
+from grid_engine.estimation.words import Doubt
+from grid_engine.flow.nodal import build
+from grid_engine.flow.pairs import joined, load_pairs, load_power
+from grid_engine.flow.powerflow import prepare
 from grid_engine.results import NetworkState
 from tests.grid_engine.small import small
 from tests.grid_engine.studies import NETWORK as STIFF

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grid_engine.estimate_update import evidence, normalised, update
+from grid_engine.estimation.update import evidence, normalised, update
 
 RNG = np.random.default_rng(4)
 M, N = 7, 12

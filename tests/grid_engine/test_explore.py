@@ -5,8 +5,8 @@ from itertools import product
 
 import pytest
 
-from grid_engine.explore import explored
-from grid_engine.moves import Move
+from grid_engine.dispatch.explore import explored
+from grid_engine.dispatch.moves import Move
 
 
 @dataclass(frozen=True)

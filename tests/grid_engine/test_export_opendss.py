@@ -10,14 +10,14 @@ import pytest
 from grid_engine import feeders
 from grid_engine.elements.primitive import BASE_VA
 from grid_engine.exporters.opendss import translate
+from grid_engine.flow.nodal import build
+from grid_engine.flow.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
+from grid_engine.flow.powerflow import prepare
 from grid_engine.importers import pandapower
 from grid_engine.importers.opendss import load_solved
 from grid_engine.model import ABSENT, EARTH, ComplexArray, Network, NetworkError, Shunts, Switches, SwitchKind
-from grid_engine.nodal import build
-from grid_engine.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
-from grid_engine.powerflow import prepare
+from grid_engine.modelling.tables import no_loads, no_units
 from grid_engine.results import NetworkState
-from grid_engine.tables import no_loads, no_units
 from tests.grid_engine import r1
 from tests.grid_engine.opendss import compiled, solved
 from tests.grid_engine.small import small

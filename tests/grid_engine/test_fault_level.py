@@ -9,14 +9,14 @@ from scipy.sparse import csr_array
 
 from grid_engine import feeders
 from grid_engine.exporters.opendss import translate
-from grid_engine.fault_level import Contributions, FaultKind, added, by_kind, currents, thevenin
 from grid_engine.feeders.maple.network import build as maple
-from grid_engine.instruments import node_table
-from grid_engine.kernel.inverse import inverse_entries
+from grid_engine.flow.kernel.inverse import inverse_entries
+from grid_engine.flow.nodal import build
 from grid_engine.model import EARTH, Network
-from grid_engine.nodal import build
+from grid_engine.modelling.tables import no_loads, no_units
 from grid_engine.results import NetworkState
-from grid_engine.tables import no_loads, no_units
+from grid_engine.studies.fault_level import Contributions, FaultKind, added, by_kind, currents, thevenin
+from grid_engine.studies.instruments import node_table
 from tests.grid_engine.opendss import compiled
 from tests.grid_engine.small import small
 

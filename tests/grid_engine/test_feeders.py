@@ -10,9 +10,9 @@ from grid_engine import feeders
 from grid_engine.elements.primitive import BASE_VA
 from grid_engine.exporters.opendss import translate
 from grid_engine.feeders.public import NETWORKS
-from grid_engine.nodal import build
-from grid_engine.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
-from grid_engine.powerflow import prepare
+from grid_engine.flow.nodal import build
+from grid_engine.flow.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
+from grid_engine.flow.powerflow import prepare
 from grid_engine.results import NetworkState
 from tests.grid_engine.opendss import solved
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.forecast import clear_sky_share, forecast, forecast_photovoltaic, sky_share
-from grid_engine.forecast_learned import NotLearned
-from grid_engine.forecast_scores import score
-from grid_engine.forecast_sources import Given, Persistence, SeasonalNaive, Typical, newest
-from grid_engine.forecast_words import ForecastSeries, Method, Model, NoForecast, Window, day_ahead
-from grid_engine.profiles import Readings, known, typical_day
+from grid_engine.forecasting.forecast import clear_sky_share, forecast, forecast_photovoltaic, sky_share
+from grid_engine.forecasting.learned import NotLearned
+from grid_engine.forecasting.profiles import Readings, known, typical_day
+from grid_engine.forecasting.scores import score
+from grid_engine.forecasting.solar import Panels, clear_sky_power_w
+from grid_engine.forecasting.sources import Given, Persistence, SeasonalNaive, Typical, newest
+from grid_engine.forecasting.words import ForecastSeries, Method, Model, NoForecast, Window, day_ahead
 from grid_engine.results import Quality
-from grid_engine.solar import Panels, clear_sky_power_w
 from tests.grid_engine.series import DAY_S, MONDAY_S, cloudiness, households
 
 NAN = np.nan

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.forecast import clear_sky_share, forecast, forecast_photovoltaic, sky_share
-from grid_engine.forecast_conformal import correction
-from grid_engine.forecast_learned import Learned, NotLearned, Plan, fit
-from grid_engine.forecast_learner import Trees
-from grid_engine.forecast_scores import score
-from grid_engine.forecast_sources import SeasonalNaive
-from grid_engine.forecast_words import Method, Window, day_ahead, real_time
-from grid_engine.profiles import Readings, known
+from grid_engine.forecasting.conformal import correction
+from grid_engine.forecasting.forecast import clear_sky_share, forecast, forecast_photovoltaic, sky_share
+from grid_engine.forecasting.learned import Learned, NotLearned, Plan, fit
+from grid_engine.forecasting.learner import Trees
+from grid_engine.forecasting.profiles import Readings, known
+from grid_engine.forecasting.scores import score
+from grid_engine.forecasting.solar import Panels, clear_sky_power_w
+from grid_engine.forecasting.sources import SeasonalNaive
+from grid_engine.forecasting.words import Method, Window, day_ahead, real_time
 from grid_engine.results import Quality
-from grid_engine.solar import Panels, clear_sky_power_w
 from tests.grid_engine.series import DAY_S, MONDAY_S, cloudiness, households
 
 NAN = np.nan

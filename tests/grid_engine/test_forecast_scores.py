@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from grid_engine.forecast_scores import score
-from grid_engine.forecast_words import ForecastSeries, Method, Model
+from grid_engine.forecasting.scores import score
+from grid_engine.forecasting.words import ForecastSeries, Method, Model
 
 
 def series(p10, p50, p90):

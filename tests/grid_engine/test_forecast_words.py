@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from grid_engine.forecast_words import (
+from grid_engine.forecasting.words import (
     ForecastSeries,
     Method,
     Model,

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid_engine.document import LAYOUTS
 from grid_engine.exporters.json import text, write
 from grid_engine.importers import pandapower
 from grid_engine.importers.json import convert, load
 from grid_engine.model import NetworkError
-from grid_engine.schema import schema
+from grid_engine.modelling.document import LAYOUTS
+from grid_engine.revisions.schema import schema
 from tests.grid_engine.r1 import build
 from tests.grid_engine.same import differences
 from tests.grid_engine.small import small

@@ -6,11 +6,11 @@ import numpy as np
 import pandapower as pp
 import pytest
 
+from grid_engine.flow.nodal import build as build_system
+from grid_engine.flow.pairs import load_pairs, load_power
+from grid_engine.flow.powerflow import prepare
 from grid_engine.importers.pandapower import convert
 from grid_engine.model import EARTH, SwitchKind
-from grid_engine.nodal import build as build_system
-from grid_engine.pairs import load_pairs, load_power
-from grid_engine.powerflow import prepare
 from grid_engine.results import NetworkState
 from tests.grid_engine.r1 import build, row
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.instruments import meter, unearthed
-from grid_engine.meters import PHASE_NAMES, UNITS, Meter, Quantity
+from grid_engine.flow.nodal import System, build
+from grid_engine.flow.pairs import load_pairs, load_power
+from grid_engine.flow.powerflow import prepare
 from grid_engine.model import ABSENT, ComplexArray, Network
-from grid_engine.nodal import System, build
-from grid_engine.pairs import load_pairs, load_power
-from grid_engine.powerflow import prepare
 from grid_engine.results import NetworkState
+from grid_engine.studies.instruments import meter, unearthed
+from grid_engine.studies.meters import PHASE_NAMES, UNITS, Meter, Quantity
 from tests.grid_engine.small import small
 
 

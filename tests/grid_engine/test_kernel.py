@@ -10,15 +10,15 @@ import pytest
 from scipy.sparse import csr_array
 
 from grid_engine.feeders import public
-from grid_engine.kernel import blocks, native
-from grid_engine.kernel.elimination import fill_order, pattern, rows_of, series_order
-from grid_engine.kernel.kernels import choose
+from grid_engine.flow.kernel import blocks, native
+from grid_engine.flow.kernel.elimination import fill_order, pattern, rows_of, series_order
+from grid_engine.flow.kernel.kernels import choose
+from grid_engine.flow.nodal import build
+from grid_engine.flow.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
+from grid_engine.flow.powerflow import Solver, prepare
+from grid_engine.flow.variants import joined_variants, shunt_variants, tap_variants
 from grid_engine.model import Network
-from grid_engine.nodal import build
-from grid_engine.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
-from grid_engine.powerflow import Solver, prepare
 from grid_engine.results import NetworkState
-from grid_engine.variants import joined_variants, shunt_variants, tap_variants
 
 needs_compiler = pytest.mark.skipif(native.library() is None, reason="no C compiler here")
 
@@ -167,7 +167,7 @@ def test_unknown_kernels_are_refused() -> None:
 
 
 WITHOUT_COMPILER = """
-from grid_engine.kernel.kernels import choose
+from grid_engine.flow.kernel.kernels import choose
 print(choose().name)
 """
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from grid_engine.elements.primitive import BASE_VA
-from grid_engine.ladder import solve_or_climb
-from grid_engine.problem import Scene, pose
 from grid_engine.results import Purpose, Status, Study
+from grid_engine.studies.ladder import solve_or_climb
+from grid_engine.studies.problem import Scene, pose
 from tests.grid_engine.studies import NETWORK, ask, der
 
 NOSE = 3.8485

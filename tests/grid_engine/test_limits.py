@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.limits import NORMAL, Label, Monitor, monitor
-from grid_engine.nodal import build
-from grid_engine.problem import pose
+from grid_engine.flow.nodal import build
 from grid_engine.results import NetworkState, Purpose, Rating, Reason, Study
+from grid_engine.studies.limits import NORMAL, Label, Monitor, monitor
+from grid_engine.studies.problem import pose
 from tests.grid_engine.small import small
 from tests.grid_engine.studies import NETWORK, der
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from grid_engine.losses import Row, tallied_w, tally
-from grid_engine.problem import pose
+from grid_engine.dispatch.losses import Row, tallied_w, tally
 from grid_engine.results import NetworkState
-from grid_engine.sens import sensitivities
+from grid_engine.studies.problem import pose
+from grid_engine.studies.sens import sensitivities
 from tests.grid_engine.markets import study
 from tests.grid_engine.r1 import Oracle
 from tests.grid_engine.studies import NETWORK, der

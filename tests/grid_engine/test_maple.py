@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from grid_engine.checks import faults
-from grid_engine.day import expected_share
 from grid_engine.feeders.maple.network import SEED, build
 from grid_engine.feeders.maple.plan import plan
 from grid_engine.feeders.maple.profiles import build_day
 from grid_engine.feeders.maple.write import DAY, NETWORK, write
+from grid_engine.forecasting.day import expected_share
 from grid_engine.importers import day as day_file
 from grid_engine.importers import json as network_file
 from grid_engine.model import Network, Terminal
+from grid_engine.modelling.checks import faults
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine import nodal, pairs, powerflow
-from grid_engine.day import expected_share
 from grid_engine.exporters.opendss import translate
 from grid_engine.feeders.maple.network import SEED, build
 from grid_engine.feeders.maple.profiles import build_day
+from grid_engine.flow import nodal, pairs, powerflow
+from grid_engine.forecasting.day import expected_share
 from grid_engine.model import Network
 from grid_engine.results import NetworkState
 from tests.grid_engine.opendss import compiled, solved

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grid_engine.pairs import Pairs, factors, slopes
+from grid_engine.flow.pairs import Pairs, factors, slopes
 
 dss = pytest.importorskip("dss", reason="needs the extra opendss")
 

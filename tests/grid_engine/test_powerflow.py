@@ -8,15 +8,24 @@ import pytest
 from scipy.sparse import csc_array
 
 from grid_engine.feeders import public
+from grid_engine.flow.kernel import native
+from grid_engine.flow.nodal import System, build
+from grid_engine.flow.pairs import (
+    Pairs,
+    constant_power,
+    factors,
+    joined,
+    load_pairs,
+    load_power,
+    unit_pairs,
+    unit_power,
+)
+from grid_engine.flow.powerflow import Flow, Solver, prepare
+from grid_engine.flow.variants import tap_variants
 from grid_engine.importers.pandapower import convert
-from grid_engine.kernel import native
 from grid_engine.model import ABSENT, EARTH, Network, Switches, SwitchKind, Terminal
-from grid_engine.nodal import System, build
-from grid_engine.pairs import Pairs, constant_power, factors, joined, load_pairs, load_power, unit_pairs, unit_power
-from grid_engine.powerflow import Flow, Solver, prepare
+from grid_engine.modelling.tables import no_units
 from grid_engine.results import NetworkState
-from grid_engine.tables import no_units
-from grid_engine.variants import tap_variants
 from tests.grid_engine import r1
 from tests.grid_engine.r1 import POI, Oracle
 from tests.grid_engine.radial import PHASE_V, chain

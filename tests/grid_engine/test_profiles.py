@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grid_engine.profiles import (
+from grid_engine.forecasting.profiles import (
     Readings,
     fingerprint,
     known,

@@ -8,8 +8,8 @@ import pytest
 
 from grid_engine.cycle import answer
 from grid_engine.model import Network, Ratings
-from grid_engine.ratings import capability
 from grid_engine.results import Answer, NetworkState, Participant, Purpose, Rating, Reason, Season, Study
+from grid_engine.studies.ratings import capability
 from tests.grid_engine.r1 import Oracle, bisect, row
 from tests.grid_engine.studies import NETWORK, ask, bounds_mw, der
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from grid_engine.importers.pandapower import convert
-from grid_engine.model import Network
-from grid_engine.operation_words import (
+from grid_engine.dispatch.operation_words import (
     Act,
     CapacitorSwitch,
     Controls,
@@ -20,7 +18,9 @@ from grid_engine.operation_words import (
     Verdict,
     Weights,
 )
-from grid_engine.reconfigure import reconfigure
+from grid_engine.dispatch.reconfigure import reconfigure
+from grid_engine.importers.pandapower import convert
+from grid_engine.model import Network
 from grid_engine.results import Participant, Purpose, Rating
 from tests.grid_engine import r1
 from tests.grid_engine.markets import study

@@ -2,9 +2,9 @@
 
 import pytest
 
-from grid_engine.dispatch_words import Market, Outcome
-from grid_engine.operation_words import CapacitorSwitch, Controls, MarketPlan, RemoteSwitch, TapChanger
-from grid_engine.redispatch import redispatch
+from grid_engine.dispatch.operation_words import CapacitorSwitch, Controls, MarketPlan, RemoteSwitch, TapChanger
+from grid_engine.dispatch.redispatch import redispatch
+from grid_engine.dispatch.words import Market, Outcome
 from tests.grid_engine.markets import EVERYONE, LIMITS, offer, study
 from tests.grid_engine.r1 import Oracle, bisect
 from tests.grid_engine.studies import NETWORK

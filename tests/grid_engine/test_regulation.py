@@ -9,10 +9,10 @@ import pytest
 
 from grid_engine.exporters.opendss import translate
 from grid_engine.feeders import public
+from grid_engine.flow.nodal import build
+from grid_engine.flow.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
+from grid_engine.flow.regulation import Outcome, Regulated, Regulation, prepare_regulation
 from grid_engine.model import ABSENT, EARTH, CapacitorControlKind, CapacitorControls, Curve, Network, Shunts, Units
-from grid_engine.nodal import build
-from grid_engine.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
-from grid_engine.regulation import Outcome, Regulated, Regulation, prepare_regulation
 from grid_engine.results import NetworkState
 from tests.grid_engine.opendss import compiled
 from tests.grid_engine.radial import chain

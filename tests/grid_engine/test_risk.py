@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from grid_engine.risk import Method, Unit, availability, chance, cover
+from grid_engine.dispatch.risk import Method, Unit, availability, chance, cover
 
 
 def units(n: int, power_w: float = 1e6, likely: float = 0.95, cost: float = 1.0) -> list[Unit]:

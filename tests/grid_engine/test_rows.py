@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid_engine.problem import Problem, pose
 from grid_engine.results import Purpose, Rating, Study
-from grid_engine.rows import Rows, Spent
+from grid_engine.studies.problem import Problem, pose
+from grid_engine.studies.rows import Rows, Spent
 from tests.grid_engine.der_feeders import european_lv
 from tests.grid_engine.studies import NETWORK, der
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grid_engine.needs import need
 from grid_engine.results import (
     Answer,
     Contingency,
@@ -23,6 +22,7 @@ from grid_engine.results import (
     Status,
     Study,
 )
+from grid_engine.studies.needs import need
 from tests.grid_engine.r1 import LINES, Oracle, bisect, row
 from tests.grid_engine.studies import NETWORK, ask, bounds_mw, der
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from grid_engine.selection import Payment, Tender, eligible, select
+from grid_engine.dispatch.selection import Payment, Tender, eligible, select
 from tests.grid_engine.markets import blocks
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from grid_engine.problem import pose
 from grid_engine.results import Purpose, Rating, Study
+from grid_engine.studies.problem import pose
 from tests.grid_engine.studies import NETWORK, der
 
 

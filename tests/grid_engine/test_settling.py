@@ -9,10 +9,10 @@ import pytest
 from grid_engine.cycle import answer
 from grid_engine.exporters.opendss import translate
 from grid_engine.feeders.maple.network import build as maple
-from grid_engine.instruments import node_table
 from grid_engine.model import Network
 from grid_engine.results import Answer, NetworkState, Participant, Purpose, Reason, Status, Study
-from grid_engine.settling import settled
+from grid_engine.studies.instruments import node_table
+from grid_engine.studies.settling import settled
 from tests.grid_engine.opendss import compiled
 from tests.grid_engine.studies import ask, der
 

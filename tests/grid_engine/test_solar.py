@@ -5,7 +5,7 @@ from calendar import timegm
 import numpy as np
 import pytest
 
-from grid_engine.solar import Panels, Sky, Sun, clear_sky, clear_sky_power_w, on_plane, sun
+from grid_engine.forecasting.solar import Panels, Sky, Sun, clear_sky, clear_sky_power_w, on_plane, sun
 
 TORONTO = (43.65, -79.38)
 

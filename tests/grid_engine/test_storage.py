@@ -2,8 +2,8 @@
 
 import pytest
 
-from grid_engine.dispatch_words import Store
-from grid_engine.storage import reach_w, schedule
+from grid_engine.dispatch.storage import reach_w, schedule
+from grid_engine.dispatch.words import Store
 
 STORE = Store(capacity_wh=5e6, charge_wh=2e6, charge_min_wh=0.5e6, efficiency_in=0.95, efficiency_out=0.95)
 

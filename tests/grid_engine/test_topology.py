@@ -4,10 +4,10 @@ from typing import Any
 
 import pandapower as pp
 
+from grid_engine.dispatch.topology import Pair, links, pairs, shape
 from grid_engine.importers.pandapower import convert
 from grid_engine.model import Network
 from grid_engine.results import NetworkState
-from grid_engine.topology import Pair, links, pairs, shape
 from tests.grid_engine.studies import NETWORK
 
 

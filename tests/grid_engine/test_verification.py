@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from grid_engine.operation_words import Verdict, Verification, Weights
+from grid_engine.dispatch.operation_words import Verdict, Verification, Weights
+from grid_engine.dispatch.verification import verify
 from grid_engine.results import NetworkState, Participant, Policy, Preexisting, Rating, Reason
-from grid_engine.verification import verify
 from tests.grid_engine.markets import study
 from tests.grid_engine.r1 import Oracle, bisect
 from tests.grid_engine.studies import NETWORK, der

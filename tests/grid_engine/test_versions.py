@@ -8,11 +8,11 @@ import pytest
 
 from grid_engine import feeders
 from grid_engine.cycle import answer
-from grid_engine.differences import ChangeKind, differences
 from grid_engine.importers.pandapower import convert
 from grid_engine.model import Network
 from grid_engine.results import NetworkState, Purpose, Rating, Study
-from grid_engine.versions import (
+from grid_engine.revisions.differences import ChangeKind, differences
+from grid_engine.revisions.versions import (
     History,
     InForce,
     Overlay,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from grid_engine.cycle import answer
-from grid_engine.fault_level import by_kind, currents
-from grid_engine.nodal import build
+from grid_engine.flow.nodal import build
 from grid_engine.results import NetworkState, Participant, Policy, Preexisting, Purpose, Rating, Reason, Study
+from grid_engine.studies.fault_level import by_kind, currents
 from tests.grid_engine.studies import NETWORK, ask, bounds_mw, der
 
 B6 = NETWORK.buses.ids.index("B6")

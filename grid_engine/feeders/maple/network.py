@@ -34,7 +34,7 @@ from grid_engine.model import (
     Terminal,
     Units,
 )
-from grid_engine.tables import no_sequence_transformers
+from grid_engine.modelling.tables import no_sequence_transformers
 
 SEED = 27
 VERSION = "maple-1"

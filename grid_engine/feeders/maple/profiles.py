@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from grid_engine.day import DAY_S, Day, Kind, Variation
 from grid_engine.feeders.maple.network import SEED
 from grid_engine.feeders.maple.plan import Customer, plan
+from grid_engine.forecasting.day import DAY_S, Day, Kind, Variation
+from grid_engine.forecasting.solar import Panels, clear_sky_power_w
 from grid_engine.model import FloatArray
-from grid_engine.solar import Panels, clear_sky_power_w
 
 LATITUDE_DEG, LONGITUDE_DEG = 43.9, -80.1
 UTC_OFFSET_S = -5 * 3600

@@ -8,7 +8,7 @@ import numpy as np
 from grid_engine.feeders.maple import catalogue
 from grid_engine.feeders.maple.plan import SPLIT, Plan, Service
 from grid_engine.model import ABSENT, EARTH, Ratings, Regulators, Transformers
-from grid_engine.tables import rated
+from grid_engine.modelling.tables import rated
 
 At = Callable[[str, str], list[int]]
 """Nodes of a bus: id, and phases or `SPLIT`."""

@@ -31,7 +31,7 @@ from grid_engine.importers.opendss.sources import source_faults, sources
 from grid_engine.importers.opendss.transformers import transformer_faults, transformers
 from grid_engine.importers.opendss.units import unit_faults, units
 from grid_engine.model import ComplexArray, Network, NetworkError
-from grid_engine.tables import empty_network
+from grid_engine.modelling.tables import empty_network
 
 __all__ = ["Solved", "load", "load_solved"]
 

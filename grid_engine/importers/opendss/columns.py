@@ -7,7 +7,7 @@ import numpy as np
 
 from grid_engine.importers.opendss.record import Record
 from grid_engine.model import ABSENT, BoolArray, ComplexArray, IntArray, Ratings
-from grid_engine.tables import rated
+from grid_engine.modelling.tables import rated
 
 
 def nodes(rows: Sequence[IntArray], width: int) -> IntArray:

@@ -12,11 +12,11 @@ from grid_engine.elements.primitive import Primitives, open_ends
 from grid_engine.elements.shunts import shunt_primitives
 from grid_engine.elements.sources import source_currents, source_primitives
 from grid_engine.elements.windings import winding_primitives
+from grid_engine.flow.pairs import Pairs, factors, load_pairs, load_power, unit_pairs, unit_power
 from grid_engine.importers.opendss.layout import Layout
 from grid_engine.importers.opendss.record import Circuit, Record, hangs_free, holds_voltage
 from grid_engine.importers.opendss.units import UNITS
 from grid_engine.model import EARTH, BoolArray, ComplexArray, FloatArray, IntArray, Network
-from grid_engine.pairs import Pairs, factors, load_pairs, load_power, unit_pairs, unit_power
 
 _CLOSE = 1e-8
 """Of admittances, over the geometric mean of the two nodes' own."""

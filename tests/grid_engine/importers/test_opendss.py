@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grid_engine.flow.nodal import build
+from grid_engine.flow.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
+from grid_engine.flow.powerflow import prepare
 from grid_engine.importers.opendss import load, load_solved
 from grid_engine.model import EARTH, Network, NetworkError, SwitchKind, Terminal
-from grid_engine.nodal import build
-from grid_engine.pairs import joined, load_pairs, load_power, unit_pairs, unit_power
-from grid_engine.powerflow import prepare
 from grid_engine.results import NetworkState
 
 dss = pytest.importorskip("dss", reason="needs the extra opendss")

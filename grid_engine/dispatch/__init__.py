@@ -1,0 +1,1 @@
+"""Offers, schedules, prices, and what the network itself can do."""

@@ -1,0 +1,1 @@
+"""Power flow: nodal equations, batches, and the controllers that act in them."""

@@ -1,0 +1,1 @@
+"""Loads and photovoltaic power in the hours and the day ahead."""

@@ -1,0 +1,1 @@
+"""Versions of a network: what differs, and which one holds."""
