@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.checks import clocks, devices, endpoints, network, parties, security, stations, telemetry
+from config.checks import clocks, devices, endpoints, modbus, network, parties, security, stations, telemetry
 from config.checks.finding import Check, Finding, Subject
 from config.day_names import DayNames, DaySourceError, read_day_names
 from config.document import Node
@@ -46,6 +46,9 @@ _CHECKS: tuple[Check, ...] = (
     endpoints.urls_have_ports,
     endpoints.clients_have_identity,
     endpoints.simulated_are_local,
+    modbus.transport_is_complete,
+    modbus.connections_agree,
+    modbus.budgets_carry_leases,
     security.files_are_there,
     security.security_is_complete,
     security.watchdogs_outlast_calls,

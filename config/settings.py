@@ -7,19 +7,10 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Megawatt = Annotated[float, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Identifier = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
-TcpPort = Annotated[int, Field(ge=1, le=65_535)]
-
-
-class Section(BaseModel):
-    """A part of the zone file: unknown keys are faults, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from config.modbus_endpoint import ModbusEndpoint
+from config.section import Identifier, Megawatt, Percent, Seconds, Section, TcpPort
 
 
 class DsoModel(StrEnum):
@@ -148,19 +139,6 @@ class Asset(Section):
     derate_pct: Annotated[float, Field(ge=0, lt=100)] = 0
     condition_score: Percent = 100
     short_circuit_ka: Annotated[float, Field(gt=0, le=1_000)] | None = None
-
-
-class ModbusEndpoint(Section):
-    """A Modbus TCP server: a SunSpec device, or an RTU with a register map."""
-
-    protocol: Literal["modbus"]
-    host: str
-    port: TcpPort = 502
-    unit: Annotated[int, Field(ge=0, le=255)] = 1
-    poll_s: Seconds = 1
-    timeout_s: Seconds = 1
-    sunspec: Literal["700", "legacy"] = "700"
-    """Series of models that a simulated device offers; of a real one the gateway finds out by itself."""
 
 
 class Ieee20305Endpoint(Section):

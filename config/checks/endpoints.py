@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from config.checks.finding import Finding, Subject
+from config.modbus_endpoint import ModbusEndpoint
 from config.settings import (
     Dnp3Endpoint,
     Endpoint,
     Ieee20305Endpoint,
-    ModbusEndpoint,
     MqttEndpoint,
     OpcUaEndpoint,
     ZoneFile,
@@ -128,6 +128,8 @@ def _servers(zone: ZoneFile) -> Iterator[_Server]:
 
 def _endpoint_server(path: tuple[str, ...], label: str, endpoint: Endpoint) -> Iterator[_Server]:
     match endpoint:
+        case ModbusEndpoint(transport="serial", host=host, unit=unit):
+            yield _Server(path, label, host, 0, "modbus", str(unit))
         case ModbusEndpoint(host=host, port=port, unit=unit):
             yield _Server(path, label, _machine(host), port, "modbus", str(unit))
         case MqttEndpoint(host=host, port=port, topic=topic):
@@ -153,6 +155,8 @@ def _urls(zone: ZoneFile) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _host_of(endpoint: Endpoint) -> str | None:
     match endpoint:
+        case ModbusEndpoint(transport="serial"):
+            return _HERE
         case ModbusEndpoint(host=host) | MqttEndpoint(host=host) | Dnp3Endpoint(host=host):
             return _machine(host)
         case OpcUaEndpoint(url=url):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.loader import ConfigError, load_as_written
+from config.modbus_endpoint import ModbusEndpoint
 from config.schema import published_schema
 from config.settings import (
     Asset,
@@ -17,7 +18,6 @@ from config.settings import (
     Dnp3Endpoint,
     Endpoint,
     Ieee20305Endpoint,
-    ModbusEndpoint,
     MqttEndpoint,
     OpcUaEndpoint,
     ZoneFile,
@@ -145,8 +145,11 @@ def _player(*, simulated: bool) -> str:
 def _where(endpoint: Endpoint) -> str:
     """Protocol and address in one line; a PIN is never shown."""
     match endpoint:
+        case ModbusEndpoint(transport="serial"):
+            return f"modbus {endpoint.host} unit {endpoint.unit}"
         case ModbusEndpoint():
-            return f"modbus {endpoint.host}:{endpoint.port} unit {endpoint.unit}"
+            medium = "" if endpoint.transport == "tcp" else f" {endpoint.transport}"
+            return f"modbus{medium} {endpoint.host}:{endpoint.port} unit {endpoint.unit}"
         case OpcUaEndpoint():
             return f"opcua {endpoint.url} {endpoint.node}".rstrip()
         case MqttEndpoint():

@@ -1,45 +1,87 @@
-"""Settings of the Modbus adapters: one per host and port."""
+"""Settings of the Modbus adapters: one per connection or serial line."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from config import units
-from config.settings import Device, ModbusEndpoint, Station, ZoneFile
+from config.modbus_endpoint import ModbusEndpoint
+from config.settings import Device, Station, ZoneFile
 from gateway.translate.facts import static_bounds
 from gateway.translate.points import point_of
-from protocols.modbus.settings import Encoding, MappedRegister, MappedStation, ModbusSettings, SunSpecDer, Unit
+from protocols.modbus.medium import Medium, Parity, PlainTcp, RtuOverTcp, SerialLine, Tls
+from protocols.modbus.settings import (
+    Encoding,
+    MappedRegister,
+    MappedStation,
+    ModbusSettings,
+    PercentOf,
+    Quirks,
+    SunSpecDer,
+    Unit,
+)
+
+SESSION_END_S = 5.0
+"""How long a device with one session may take to notice that it is over."""
+RETRY_S = 0.1
+_PARITIES = {"none": Parity.NONE, "even": Parity.EVEN, "odd": Parity.ODD}
 
 
 def settings(zone: ZoneFile) -> list[ModbusSettings]:
-    """One connection per host and port, with every unit behind it."""
+    """One connection per address, with every unit behind it; the loader has checked that they agree on it."""
     behind: dict[tuple[str, int], list[tuple[ModbusEndpoint, Unit]]] = defaultdict(list)
     for name, device in zone.devices.items():
         if isinstance(device.endpoint, ModbusEndpoint):
-            behind[device.endpoint.host, device.endpoint.port].append((device.endpoint, _sunspec(name, device)))
+            behind[device.endpoint.address].append((device.endpoint, _sunspec(name, device, device.endpoint)))
     for name, station in zone.stations.items():
         if isinstance(station.endpoint, ModbusEndpoint):
             unit = MappedStation(name, _registers(station), station.endpoint.unit)
-            behind[station.endpoint.host, station.endpoint.port].append((station.endpoint, unit))
-    return [
-        ModbusSettings(
-            host=host,
-            port=port,
-            units=tuple(unit for _, unit in members),
-            poll_s=min(endpoint.poll_s for endpoint, _ in members),
-            timeout_s=min(endpoint.timeout_s for endpoint, _ in members),
-        )
-        for (host, port), members in behind.items()
-    ]
+            behind[station.endpoint.address].append((station.endpoint, unit))
+    return [_connection([endpoint for endpoint, _ in m], tuple(unit for _, unit in m)) for m in behind.values()]
 
 
-def _sunspec(name: str, device: Device) -> SunSpecDer:
+def _connection(endpoints: Sequence[ModbusEndpoint], units_behind: tuple[Unit, ...]) -> ModbusSettings:
+    first = endpoints[0]
+    return ModbusSettings(
+        host=first.host,
+        port=first.port,
+        medium=_medium(first),
+        units=units_behind,
+        poll_s=min(endpoint.poll_s for endpoint in endpoints),
+        timeout_s=min(endpoint.timeout_s for endpoint in endpoints),
+        gap_s=first.gap_s,
+        retry_min_s=SESSION_END_S if first.one_session else RETRY_S,
+    )
+
+
+def _medium(endpoint: ModbusEndpoint) -> Medium:
+    match endpoint.transport:
+        case "tcp":
+            return PlainTcp()
+        case "rtu_over_tcp":
+            return RtuOverTcp()
+        case "tls":
+            return Tls(endpoint.certificate_file, endpoint.key_file, endpoint.ca_file, endpoint.server_name)
+        case "serial":
+            return SerialLine(endpoint.baud, _PARITIES[endpoint.parity], endpoint.stop_bits)
+
+
+def _sunspec(name: str, device: Device, endpoint: ModbusEndpoint) -> SunSpecDer:
     plate = device.nameplate
-    unit = device.endpoint.unit if isinstance(device.endpoint, ModbusEndpoint) else 1
     return SunSpecDer(
         resource=name,
         ceiling_w=units.watts(plate.p_max_mw),
         floor_w=units.watts(plate.p_min_mw),
         fallback=static_bounds(device),
-        unit_id=unit,
+        unit_id=endpoint.unit,
+        lease_max_s=device.lease_s,
+        quirks=Quirks(
+            read_max=endpoint.read_max,
+            write_single=endpoint.write_single,
+            percent_of=PercentOf(endpoint.percent_of),
+            min_percent=endpoint.min_limit_pct,
+            writes_per_day=endpoint.writes_per_day,
+            heartbeat=endpoint.heartbeat and device.controllable != "none",
+        ),
     )
 
 

@@ -76,17 +76,14 @@ class Layout:
     """Octets per object where they are not packed, else 0."""
     codecs: dict[int, struct.Struct]
     """By octets of index prefix: 0, 1, 2 or 4."""
+    number: str | None
+    """The column that holds a numeric value, for example `i32`."""
 
     def octets(self, count: int, prefix: int) -> int:
         """Octets that `count` objects take, with their index prefixes."""
         if self.bits:
             return (count * self.bits + 7) // 8
         return count * (prefix + self.size)
-
-    @property
-    def number(self) -> str | None:
-        """The column that holds a numeric value, for example `i32`."""
-        return next((column for column in self.columns if column in INTEGERS or column in {"f32", "f64"}), None)
 
 
 _PREFIXES = {0: "", 1: "B", 2: "H", 4: "I"}
@@ -97,7 +94,8 @@ def _layout(group: int, variation: int, kind: Kind, role: Role, text: str) -> La
     bits = _PACKED.get(columns[0], 0)
     wire = "" if bits else "".join(_WIRE[column] for column in columns)
     codecs = {prefix: struct.Struct(f"<{lead}{wire}") for prefix, lead in _PREFIXES.items()}
-    return Layout(group, variation, kind, role, columns, bits, codecs[0].size, codecs)
+    number = next((column for column in columns if column in INTEGERS or column in {"f32", "f64"}), None)
+    return Layout(group, variation, kind, role, columns, bits, codecs[0].size, codecs, number)
 
 
 _COUNTER_EVENT = (

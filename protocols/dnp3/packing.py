@@ -195,7 +195,10 @@ def _pack(
 ) -> bytes:
     """One object, after its two-octet index where one is given."""
     number = layout.number
-    sent: float = _whole(value)
+    if index is None and number is not None and not isinstance(value, bytes) and layout.columns == ("flags", number):
+        sent, over_range = _fit(layout.kind, number, value)  # what nearly every static object is
+        return layout.codecs[0].pack(flags | over_range, sent)
+    sent = _whole(value)
     if number is not None and not isinstance(value, bytes):
         sent, over_range = _fit(layout.kind, number, value)
         flags |= over_range

@@ -255,6 +255,46 @@ CASES = {
         "A is simulated but its address is on 10.0.0.7",
         "write simulated: false for the real one, or 127.0.0.1 for the simulated one",
     ),
+    "TLS without its files": (
+        f"devices: {{B: {{simulated: false, endpoint: {{transport: tls, ca_file: '{BASE}'}}}}}}\ntestbed: null",
+        "B speaks tls without `certificate_file`, `key_file`",
+        "both ends of Modbus/TCP Security show a certificate",
+    ),
+    "a certificate for plain Modbus": (
+        f"devices: {{B: {{simulated: false, endpoint: {{ca_file: '{BASE}'}}}}}}\ntestbed: null",
+        "B has `ca_file`, but its transport is tcp",
+        "write transport: tls",
+    ),
+    "a speed for Modbus over TCP": (
+        "devices: {B: {endpoint: {baud: 9600}}}",
+        "B has `baud`, but its transport is tcp",
+        "write transport: serial",
+    ),
+    "a simulated serial line": (
+        "devices: {B: {endpoint: {transport: serial, host: /dev/ttyS0}}}",
+        "the testbed does not play B over serial",
+        "write transport: tcp or rtu_over_tcp, or simulated: false",
+    ),
+    "all units of a serial line": (
+        "devices: {B: {endpoint: {transport: rtu_over_tcp, unit: 0}}}",
+        "B: unit 0 of a serial line is all of them",
+        "write 1 to 247",
+    ),
+    "two units that disagree on their connection": (
+        "devices: {B: {endpoint: {port: 15021, unit: 2, gap_s: 0.05}}}",
+        "B shares its connection with A, but not its `gap_s`",
+        "write the same for both",
+    ),
+    "a second connection to a device with one session": (
+        "devices: {A: {endpoint: {one_session: true, host: localhost}}, B: {endpoint: {host: localhost}}}",
+        "B is on another port of localhost, of which A says that it has one session",
+        "use the same port, or take one_session away",
+    ),
+    "more renewals than memory bears": (
+        "devices: {A: {endpoint: {writes_per_day: 100}}}",
+        "A: a lease of 900 s is renewed 192 times a day, and writes_per_day is 100",
+        "write lease_s: 1728, or allow more writes",
+    ),
     "a client with two identities": (
         f"devices: {{A: {{endpoint: {{{CLIENT}, lfdi: {LFDI}, certificate: a.pem}}}}}}",
         "A has both `lfdi` and `certificate`",

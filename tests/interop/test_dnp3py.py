@@ -10,30 +10,26 @@ from dataclasses import replace
 import pytest
 
 from gateway.clock import wall
+from gateway.translate import dnp3
 from protocols.dnp3.adapter import Dnp3Adapter
-from protocols.dnp3.layouts import Kind
-from protocols.dnp3.profile import der_inputs, der_points
-from protocols.dnp3.settings import Dnp3Settings, Switch
 from protocols.points import Quantity
 from protocols.signals import Baseline, Bounds, Control, LinkState, Measurement, Outcome, Release
+from tests.gateway.translate.zones import zone
 
 pytest.importorskip("dnp3.mesa")
 pytestmark = [pytest.mark.interop, pytest.mark.sockets]
 
 PATIENCE_S = 30.0
-WANTED = frozenset({Quantity.ACTIVE_POWER_W, Quantity.REACTIVE_POWER_VAR, Quantity.STATE_OF_CHARGE_PU})
-
-
-STATUS = {
-    "limit_enable": Switch(17, 17, Kind.BINARY_OUTPUT),
-    "target_enable": Switch(18, 18, Kind.BINARY_OUTPUT),
-}
-"""This outstation does not show its switches on BI69 and BI70, so their own status is read."""
+WANTED = {Quantity.ACTIVE_POWER_W, Quantity.REACTIVE_POWER_VAR, Quantity.STATE_OF_CHARGE_PU}
+ENDPOINT = {"protocol": "dnp3", "host": "127.0.0.1", "floor": False}
 
 
 @asynccontextmanager
-async def der(**switches):
-    """The adapter on a running outstation, with all that it says."""
+async def der(switch_status="outputs"):
+    """The adapter, as the zone file sets it up, on a running outstation, with all that it says.
+
+    This outstation does not show its switches on BI69 and BI70, so their own status is read.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -42,8 +38,9 @@ async def der(**switches):
         stdout=asyncio.subprocess.DEVNULL,
         env=os.environ,
     )  # fmt: skip
-    points = replace(der_points("A", 2.5e6, -2.5e6), floor=None, **switches or STATUS)
-    settings = Dnp3Settings("127.0.0.1", der_inputs("A", WANTED), (points,), port=port, retry_first_s=0.2)
+    endpoint = {**ENDPOINT, "port": port, "switch_status": switch_status}
+    (settings,) = dnp3.settings(zone({"A": {"endpoint": endpoint}}))
+    settings = replace(settings, retry_first_s=0.2)
     adapter, signals = Dnp3Adapter(settings, wall), []
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(adapter.run(signals.extend))
@@ -80,7 +77,7 @@ async def test_limit_and_target_are_written_read_back_and_released():
 
 
 async def test_a_switch_that_does_not_show_is_not_believed():
-    async with der(limit_enable=Switch(17, 69)) as (adapter, _):
+    async with der(switch_status="inputs") as (adapter, _):
         now_s = wall()
         ack = await adapter.apply(Control("c", "A", 1, now_s, now_s + 60, Bounds(None, 1.2e6)))
         assert ack.outcome is Outcome.REJECTED

@@ -14,6 +14,9 @@ from dnp3_sim.plant import Plant
 from dnp3_sim.pointmap import PointMap, SimPoint
 from dnp3_sim.server import RtuServer
 from gateway.clock import wall
+from gateway.coordination.book import Book
+from gateway.snapshot import Image
+from gateway.telemetry import Picture, TelemetryOutstation, TelemetrySettings, ToldPoint
 from protocols.dnp3.adapter import Dnp3Adapter
 from protocols.dnp3.commands import AnalogCommand, AnalogForm, BinaryCommand, CommandStatus, Operation
 from protocols.dnp3.database import PointConfig
@@ -27,7 +30,7 @@ from protocols.dnp3.readings import Readings, Strings
 from protocols.dnp3.settings import Dnp3Settings, MappedInput, Tls
 from protocols.dnp3.wire import Wire, server_context
 from protocols.points import Point, Quantity
-from protocols.signals import LinkState, Measurement
+from protocols.signals import LinkState, Measurement, Quality
 from tests.protocols.dnp3.certificates import self_signed
 
 pytest.importorskip("opendnp3")
@@ -149,6 +152,65 @@ class TestOurOutstation:
             master.ask(scan=group, variation=variation)
             await until(lambda: master.values(f"Group{group}Var{variation}"), "the form is read")
 
+    @pytest.mark.parametrize(
+        ("group", "variation"),
+        [(2, 1), (2, 2), (2, 3), (4, 1), (4, 2), (4, 3), (22, 1), (22, 2), (22, 5), (22, 6),
+         (32, 1), (32, 2), (32, 3), (32, 4), (32, 5), (32, 6), (32, 7), (32, 8)],
+    )  # fmt: skip
+    async def test_every_event_form_is_understood_and_confirmed(self, group, variation):
+        kind, value = {
+            2: (Kind.BINARY_INPUT, 1),
+            4: (Kind.DOUBLE_BIT_INPUT, 1),
+            22: (Kind.COUNTER, 77),
+            32: (Kind.ANALOG_INPUT, -3),
+        }[group]
+        async with our_outstation() as (server, plant, _), peer("master", server.port) as master:
+            await until(lambda: master.values("Group40Var3"), "the start is over")
+            plant.database.update(kind, 2, value, time_ms=1_700_000_000_000)
+            master.ask(scan=group, variation=variation)
+            await until(lambda: master.values(f"Group{group}Var{variation}"), "the form is read")
+            assert master.values(f"Group{group}Var{variation}") == {2: value}
+            await until(lambda: len(plant.database.events) == 0, "the event is confirmed")
+
+    async def test_two_hundred_changes_arrive_in_their_order_and_none_is_lost(self):
+        async with our_outstation(unsolicited=True) as (server, plant, _), peer("master", server.port) as master:
+            await until(lambda: master.values("Group40Var3"), "the start is over")
+            for number in range(1, 201):
+                plant.database.update(Kind.ANALOG_INPUT, 5, float(number), time_ms=number)
+                server.poll()
+                await asyncio.sleep(0.002)
+            await until(lambda: len(plant.database.events) == 0, "all are confirmed")
+            told = [v for t in master.told if t.get("form") == "Group32Var7" for i, v in t["values"] if i == 5]
+            assert told == [float(number) for number in range(1, 201)]
+
+    async def test_they_read_the_telemetry_to_the_system_operator(self):
+        points = (
+            ToldPoint(Kind.ANALOG_INPUT, 0, Point("TD1", Quantity.ACTIVE_POWER_W), (), 1e6),
+            ToldPoint(Kind.ANALOG_INPUT, 1, Point("R1", Quantity.ACTIVE_POWER_W), ("A", "B"), 1e6),
+            ToldPoint(Kind.BINARY_INPUT, 0, Point("SW12", Quantity.SWITCH_CLOSED), event_class=1),
+        )
+        image = Image({})
+
+        def measured(resource, quantity, value):
+            image.fold(Measurement(Point(resource, quantity), value, Quality.GOOD, wall(), wall()))
+
+        measured("TD1", Quantity.ACTIVE_POWER_W, 3.25e6)
+        measured("A", Quantity.ACTIVE_POWER_W, 1.5e6)
+        measured("B", Quantity.ACTIVE_POWER_W, 4e6)
+        measured("SW12", Quantity.SWITCH_CLOSED, 1)
+        settings = TelemetrySettings("127.0.0.1", 0, points, OutstationSettings(unsolicited=True), step_s=0.1)
+        outstation = TelemetryOutstation(settings, lambda: Picture(image.freeze(wall()), Book(), {}), wall, print)
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(outstation.run())
+            await outstation.server.listening.wait()
+            async with peer("master", outstation.server.port) as master:
+                await until(lambda: master.values("Group30Var5") == {0: 3.25, 1: 5.5}, "the values are read")
+                assert master.values("Group1Var2") == {0: True}
+                measured("A", Quantity.ACTIVE_POWER_W, -1.5e6)
+                await until(lambda: master.values("Group32Var7").get(1) == 2.5, "the sum changes")
+                assert await master.done(analog=[0, 1.0, "float"]) == [[0, "SUCCESS", "NOT_SUPPORTED"]]
+            serving.cancel()
+
     async def test_unsolicited_events_arrive_once(self):
         async with our_outstation(unsolicited=True) as (server, plant, _), peer("master", server.port) as master:
             await until(lambda: master.values("Group40Var3"), "the start is over")
@@ -181,7 +243,7 @@ class TestOurOutstation:
             peer("master", server.port, TIME_SYNC=sync),
         ):
             await until(lambda: not session.clock.is_needed, "the time is set")
-            assert abs(session.time_ms(wall()) / 1000 - wall()) < 2
+            assert abs(session.time_ms(asyncio.get_running_loop().time()) / 1000 - wall()) < 2
 
     async def test_they_freeze_our_counters(self):
         async with our_outstation() as (server, plant, _), peer("master", server.port) as master:
@@ -295,6 +357,15 @@ class TestOurMaster:
             done = await master.end(master.session.operate(commands, select=select, now_s=wall()))
             assert done.outcome is TaskOutcome.REFUSED
             assert done.statuses == (CommandStatus.SUCCESS, CommandStatus.BLOCKED)
+
+    async def test_our_freeze_is_carried_out(self):
+        async with their_outstation() as (_, master):
+            for function in (Function.IMMED_FREEZE, Function.FREEZE_CLEAR):
+                done = await master.end(master.session.request(function, bytes.fromhex("14 00 06"), wall()))
+                assert done.outcome is TaskOutcome.DONE
+            task = master.session.request(Function.READ, bytes.fromhex("15 00 06"), wall())
+            assert (await master.end(task)).outcome is TaskOutcome.DONE
+            assert set(master.readings(Kind.FROZEN_COUNTER)) == set(range(10))
 
     @pytest.mark.parametrize("sync", [TimeSync.LAN, TimeSync.NON_LAN])
     async def test_they_take_the_time_from_us(self, sync):

@@ -6,7 +6,8 @@ from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua
 from protocols.dnp3.layouts import Kind
 from protocols.dnp3.master_words import TimeSync
 from protocols.dnp3.settings import MappedInput, Tls
-from protocols.modbus.settings import SunSpecDer
+from protocols.modbus import medium as media
+from protocols.modbus.settings import PercentOf, Quirks, SunSpecDer
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds
 from tests.gateway.translate.zones import zone
@@ -25,7 +26,35 @@ def test_units_behind_one_gateway_share_a_connection_at_the_quicker_pace():
 
 def test_a_sunspec_device_knows_its_nameplate_and_its_fallback():
     first = modbus.settings(zone())[0].units[0]
-    assert first == SunSpecDer("A", ceiling_w=2.5e6, floor_w=-2.5e6, fallback=Bounds(None, 0.5e6), unit_id=1)
+    assert first == SunSpecDer(
+        "A", ceiling_w=2.5e6, floor_w=-2.5e6, fallback=Bounds(None, 0.5e6), unit_id=1, lease_max_s=900
+    )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "medium", "address"),
+    [
+        ({"transport": "rtu_over_tcp"}, media.RtuOverTcp(), "10.0.0.1:502"),
+        ({"transport": "serial", "host": "/dev/ttyS0", "baud": 9600}, media.SerialLine(9600), "/dev/ttyS0"),
+        (
+            {"transport": "tls", "ca_file": "/c", "certificate_file": "/a", "key_file": "/k", "server_name": "pv"},
+            media.Tls("/a", "/k", "/c", "pv"),
+            "10.0.0.1:802",
+        ),
+    ],
+)
+def test_a_modbus_transport_is_a_medium(endpoint, medium, address):
+    plain = {"protocol": "modbus", "host": "10.0.0.1", "unit": 1}
+    found = next(s for s in modbus.settings(zone({"A": {"endpoint": plain | endpoint}})) if s.medium == medium)
+    assert found.address == address
+
+
+def test_quirks_of_the_file_reach_the_device():
+    odd = {"percent_of": "rating", "min_limit_pct": 1, "read_max": 60, "write_single": True, "writes_per_day": 500}
+    changed = {"A": {"endpoint": modbus_at(1, one_session=True, gap_s=0.05, **odd), "controllable": "none"}}
+    one = modbus.settings(zone(changed))[0]
+    assert (one.gap_s, one.retry_min_s) == (0.05, 5)
+    assert one.units[0].quirks == Quirks(60, True, PercentOf.RATING, 1, 500, heartbeat=False)
 
 
 def test_opc_ua_has_one_connection_per_server():

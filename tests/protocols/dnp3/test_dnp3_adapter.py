@@ -277,3 +277,17 @@ async def test_over_tls_and_not_without_our_certificate(tmp_path):
         async with running(Site(now, 0, tls, context, retry_first_s=0.05)) as site:
             await site.until(lambda s=site: s.states() != [], 20)
             assert site.states()[0] is state
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize("sort", ["a stranger's certificate", "another name"])
+async def test_an_outstation_that_is_not_the_one_meant_is_not_spoken_to(tmp_path, sort):
+    ours, theirs = self_signed(tmp_path, "master"), self_signed(tmp_path, "outstation")
+    other = self_signed(tmp_path, "stranger")
+    served = other if sort == "a stranger's certificate" else theirs
+    context = server_context(Tls(str(served[0]), str(served[1]), str(ours[0])))
+    name = "outstation" if served is other else "somebody-else"
+    tls = Tls(str(ours[0]), str(ours[1]), str(theirs[0]), server_name=name)
+    async with running(Site(of_loop(EPOCH), 0, tls, context, retry_first_s=0.05)) as site:
+        await site.until(lambda: site.states() != [], 20)
+        assert set(site.states()) == {LinkState.LOST}
