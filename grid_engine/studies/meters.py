@@ -109,11 +109,14 @@ class Meter:
         first, second = self._starts
         group = np.digitize(asked, [first, second])
         order = np.argsort(group, kind="stable")
-        parts = (
-            self._magnitude_slopes(asked[group == 0], voltage),
-            self._ratio_slopes(asked[group == 1] - first, voltage),
-            self._power_slopes(asked[group == 2] - second, voltage),
-        )
+        ways = ((self._magnitude_slopes, 0), (self._ratio_slopes, first), (self._power_slopes, second))
+        parts = [
+            slopes(asked[group == n] - start, voltage) for n, (slopes, start) in enumerate(ways) if (group == n).any()
+        ]
+        if not parts:
+            return csc_array((len(voltage), 0), dtype=np.complex128)
+        if len(parts) == 1:
+            return csc_array(parts[0].T)
         back = np.empty(len(asked), dtype=np.int64)
         back[order] = np.arange(len(asked))
         return csc_array(csr_array(vstack(parts, format="csr"))[back].T)
