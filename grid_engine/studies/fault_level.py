@@ -5,6 +5,7 @@ fault; the additions of several are summed by magnitude, so that the result is a
 their phase. A source that is stiff for power flow is stiff here too.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -70,12 +71,7 @@ class Contributions:
     second: IntArray
     current_a: FloatArray
     owner: IntArray
-    """Shape (n_pair,): pairs of one resource have one number, from 0."""
-
-    @property
-    def owners(self) -> int:
-        """Number of resources."""
-        return int(self.owner.max(initial=-1)) + 1
+    """Shape (n_pair,): pairs of one resource have one number."""
 
 
 @lru_cache(maxsize=8)
@@ -99,8 +95,8 @@ def currents(system: System) -> FloatArray:
     return _currents(at.impedance_ohm, at.voltage_v[:, :, None])[:, :, 0]
 
 
-def added(system: System, contributions: Contributions) -> FloatArray:
-    """Shape (n_owner, n_bus, n_fault): what each resource adds to that, at most."""
+def added(system: System, contributions: Contributions, owners: Sequence[int]) -> Iterator[FloatArray]:
+    """What each of some resources adds to that at most, (n_bus, n_fault) one after the other."""
     table, known = node_table(system.network), np.append(system.unknown, [-1, -1])
     base_v = np.append(system.base_v, [0.0, 0.0])
     impedance, factor, n = thevenin(system).impedance_ohm, _factor(system), system.matrix.shape[0]
@@ -108,17 +104,15 @@ def added(system: System, contributions: Contributions) -> FloatArray:
     across = open_pu[contributions.first] * base_v[contributions.first]
     across = across - open_pu[contributions.second] * base_v[contributions.second]
     current = contributions.current_a * across / np.maximum(np.abs(across), _NO_VOLTAGE)
-    result = np.zeros((contributions.owners, len(table), len(_KINDS)))
-    for start in range(0, contributions.owners, _COLUMNS_AT_ONCE):
-        own = (contributions.owner >= start) & (contributions.owner < start + _COLUMNS_AT_ONCE)
-        column = contributions.owner[own] - start
-        injected = np.zeros((n + 1, min(_COLUMNS_AT_ONCE, contributions.owners - start)), dtype=np.complex128)
-        for ends, sign in ((contributions.first[own], 1.0), (contributions.second[own], -1.0)):
-            np.add.at(injected, (known[ends], column), sign * current[own] * base_v[ends] / BASE_VA)
-        risen = np.concatenate([factor.solve(injected[:n]), np.zeros((1, injected.shape[1]))])
+    for start in range(0, len(owners), _COLUMNS_AT_ONCE):
+        part = np.asarray(owners[start : start + _COLUMNS_AT_ONCE])
+        pair, column = np.nonzero(contributions.owner[:, None] == part)
+        injected = np.zeros((n + 1, len(part)), dtype=np.complex128)
+        for ends, sign in ((contributions.first[pair], 1.0), (contributions.second[pair], -1.0)):
+            np.add.at(injected, (known[ends], column), sign * current[pair] * base_v[ends] / BASE_VA)
+        risen = np.concatenate([factor.solve(injected[:n]), np.zeros((1, len(part)))])
         found = _currents(impedance, risen[known[table]] * base_v[table][:, :, None])
-        result[start : start + _COLUMNS_AT_ONCE] = np.moveaxis(found, 2, 0)
-    return result
+        yield from np.moveaxis(found, 2, 0)
 
 
 def by_kind(current_a: FloatArray) -> FloatArray:
@@ -152,5 +146,6 @@ def _bolted(z: ComplexArray, v: ComplexArray) -> ComplexArray:
     return result
 
 
+@lru_cache(maxsize=8)
 def _factor(system: System) -> SuperLU:
     return splu(system.matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})

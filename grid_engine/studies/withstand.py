@@ -4,7 +4,7 @@ What resources add does not depend on their power but on their being connected: 
 wants some is kept from connecting, the least protected first, until the others' fault current fits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,14 +49,36 @@ class _Stress:
     asset: list[str]
     limit_a: FloatArray
     """Shape (n_asset,)."""
+    beside: IntArray
+    """Buses at the ends of the assets, one asset after the other."""
+    first: IntArray
+    """Shape (n_asset,): where in `beside` the buses of each begin."""
+    system: System
+    own: Contributions
+    """Of the participants."""
     alone_a: FloatArray
-    """Shape (n_asset, n_fault): from sources and from the units of the network."""
-    each_a: FloatArray
-    """Shape (n_participant, n_asset, n_fault)."""
+    """Shape (n_bus, n_fault): from sources and from the units of the network."""
 
-    def current_a(self, connected: BoolArray) -> FloatArray:
-        """Shape (n_asset,): with these participants (n_participant,)."""
-        return np.asarray((self.alone_a + self.each_a[connected].sum(axis=0)).max(axis=1))
+    def current_a(self, fault_a: FloatArray) -> FloatArray:
+        """Shape (n_asset,): the largest one beside each asset, of fault currents (n_bus, n_fault)."""
+        return np.asarray(np.maximum.reduceat(fault_a.max(axis=1)[self.beside], self.first))
+
+    def each_a(self, participants: Sequence[int]) -> Iterator[FloatArray]:
+        """Shape (n_bus, n_fault): what each of them adds."""
+        return added(self.system, self.own, participants)
+
+    def total_a(self, connected: BoolArray) -> FloatArray:
+        """Shape (n_bus, n_fault): with these participants (n_participant,) connected."""
+        return self.alone_a + sum(self.each_a(np.flatnonzero(connected).tolist()))
+
+    def reason(self) -> Reason:
+        """Of violations in this case."""
+        return Reason.FAULT_LEVEL if self.case == NORMAL else Reason.N1
+
+    def binding(self, asset: int, before_a: FloatArray, after_a: FloatArray) -> Binding:
+        """Why somebody may not connect, by the currents (n_asset,) with and without."""
+        before, after, limit = (float(part[asset]) for part in (before_a, after_a, self.limit_a))
+        return Binding(self.asset[asset], self.reason(), "", self.case, before, after, limit, "A")
 
 
 def barred(problem: Problem) -> Barred:
@@ -64,83 +86,100 @@ def barred(problem: Problem) -> Barred:
     able = capability(problem.network, problem.study, emergency=False)
     if not (np.isfinite(able.withstand_a).any() or np.isfinite(able.bus_withstand_a).any()):
         return Barred((), {})
-    stresses = [_stress(problem, scene.case, scene.system, able) for scene in problem.scenes]
     stands = np.abs(problem.held_w) > _SETTLED_W
     wants = stands | (np.abs(problem.requested_w) > _SETTLED_W)
     violations, bindings = list[Violation](), dict[tuple[int, int], Binding]()
-    for i in range(problem.study.intervals):
-        violations += [v for stress in stresses for v in _violations(stress, wants[:, i], i)]
-        for j, why in _barred(problem, stresses, stands[:, i], wants[:, i]):
-            bindings[j, i] = why
+    for scene in problem.scenes:
+        stress = _stress(problem, scene.case, scene.system, able)
+        for intervals in _alike(stands, wants):
+            before, after = stands[:, intervals[0]], wants[:, intervals[0]]
+            total_a = stress.total_a(after)
+            told = _kept_out(problem, stress, before, after, total_a)
+            for i in intervals:
+                violations += _violations(stress, total_a, i)
+                bindings |= {(j, i): why for j, why in told if (j, i) not in bindings}
     return Barred(tuple(violations), bindings)
 
 
-def _violations(stress: _Stress, connected: BoolArray, interval: int) -> list[Violation]:
-    current_a = stress.current_a(connected)
-    reason = Reason.FAULT_LEVEL if stress.case == NORMAL else Reason.N1
+def _alike(stands: BoolArray, wants: BoolArray) -> list[list[int]]:
+    """Intervals in which the same ones stand and want."""
+    groups: dict[bytes, list[int]] = {}
+    for i in range(stands.shape[1]):
+        groups.setdefault(stands[:, i].tobytes() + wants[:, i].tobytes(), []).append(i)
+    return list(groups.values())
+
+
+def _violations(stress: _Stress, total_a: FloatArray, interval: int) -> list[Violation]:
+    current_a = stress.current_a(total_a)
     return [
         Violation(
-            stress.asset[n], reason, interval, float(current_a[n]), float(stress.limit_a[n]), "A", case=stress.case
+            asset_id=stress.asset[n],
+            reason=stress.reason(),
+            interval=interval,
+            value=float(current_a[n]),
+            limit=float(stress.limit_a[n]),
+            unit="A",
+            case=stress.case,
         )
         for n in np.flatnonzero(current_a > stress.limit_a * (1 + RATING_TOLERANCE)).tolist()
     ]
 
 
-def _barred(
-    problem: Problem, stresses: Sequence[_Stress], stands: BoolArray, wants: BoolArray
+def _kept_out(
+    problem: Problem, stress: _Stress, stands: BoolArray, wants: BoolArray, total_a: FloatArray
 ) -> list[tuple[int, Binding]]:
-    """Who may not connect, in one interval: asked for all together, or for an envelope each alone."""
+    """Who may not connect: those who ask for it, all together, or for an envelope everybody alone."""
     if problem.study.preexisting is Preexisting.IGNORE:
         return []
     if problem.study.purpose is Purpose.ENVELOPE:
-        found = []
-        for j in np.flatnonzero(problem.adjustable & ~stands).tolist():
-            alone = stands.copy()
-            alone[j] = True
-            found += _kept_out(problem, stresses, stands, alone)
-        return found
-    return _kept_out(problem, stresses, stands, wants)
-
-
-def _kept_out(
-    problem: Problem, stresses: Sequence[_Stress], stands: BoolArray, wants: BoolArray
-) -> list[tuple[int, Binding]]:
-    connected, found = wants.copy(), list[tuple[int, Binding]]()
-    for stress in stresses:
-        newcomers = np.flatnonzero(connected & ~stands & problem.adjustable).tolist()
-        ranks = {j: rank(problem.study.policy, problem.study.participants[j]) for j in newcomers}
-        for j in sorted(newcomers, key=lambda j: (ranks[j], j), reverse=True):
-            before = stress.current_a(connected)
-            beyond = before / stress.limit_a
-            worst = int(beyond.argmax()) if len(beyond) else 0
-            if not len(beyond) or beyond[worst] <= 1 + RATING_TOLERANCE:
-                break
-            if stress.each_a[j, worst].max() < _CONTRIBUTES * stress.limit_a[worst]:
-                continue
-            connected[j] = False
-            reason = Reason.FAULT_LEVEL if stress.case == NORMAL else Reason.N1
-            after, limit = float(stress.current_a(connected)[worst]), float(stress.limit_a[worst])
-            why = Binding(stress.asset[worst], reason, "", stress.case, float(before[worst]), after, limit, "A")
-            found.append((j, why))
+        idle = np.flatnonzero(problem.adjustable & ~stands & np.isin(np.arange(len(stands)), stress.own.owner)).tolist()
+        pairs = zip(idle, stress.each_a(idle), strict=True)
+        return [told for j, own_a in pairs for told in _one_out(stress, j, own_a, total_a + own_a)]
+    newcomers = np.flatnonzero(wants & ~stands & problem.adjustable).tolist()
+    ranks = {j: rank(problem.study.policy, problem.study.participants[j]) for j in newcomers}
+    found: list[tuple[int, Binding]] = []
+    for j in sorted(newcomers, key=lambda j: (ranks[j], j), reverse=True):
+        if (stress.current_a(total_a) <= stress.limit_a * (1 + RATING_TOLERANCE)).all():
+            break
+        (own_a,) = stress.each_a([j])
+        told = _one_out(stress, j, own_a, total_a)
+        found += told
+        total_a = total_a - own_a if told else total_a
     return found
+
+
+def _one_out(stress: _Stress, j: int, own_a: FloatArray, total_a: FloatArray) -> list[tuple[int, Binding]]:
+    """Participant `j`, where too much flows with it and it matters there."""
+    before_a, after_a = stress.current_a(total_a), stress.current_a(total_a - own_a)
+    beyond = before_a / stress.limit_a
+    matters = (beyond > 1 + RATING_TOLERANCE) & (before_a - after_a >= _CONTRIBUTES * stress.limit_a)
+    if not matters.any():
+        return []
+    worst = int(np.where(matters, beyond, 0.0).argmax())
+    return [(j, stress.binding(worst, before_a, after_a))]
 
 
 def _stress(problem: Problem, case: str, system: System, able: Capability) -> _Stress:
     network = problem.network
     branches, buses = np.flatnonzero(np.isfinite(able.withstand_a)), np.flatnonzero(np.isfinite(able.bus_withstand_a))
-    at_terminal = network.nodes.bus[system.terminals.node]
-    beside = [np.unique(at_terminal[system.terminals.branch == n]) for n in branches.tolist()]
-    beside += [np.array([n]) for n in buses.tolist()]
+    rated = np.isin(system.terminals.branch, branches)
+    ends = np.stack([system.terminals.branch[rated], network.nodes.bus[system.terminals.node[rated]]])
+    branch, bus = np.unique(ends, axis=1)
     given, own = _contributions(problem, system)
-    alone = currents(system) + added(system, given).sum(axis=0)
-    each = np.zeros((len(problem.study.participants), *alone.shape))
-    each[: own.owners] = added(system, own)
+    alone_a = currents(system)
+    for part_a in added(system, given, np.unique(given.owner).tolist()):
+        alone_a = alone_a + part_a
+    beside = np.concatenate([bus, buses])
+    owner = np.concatenate([np.searchsorted(branches, branch), len(branches) + np.arange(len(buses))])
     return _Stress(
         case=case,
         asset=[network.branch_ids[n] for n in branches] + [network.buses.ids[n] for n in buses],
         limit_a=np.concatenate([able.withstand_a[branches], able.bus_withstand_a[buses]]),
-        alone_a=np.stack([alone[here].max(axis=0) for here in beside]),
-        each_a=np.stack([each[:, here].max(axis=1) for here in beside], axis=1),
+        beside=beside,
+        first=np.flatnonzero(np.diff(owner, prepend=-1)),
+        system=system,
+        own=own,
+        alone_a=alone_a,
     )
 
 

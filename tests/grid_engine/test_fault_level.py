@@ -123,9 +123,9 @@ def test_contributions_add_to_a_fault_as_current_sources_do() -> None:
     """An inverter at the fault adds all of its current; seen through a transformer, as the turns have it."""
     network = idle(small())
     system = build(network, NetworkState())
-    earth, amperes, one = np.full(3, EARTH), np.full(3, 100.0), np.zeros(3, dtype=np.int64)
-    three_phase = by_kind(added(system, Contributions(np.array([13, 14, 15]), earth, amperes, one))[0])
-    single = by_kind(added(system, Contributions(np.array([13]), earth[:1], amperes[:1], one[:1]))[0])
+    node, owner = np.array([13, 14, 15, 13]), np.array([4, 4, 4, 7])
+    contributions = Contributions(node, np.full(4, EARTH), np.full(4, 100.0), owner)
+    three_phase, single = (by_kind(one) for one in added(system, contributions, [4, 7]))
     shop, mid = network.buses.ids.index("shop"), network.buses.ids.index("mid")
     assert single[shop, FaultKind.ONE_PHASE] == pytest.approx(100.0, rel=1e-9)
     assert three_phase[shop, FaultKind.THREE_PHASES] == pytest.approx(100.0, rel=1e-9)
