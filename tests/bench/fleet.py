@@ -150,30 +150,30 @@ class _Bare(asyncio.Protocol):
         return struct.unpack_from(f">{POINTS}f", data, 9)
 
 
-def bare(pipe: Connection, ports: Sequence[int], warm_s: float, measure_s: float) -> None:
-    """Poll the fleet without a gateway, the devices spread over the second."""
+def bare(pipe: Connection, ports: Sequence[int], poll_s: float, warm_s: float, measure_s: float) -> None:
+    """Poll the fleet without a gateway, the devices spread over the interval."""
     many_files()
-    pipe.send(asyncio.run(_bare(ports, warm_s, measure_s)))
+    pipe.send(asyncio.run(_bare(ports, poll_s, warm_s, measure_s)))
 
 
-async def _bare(ports: Sequence[int], warm_s: float, measure_s: float) -> Load:
+async def _bare(ports: Sequence[int], poll_s: float, warm_s: float, measure_s: float) -> Load:
     async with asyncio.TaskGroup() as tasks:
         values: dict[int, tuple[float, ...]] = {}
-        polls = [tasks.create_task(_poll(port, k / len(ports), values)) for k, port in enumerate(ports)]
+        polls = [tasks.create_task(_poll(port, k / len(ports), poll_s, values)) for k, port in enumerate(ports)]
         load = await measured(warm_s, measure_s)
         for poll in polls:
             poll.cancel()
     return load
 
 
-async def _poll(port: int, offset_s: float, values: dict[int, tuple[float, ...]]) -> None:
+async def _poll(port: int, offset_s: float, poll_s: float, values: dict[int, tuple[float, ...]]) -> None:
     loop = asyncio.get_running_loop()
     _, client = await loop.create_connection(_Bare, HOST, port)
-    due_s = loop.time() + offset_s
+    due_s = loop.time() + offset_s * poll_s
     while True:
         await asyncio.sleep(due_s - loop.time())
         values[port] = await client.read()
-        due_s += 1.0
+        due_s += poll_s
 
 
 async def measured(warm_s: float, measure_s: float) -> Load:
