@@ -101,21 +101,26 @@ class _Places:
     cuts: IntArray
 
 
-def clear(book: Book, cuts: Sequence[Cut], counting: Counting, bounds: Bounds) -> Cleared | None:
-    """The cheapest powers under `cuts`, or None where ramps, energy and capability contradict each other."""
+def clear(
+    book: Book, cuts: Sequence[Cut], counting: Counting, bounds: Bounds, *, prefer: bool = True
+) -> Cleared | None:
+    """The cheapest powers under `cuts`, or None where ramps, energy and capability contradict each other.
+
+    Among equally cheap ones those with little movement, and with equal blocks filled alike, if `prefer` says so.
+    """
     choosing = np.zeros(book.shape, dtype=np.bool_)
     while True:
         draft = Draft()
         at = _write(draft, book, cuts, counting, bounds)
         _choose(draft, book, at, choosing)
-        preference = _preference(draft, book, at)
+        preference = _preference(draft, book, at) if prefer else None
         programme = draft.programme()
         best = cheapest(programme)
         if best.ending is not Ending.OPTIMAL:
             return None
         both = _both_ways(book, best.x[at.take]) & ~choosing
         if not both.any():
-            return _cleared(book, at, among_equals(programme, best, preference))
+            return _cleared(book, at, best if preference is None else among_equals(programme, best, preference))
         choosing |= both
 
 

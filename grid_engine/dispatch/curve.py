@@ -180,7 +180,7 @@ def _points(pieces: Sequence[_Piece], least_mw: float, step: float) -> list[Curv
             continue
         if result and price <= result[-1].price_per_mwh:
             price = result.pop().price_per_mwh
-        result.append(CurvePoint(end_mw * WATTS_PER_MW, price))
+        result.append(CurvePoint(round(end_mw * WATTS_PER_MW, 3), price))
         last_mw = end_mw
     return result
 

@@ -12,8 +12,9 @@ from grid_engine.studies.limits import Monitor
 from grid_engine.studies.problem import Problem, Solved
 
 _SIGNIFICANT = 0.02
-"""Of the largest effect of any offer on a row, per watt and over its whole capability: an effect that is less on
-both counts is not counted on. The next AC solution sees what all of them add up to."""
+"""Part of what all offers together can do to a row that the smallest effects may make up without being counted on:
+nobody is stopped at one end of the network for a trace of an effect at the other, and AC sees what they add up to.
+Whoever offers nothing has an effect if it is that part, per watt, of the largest one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,12 +104,18 @@ class Grid:
         return [Cut(interval, row, slope, room) for row, slope, room in drawn]
 
     def _counted_on(self, per_watt: FloatArray) -> FloatArray:
-        if not self.trim:
+        """Effects (n_row, n_participant) without traces."""
+        if not self.trim or not len(self.who):
             return per_watt
         size = np.abs(per_watt)
-        whole = size * (self.problem.ceiling_w - self.problem.floor_w)
-        enough = [part >= _SIGNIFICANT * part[:, self.who].max(axis=1, keepdims=True) for part in (size, whole)]
-        return np.where(enough[0] | enough[1], per_watt, 0.0)
+        whole = size[:, self.who] * (self.problem.ceiling_w - self.problem.floor_w)[self.who]
+        order = np.argsort(whole, axis=1)
+        so_far = np.cumsum(np.take_along_axis(whole, order, axis=1), axis=1)
+        small = np.zeros(whole.shape, dtype=np.bool_)
+        np.put_along_axis(small, order, so_far <= _SIGNIFICANT * so_far[:, -1:], axis=1)
+        trace = size < _SIGNIFICANT * size[:, self.who].max(axis=1, keepdims=True)
+        trace[:, self.who] = small
+        return np.where(trace, 0.0, per_watt)
 
 
 def grid(problem: Problem, who: IntArray, given_w: FloatArray, count: Callable[[Look], Counting]) -> Grid:

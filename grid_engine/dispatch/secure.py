@@ -7,13 +7,15 @@ import numpy as np
 from grid_engine.dispatch.bids import WATTS_PER_MW, Book
 from grid_engine.dispatch.clearing import Bounds, Cleared, clear
 from grid_engine.dispatch.look import Grid, Look
-from grid_engine.dispatch.relinearise import Clear, Found, settle
+from grid_engine.dispatch.relinearise import Asked, Clear, Found, settle
 from grid_engine.model import BoolArray, FloatArray
 from grid_engine.results import Preexisting, Status
 
 _GAVE_WAY = 1.0
 """Tolerances beyond which a limit is violated."""
-_EASINGS = 3
+_EASINGS = 6
+_NO_WORSE = 0.8
+"""Tolerances that a standing violation may grow by: less is none."""
 _PRESSED = 1e-6
 _FILLED_MW = 1e-6
 _MISSING_MW = 1e-5
@@ -37,13 +39,15 @@ class Secured:
 def secure(book: Book, net: Grid, start: Look) -> Secured:
     """The cheapest powers for `book`; `start` is a look at where everyone stands."""
     run = _clear(book, Bounds(book.floor_mw, book.ceiling_mw))
+    standing = _standing(net, start)
     settled = settle(net, run, start)
     if _gave_way(settled.found).any() and net.trim:
         net.trim = False
         settled = settle(net, run, start)
-    for _ in range(_EASINGS):
-        stuck = _gave_way(settled.found)
-        if not stuck.any() or not _ease(net, start, stuck):
+    for turn in range(_EASINGS):
+        if settled.found is None or not _gave_way(settled.found).any():
+            break
+        if not _ease(net, start, settled.found.look, costs=standing & (turn > 0)):
             break
         start = replace(start, excess=net.excess(start.values))
         settled = settle(net, run, start)
@@ -56,7 +60,14 @@ def secure(book: Book, net: Grid, start: Look) -> Secured:
 
 
 def _clear(book: Book, bounds: Bounds) -> Clear:
-    return lambda cuts, counting: clear(book, cuts, counting, bounds)
+    def within(asked: Asked) -> Cleared | None:
+        if asked.reach is None:
+            return clear(book, asked.cuts, asked.counting, bounds, prefer=asked.prefer)
+        ends = (asked.reach.centre_mw + sign * asked.reach.step_mw for sign in (-1, 1))
+        near = Bounds(*(np.clip(end, bounds.floor_mw, bounds.ceiling_mw) for end in ends))
+        return clear(book, asked.cuts, asked.counting, near, prefer=asked.prefer)
+
+    return within
 
 
 def _gave_way(found: Found | None) -> BoolArray:
@@ -64,9 +75,21 @@ def _gave_way(found: Found | None) -> BoolArray:
     return np.zeros((0, 0), dtype=np.bool_) if found is None else np.asarray(found.breach > _GAVE_WAY)
 
 
-def _ease(net: Grid, start: Look, stuck: BoolArray) -> bool:
-    """Moves the bounds of rows that stay violated out as the study says; False where nothing moves."""
-    policy = net.problem.study.preexisting
+def _standing(net: Grid, start: Look) -> BoolArray:
+    """Shape (n_row, n_interval): rows of assets that are beyond a bound of that kind, on whichever phase."""
+    group = net.problem.monitor.group
+    beyond = np.zeros((int(group.max(initial=-1)) + 1, start.excess.shape[1]), dtype=np.bool_)
+    np.logical_or.at(beyond, group, start.excess > 0)
+    return beyond[group]
+
+
+def _ease(net: Grid, start: Look, found: Look, costs: BoolArray) -> bool:
+    """Moves the bounds of rows that stay violated out as the study says; False where nothing moves.
+
+    A row that must not get worse is held where it stands; of those in `costs` (n_row, n_interval), where they come to
+    at the best, for the cure of another row may cost that much.
+    """
+    policy, stuck = net.problem.study.preexisting, found.excess > _GAVE_WAY
     if policy is Preexisting.HARD:
         return False
     moved, group = False, net.problem.monitor.group
@@ -76,7 +99,11 @@ def _ease(net: Grid, start: Look, stuck: BoolArray) -> bool:
         if policy is Preexisting.IGNORE:
             net.monitors[i] = before.without(rows)
         else:
-            net.monitors[i] = before.relaxed(np.where(rows, start.values[:, i], before.bound))
+            stands = start.values[:, i]
+            worse = before.sign * np.maximum(before.sign * stands, before.sign * found.values[:, i])
+            stands = np.where(costs[:, i], worse, stands)
+            eased = before.relaxed(np.where(rows, stands, before.bound))
+            net.monitors[i] = eased.tightened(np.where(eased.bound != before.bound, -_NO_WORSE, 0.0))
         moved |= bool((net.monitors[i].bound != before.bound).any())
     return moved
 
