@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -13,8 +13,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from protocols.mqtt.settings import MqttSettings
-from protocols.mqtt.sockets import connected
+from protocols.mqtt.sockets import Server, connected
 
 T = TypeVar("T")
 
@@ -22,7 +21,7 @@ MISC_S = 0.5
 """How often paho looks after its keep-alive."""
 AT_LEAST_ONCE = 1
 PROTOCOLS: Mapping[str, MQTTProtocolVersion] = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
-MAX_PACKET_BYTES = 65_536
+MAX_PACKET_BYTES = 262_144
 """Largest packet that an MQTT 5 broker may send us."""
 
 Received = Callable[[str, bytes, bool], None]
@@ -45,6 +44,42 @@ class RefusedError(MqttError):
     """The broker said no."""
 
 
+class Broker(Server, Protocol):
+    """Where to connect, and as whom."""
+
+    @property
+    def version(self) -> str:
+        """`5` or `3.1.1`."""
+
+    @property
+    def client_id(self) -> str:
+        """Two connections with the same id throw each other out."""
+
+    @property
+    def state_topic(self) -> str:
+        """Where the will goes."""
+
+    @property
+    def keep_alive_s(self) -> int:
+        """After one and a half of it without a word from us, the broker publishes our will."""
+
+    @property
+    def timeout_s(self) -> float:
+        """Deadline of every exchange."""
+
+    @property
+    def username(self) -> str:
+        """Empty: none."""
+
+    @property
+    def password(self) -> str:
+        """Goes with the name."""
+
+    @property
+    def broker(self) -> str:
+        """For people."""
+
+
 class _Paho(paho.Client):
     """A client on a socket that was connected beforehand, because paho's own connecting blocks."""
 
@@ -57,9 +92,10 @@ class _Paho(paho.Client):
 class MqttClient:
     """One connection to one broker. Opened once, closed once; a lost link needs a new client."""
 
-    def __init__(self, settings: MqttSettings, will: bytes, received: Received) -> None:
-        """`will` is what the broker publishes, retained, on the state topic once we are gone."""
+    def __init__(self, settings: Broker, will: bytes, received: Received, *, retain_will: bool = True) -> None:
+        """`will` is what the broker publishes on the state topic once we are gone, retained unless told otherwise."""
         self._settings = settings
+        self._retain_will = retain_will
         self._received = received
         self._loop = asyncio.get_running_loop()
         version = PROTOCOLS[settings.version]
@@ -67,7 +103,7 @@ class MqttClient:
         self._paho = _Paho(CallbackAPIVersion.VERSION2, settings.client_id, clean_session=clean, protocol=version)
         if settings.username:
             self._paho.username_pw_set(settings.username, settings.password)
-        self._paho.will_set(settings.state_topic, will, qos=AT_LEAST_ONCE, retain=True)
+        self._paho.will_set(settings.state_topic, will, qos=AT_LEAST_ONCE, retain=retain_will)
         self._paho.on_connect = self._on_connect
         self._paho.on_disconnect = self._on_disconnect
         self._paho.on_message = self._on_message
@@ -114,7 +150,7 @@ class MqttClient:
             self._misc.cancel()
         if not self._lost.is_set():
             if farewell and self._connected.done():
-                self._paho.publish(self._settings.state_topic, farewell, AT_LEAST_ONCE, retain=True)
+                self._paho.publish(self._settings.state_topic, farewell, AT_LEAST_ONCE, retain=self._retain_will)
             self._paho.disconnect()
             self._paho.loop_write()
         self._paho.on_disconnect = None
@@ -124,6 +160,12 @@ class MqttClient:
             self._loop.remove_writer(sock)
             sock.close()
         self._fail(f"{self._settings.broker}: we closed the connection")
+
+    def cut(self) -> None:
+        """Break the connection without a word, so that the broker publishes our will."""
+        sock = self._paho.socket()
+        if isinstance(sock, socket.socket) and not self._lost.is_set():
+            sock.shutdown(socket.SHUT_RDWR)
 
     async def subscribe(self, topics: Sequence[str]) -> None:
         """Have every message on `topics` handed over, the retained ones first.
@@ -158,6 +200,14 @@ class MqttClient:
         answer: asyncio.Future[None] = self._loop.create_future()
         self._published[info.mid] = answer
         await self._answer(f"publishing {topic}", answer)
+
+    def send(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, expiry_s: float | None = None
+    ) -> None:
+        """Publish without waiting for anything; what a broken link swallows is gone."""
+        if not self._lost.is_set():
+            expiry = {} if expiry_s is None else {"MessageExpiryInterval": max(ceil(expiry_s), 1)}
+            self._paho.publish(topic, payload, qos, retain, self._properties(PacketTypes.PUBLISH, **expiry))
 
     async def idle(self, for_s: float) -> None:
         """Wait that long; raise as soon as the link is lost.

@@ -3,11 +3,38 @@
 import asyncio
 import socket
 import ssl
+from typing import Protocol
 
-from protocols.mqtt.settings import MqttSettings
+
+class Server(Protocol):
+    """Where to connect."""
+
+    @property
+    def host(self) -> str:
+        """Name or address."""
+
+    @property
+    def port(self) -> int:
+        """Of TCP."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether through TLS."""
+
+    @property
+    def ca_file(self) -> str:
+        """PEM file of the authorities that may vouch for it; empty: those of the operating system."""
+
+    @property
+    def certificate_file(self) -> str:
+        """PEM file with our own certificate; empty: none."""
+
+    @property
+    def key_file(self) -> str:
+        """PEM file with its key."""
 
 
-async def connected(settings: MqttSettings) -> socket.socket:
+async def connected(settings: Server) -> socket.socket:
     """A socket to the broker, through TLS where asked for. The caller sets the deadline and closes it.
 
     Raises:
@@ -32,7 +59,7 @@ async def connected(settings: MqttSettings) -> socket.socket:
     raise refused
 
 
-async def _secured(sock: socket.socket, settings: MqttSettings) -> ssl.SSLSocket:
+async def _secured(sock: socket.socket, settings: Server) -> ssl.SSLSocket:
     context = ssl.create_default_context(cafile=settings.ca_file or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.certificate_file:

@@ -157,10 +157,15 @@ class HostSession:
         alive = self._alive(source)
         return None if alive is None else alive.readings.get(name)
 
-    def declares(self, source: Source, name: str) -> bool:
-        """The source is alive, and its birth has this metric."""
+    def type_of(self, source: Source, name: str) -> DataType | None:
+        """The datatype that the birth gave a metric; `None` where its source is offline or never declared it."""
         alive = self._alive(source)
-        return alive is not None and name in alive.types
+        return None if alive is None else alive.types.get(name)
+
+    def readings(self, source: Source) -> tuple[Reading, ...]:
+        """The last value of every metric."""
+        alive = self._alive(source)
+        return () if alive is None else tuple(alive.readings.values())
 
     def command(self, source: Source, values: Mapping[str, Value], now_s: float) -> Message:
         """The message that writes metrics, by alias where the birth gave one.

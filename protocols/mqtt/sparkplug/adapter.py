@@ -1,0 +1,342 @@
+"""DERs and measured points behind one broker, as the host application of their Sparkplug B edge nodes."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from protocols.mqtt import topics
+from protocols.mqtt.client import MqttClient, MqttError
+from protocols.mqtt.sparkplug import terms
+from protocols.mqtt.sparkplug.host import Born, Died, Event, HostSession, Reading, Refused, Told
+from protocols.mqtt.sparkplug.settings import SparkplugDer, SparkplugSettings
+from protocols.mqtt.sparkplug.topics import Source
+from protocols.mqtt.sparkplug.values import PayloadError, Value
+from protocols.mqtt.topics import AckStatus
+from protocols.points import Point
+from protocols.port import Emit, Now
+from protocols.signals import (
+    Ack,
+    Baseline,
+    Control,
+    Instruction,
+    LinkChanged,
+    LinkState,
+    Outcome,
+    Signal,
+)
+
+FIRST_PAUSE_S = 0.25
+LONGEST_TICK_S = 0.5
+DEGRADED_AFTER, LOST_AFTER = 1.5, 3.0
+"""Silent for so many times `telemetry_s`, where devices do not tell by exception alone."""
+ENDED: Mapping[AckStatus, Outcome] = {
+    AckStatus.REJECTED: Outcome.REJECTED,
+    AckStatus.SUPERSEDED: Outcome.SUPERSEDED,
+    AckStatus.EXPIRED: Outcome.EXPIRED,
+    AckStatus.COMPLETED: Outcome.COMPLETED,
+}
+
+
+@dataclass(slots=True)
+class _Der:
+    """One DER: what outlives a connection, and what the present one has heard."""
+
+    settings: SparkplugDer
+    wire: asyncio.Lock = field(default_factory=asyncio.Lock)
+    latest: int = -1
+    """Highest version asked for."""
+    targeted: bool = False
+    """A target of ours is out there."""
+    order: Instruction | None = None
+    """The last one written; later answers belong to it."""
+    requested: Mapping[str, float | None] = field(default_factory=dict)
+    said: Outcome = Outcome.UNKNOWN
+    """How far the order had come when it was last told."""
+    waiting: bool = False
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    online: bool = False
+    baseline_told: bool = False
+
+
+class SparkplugAdapter:
+    """Writes controls as leases through DCMD and waits until DDATA repeats them.
+
+    `apply` ends in `WRITTEN` when the device's metrics hold exactly what was asked, in `RECEIVED` when
+    it has said so much and no more, and in `UNKNOWN` when it said nothing. A command is published once,
+    not retained, and expires at an MQTT 5 broker with its lease: an outage never delivers it later.
+    """
+
+    def __init__(self, settings: SparkplugSettings, now: Now) -> None:
+        self._settings = settings
+        self._now = now
+        self._session = HostSession(
+            settings.host_id,
+            settings.sources,
+            reorder_s=settings.reorder_s,
+            rebirth_every_s=settings.rebirth_every_s,
+        )
+        self._ders = {der.resource: _Der(der) for der in settings.ders}
+        self._by_source = {der.source: self._ders[der.resource] for der in settings.ders}
+        self._points: dict[Source, dict[str, list[tuple[Point, float]]]] = defaultdict(lambda: defaultdict(list))
+        for der in settings.ders:
+            for name, found in terms.points_of(der).items():
+                self._points[der.source][name].append(found)
+        for mapped in settings.points:
+            self._points[mapped.source][mapped.name].append((mapped.point, mapped.scale))
+        self._resources: dict[Source, set[str]] = defaultdict(set)
+        for source, names in self._points.items():
+            self._resources[source] |= {point.resource for found in names.values() for point, _ in found}
+        self._states = dict.fromkeys(sorted(settings.resources), LinkState.INIT)
+        self._heard_at: dict[Source, float] = {}
+        self._held_at_s = 0.0
+        self._client: MqttClient | None = None
+        self._emit: Emit = _nobody
+        self._jitter = random.Random(settings.broker)
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Ids of the DERs and assets that this broker connection speaks for."""
+        return self._settings.resources
+
+    async def run(self, emit: Emit) -> None:
+        """Connect, subscribe, say that we are there, listen and reconnect until cancelled."""
+        self._emit = emit
+        pause_s = FIRST_PAUSE_S
+        while True:
+            client = MqttClient(self._settings, self._session.connect(self._now()).payload, self._on_message)
+            try:
+                await client.open()
+                self._client = client
+                await client.subscribe([topic for topic, _ in self._session.subscriptions])
+                self._session.connected(self._now())
+                self._flush()
+                pause_s = FIRST_PAUSE_S
+                await self._listen(client)
+            except MqttError as error:
+                for resource in self._states:
+                    self._set_link(resource, LinkState.LOST, str(error))
+            finally:
+                self._forget()
+                client.close(self._session.disconnect(self._now()).payload)
+            await asyncio.sleep(pause_s * (0.5 + self._jitter.random() / 2))
+            pause_s = min(2 * pause_s, self._settings.reconnect_max_s)
+
+    async def apply(self, instruction: Instruction) -> Ack:
+        """Write one control or release and wait until the device repeats it."""
+        der = self._ders.get(instruction.resource)
+        if der is None:
+            detail = f"{self._settings.broker} has no such DER to control"
+            return Ack.of(instruction, Outcome.REJECTED, self._now(), detail)
+        if instruction.version < der.latest:
+            return self._superseded(instruction, der)
+        der.latest = instruction.version
+        async with der.wire:
+            if instruction.version < der.latest:
+                return self._superseded(instruction, der)
+            if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
+                detail = "its lease had run out; nothing was sent"
+                return Ack.of(instruction, Outcome.EXPIRED, self._now(), detail)
+            return await self._order(der, instruction)
+
+    async def _order(self, der: _Der, instruction: Instruction) -> Ack:
+        client, source = self._client, der.settings.source
+        if client is None or not der.online:
+            detail = f"{source} is not online at {self._settings.broker}; nothing was sent"
+            return Ack.of(instruction, Outcome.UNKNOWN, self._now(), detail)
+        try:
+            values, requested = self._written(der, instruction)
+            message = self._session.command(source, values, self._now())
+        except PayloadError as error:
+            return Ack.of(instruction, Outcome.REJECTED, self._now(), f"{error}; nothing was sent")
+        der.order, der.requested, der.said, der.waiting = instruction, requested, Outcome.UNKNOWN, True
+        der.targeted = isinstance(instruction, Control) and instruction.target_w is not None
+        lease_s = instruction.expiry_s - self._now() if isinstance(instruction, Control) else None
+        try:
+            client.send(message.topic, message.payload, expiry_s=lease_s)
+            ack = await self._await_answer(der, instruction)
+        finally:
+            der.waiting = False
+        der.said = ack.outcome
+        return ack
+
+    def _written(self, der: _Der, instruction: Instruction) -> tuple[dict[str, Value], dict[str, float | None]]:
+        """Values by the device's names, and what they mean in our terms once they are rounded.
+
+        Raises:
+            PayloadError: The device has no metric for a term that matters.
+        """
+        asked, values, requested = terms.asked(instruction, self._now()), dict[str, Value](), dict[str, float | None]()
+        for term in terms.TERMS:
+            name = terms.control_name(term)
+            theirs = der.settings.names.get(name, name)
+            datatype = self._session.type_of(der.settings.source, theirs)
+            if term == topics.TARGET and not der.targeted and term not in asked:
+                continue
+            if datatype is None:
+                if term in asked and term not in terms.OPTIONAL:
+                    raise PayloadError(f"{der.settings.source} has no metric {theirs!r}")
+                continue
+            values[theirs] = terms.written(der.settings, term, asked.get(term), datatype)
+            shown = Reading(theirs, values[theirs], None, 192)
+            requested[term] = terms.read_number(der.settings, term, shown, self._session)
+        named = der.settings.names.get(terms.CONTROL_ID, terms.CONTROL_ID)
+        if self._session.type_of(der.settings.source, named) is not None:
+            values[named] = instruction.control_id
+        return values, requested
+
+    async def _await_answer(self, der: _Der, instruction: Instruction) -> Ack:
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                while True:
+                    der.answered.clear()
+                    ack = self._judge(der, instruction)
+                    if ack.outcome is Outcome.WRITTEN or ack.outcome in ENDED.values():
+                        return ack
+                    await der.answered.wait()
+        except TimeoutError:
+            ack = self._judge(der, instruction)
+            if ack.outcome is Outcome.STARTED:
+                return Ack.of(
+                    instruction,
+                    Outcome.REJECTED,
+                    ack.at_s,
+                    ack.detail,
+                    requested=ack.requested,
+                    read_back=ack.read_back,
+                )
+            return ack
+
+    def _judge(self, der: _Der, instruction: Instruction) -> Ack:
+        """How far an instruction has come by what the device says of it and what it holds."""
+        source = der.settings.source
+        answer, in_force = terms.answer_of(self._session, der.settings), terms.held(self._session, der.settings)
+        ours = answer is not None and (answer.control_id, answer.version) == (
+            instruction.control_id,
+            instruction.version,
+        )
+        different = terms.differing(der.requested, in_force)
+        outcome, detail = Outcome.UNKNOWN, f"{source}: no answer within {self._settings.timeout_s:g} s"
+        if ours and answer is not None and answer.status in ENDED:
+            outcome, detail = ENDED[answer.status], answer.detail or answer.status.value
+        elif der.online and not different:
+            outcome, detail = Outcome.WRITTEN, "in force, by the device's own metrics"
+        elif ours and answer is not None:
+            started = answer.status is AckStatus.STARTED
+            outcome = Outcome.STARTED if started else Outcome.RECEIVED
+            detail = f"the device obeys otherwise in {', '.join(different)}"
+        shown = {term: value for term, value in der.requested.items() if value is not None}
+        return Ack.of(instruction, outcome, self._now(), detail, requested=shown, read_back=in_force)
+
+    async def _listen(self, client: MqttClient) -> None:
+        """Mind the time until the link is lost, which raises."""
+        every_s = min(self._settings.telemetry_s / 2, LONGEST_TICK_S)
+        while True:
+            await client.idle(every_s)
+            self._handle(self._session.tick(self._now()))
+            now = asyncio.get_running_loop().time()
+            if not self._settings.by_exception:
+                self._mind_silence(now)
+            elif now - self._held_at_s >= self._settings.telemetry_s:
+                self._held_at_s = now
+                for source in self._heard_at:
+                    self._tell(source, self._session.readings(source), held_on=True)
+
+    def _mind_silence(self, now: float) -> None:
+        for source, heard_at in self._heard_at.items():
+            silent_s = now - heard_at
+            detail = f"{source} has said nothing for {silent_s:.1f} s at {self._settings.broker}"
+            if silent_s >= LOST_AFTER * self._settings.telemetry_s:
+                self._set_links(source, LinkState.LOST, detail)
+            elif silent_s >= DEGRADED_AFTER * self._settings.telemetry_s:
+                self._set_links(source, LinkState.DEGRADED, detail)
+
+    def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - as MQTT has it
+        self._handle(self._session.receive(topic, payload, self._now(), retained=retained))
+
+    def _handle(self, events: Iterable[Event]) -> None:
+        for event in events:
+            match event:
+                case Born(source=source, readings=readings):
+                    self._on_birth(source)
+                    self._hear(source, readings)
+                case Told(source=source, readings=readings):
+                    self._hear(source, [reading for reading in readings if not reading.is_historical])
+                case Died(source=source, detail=detail):
+                    self._on_death(source, detail)
+                case Refused(source=source, detail=detail):
+                    for heard in [s for s in self._heard_at if source in (s, s.parent)]:
+                        self._set_links(heard, LinkState.DEGRADED, detail)
+        self._flush()
+
+    def _on_birth(self, source: Source) -> None:
+        der = self._by_source.get(source)
+        if der is None:
+            return
+        der.online = True
+        if not der.baseline_told:
+            der.baseline_told = True
+            in_force = {k: v for k, v in terms.held(self._session, der.settings).items() if k != topics.VERSION}
+            self._emit([Baseline(der.settings.resource, in_force, self._now())])
+
+    def _on_death(self, source: Source, detail: str) -> None:
+        self._heard_at.pop(source, None)
+        der = self._by_source.get(source)
+        if der is not None:
+            der.online = False
+        self._set_links(source, LinkState.LOST, f"{detail} at {self._settings.broker}")
+
+    def _hear(self, source: Source, readings: Sequence[Reading]) -> None:
+        self._heard_at[source] = asyncio.get_running_loop().time()
+        self._tell(source, readings, held_on=False)
+        self._set_links(source, LinkState.ONLINE, f"{source} is heard at {self._settings.broker}")
+        der = self._by_source.get(source)
+        if der is None or der.order is None:
+            return
+        if der.waiting:
+            der.answered.set()
+            return
+        ack = self._judge(der, der.order)
+        if ack.outcome not in (Outcome.UNKNOWN, der.said):
+            der.said = ack.outcome
+            self._emit([ack])
+
+    def _tell(self, source: Source, readings: Sequence[Reading], *, held_on: bool) -> None:
+        points, received_s = self._points.get(source, {}), self._now()
+        signals: list[Signal] = [
+            terms.measurement(point, scale, reading, received_s, held_on=held_on)
+            for reading in readings
+            for point, scale in points.get(reading.name, ())
+        ]
+        if signals:
+            self._emit(signals)
+
+    def _set_links(self, source: Source, state: LinkState, detail: str) -> None:
+        for resource in sorted(self._resources.get(source, ())):
+            self._set_link(resource, state, detail)
+
+    def _set_link(self, resource: str, state: LinkState, detail: str) -> None:
+        if self._states[resource] is not state:
+            self._states[resource] = state
+            self._emit([LinkChanged(resource, state, self._now(), detail)])
+
+    def _flush(self) -> None:
+        if self._client is not None:
+            for message in self._session.take():
+                self._client.send(message.topic, message.payload, qos=message.qos, retain=message.retain)
+
+    def _forget(self) -> None:
+        self._client = None
+        self._heard_at.clear()
+        self._session.lost()
+        for der in self._ders.values():
+            der.online = der.baseline_told = False
+
+    def _superseded(self, instruction: Instruction, der: _Der) -> Ack:
+        detail = f"version {der.latest} is newer; nothing was sent"
+        return Ack.of(instruction, Outcome.SUPERSEDED, self._now(), detail)
+
+
+def _nobody(_signals: Sequence[Signal]) -> None:
+    """Before `run` there is nobody to tell."""
