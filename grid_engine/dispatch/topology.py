@@ -42,13 +42,13 @@ class Shape:
     live: BoolArray
     """Shape (n_link,): in service, with every switch closed."""
     loops: int
-    """Independent ones, through sources too: 0 where everything is radial."""
+    """Independent ones between buses, through sources too: 0 where everything is radial, with one branch per hop."""
     supplied: BoolArray
     """Shape (n_bus,)."""
 
 
 def links(network: Network) -> Links:
-    """The ways between buses; a transformer of more windings is one from its first winding to each other."""
+    """The ways between buses; a transformer is one from the bus of its first winding to each other bus of its own."""
     switches, sources = network.switches, network.sources.node
     branches = np.array([*_branches(network)], dtype=np.int64).reshape(-1, 3)
     joins = np.flatnonzero(switches.kind == SwitchKind.BUS)
@@ -125,7 +125,7 @@ def _branches(network: Network) -> Iterator[tuple[int, int, int]]:
         position += 1
     for coils in windings.node:
         ends = [int(bus[nodes[nodes >= 0][0]]) for nodes in coils.reshape(len(coils), -1) if (nodes >= 0).any()]
-        yield from ((ends[0], other, position) for other in ends[1:])
+        yield from ((ends[0], other, position) for other in dict.fromkeys(ends[1:]))
         position += 1
     for one, other in zip(sequences.hv_node[:, 0], sequences.lv_node[:, 0], strict=True):
         yield int(bus[one]), int(bus[other]), position

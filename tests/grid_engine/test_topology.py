@@ -5,6 +5,7 @@ from typing import Any
 import pandapower as pp
 
 from grid_engine.dispatch.topology import Pair, links, pairs, shape
+from grid_engine.feeders.maple.network import build as build_maple
 from grid_engine.importers.pandapower import convert
 from grid_engine.model import Network
 from grid_engine.results import NetworkState
@@ -80,3 +81,8 @@ def test_bus_switches_are_ways_too() -> None:
     pp.create_switch(net, bus["b"], bus["t"], et="b", closed=False, name="bt")
     network = convert(net, "bars")
     assert pairs(network, NetworkState(), ("at", "bt")) == (Pair("bt", "at"),)
+
+
+def test_feeder_pair_may_be_opened_anywhere_on_the_ring_that_its_tie_closes() -> None:
+    found = pairs(build_maple(), NetworkState(), ("SW-F1", "SW-F1M", "SW-F2", "SW-F2M", "SW-TIE"))
+    assert set(found) == {Pair("SW-TIE", opened) for opened in ("SW-F1", "SW-F1M", "SW-F2", "SW-F2M")}
