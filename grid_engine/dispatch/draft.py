@@ -91,6 +91,8 @@ class Draft:
 
 def cheapest(programme: Programme) -> Cheapest:
     """The point of least cost of what a `Draft` made; the same programme has always the same."""
+    if not len(programme.cost):
+        return _empty(programme)
     found = maximise(programme, gap=_NO_GAP)
     whole = np.zeros(0, dtype=np.int64) if programme.whole is None else np.flatnonzero(programme.whole)
     if found.optimal and len(whole):
@@ -103,6 +105,8 @@ def among_equals(programme: Programme, best: Cheapest, cost: FloatArray) -> Chea
 
     They are the optimal face: a bound that costs something is in force in every point of least cost.
     """
+    if not len(programme.cost):
+        return best
     priced = np.abs(best.column_cost) > _PRICED
     if programme.whole is not None:
         priced |= programme.whole
@@ -112,6 +116,14 @@ def among_equals(programme: Programme, best: Cheapest, cost: FloatArray) -> Chea
     row_lower, row_upper = (np.where(tight, activity, bound) for bound in (programme.row_lower, programme.row_upper))
     found = maximise(replace(face, cost=-cost, row_lower=row_lower, row_upper=row_upper))
     return replace(best, x=found.x) if found.optimal else best
+
+
+def _empty(programme: Programme) -> Cheapest:
+    """Without columns there is one point, if rows may be 0."""
+    holds = bool(((programme.row_lower <= 0) & (programme.row_upper >= 0)).all())
+    nothing = np.zeros(0)
+    ending = Ending.OPTIMAL if holds else Ending.INFEASIBLE
+    return Cheapest(ending, 0.0, nothing, np.zeros(len(programme.row_lower)), nothing)
 
 
 def _fixed(programme: Programme, columns: IntArray, values: FloatArray) -> Programme:

@@ -365,5 +365,10 @@ def test_impossible_market_is_refused_with_the_reason(more: dict[str, Any], what
     assert what in result.detail
 
 
+def test_market_without_offers_falls_short_or_asks_for_nothing() -> None:
+    assert clear(1.0, ()).shortfall_w == pytest.approx((1e6,))
+    assert clear(None, ()).outcome is Outcome.DELIVERED
+
+
 def test_same_market_has_the_same_schedule() -> None:
     assert clear(3.0) == clear(3.0)

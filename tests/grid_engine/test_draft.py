@@ -65,3 +65,13 @@ def test_without_a_point_the_ending_says_so() -> None:
     row = draft.rows((), lower=2.0)
     draft.enter(row, x)
     assert cheapest(draft.programme()).ending is Ending.INFEASIBLE
+
+
+@pytest.mark.parametrize(("lower", "ending"), [(-1.0, Ending.OPTIMAL), (1.0, Ending.INFEASIBLE)])
+def test_programme_without_columns_has_one_point(lower: float, ending: Ending) -> None:
+    draft = Draft()
+    draft.rows((), lower=lower)
+    programme = draft.programme()
+    best = cheapest(programme)
+    assert (best.ending, len(best.x)) == (ending, 0)
+    assert among_equals(programme, best, best.x) is best

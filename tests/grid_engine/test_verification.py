@@ -114,6 +114,11 @@ def test_violation_that_nobody_cures_stands() -> None:
     assert (worse.verdict, allowed(worse)) == (Verdict.STANDING, {"A": 0.0})
 
 
+def test_violation_of_the_uncontrollable_stands() -> None:
+    result = check(der("B", 5.5, adjustable=False))
+    assert (result.verdict, [violation.asset_id for violation in result.standing]) == (Verdict.STANDING, ["L12"])
+
+
 def test_violation_that_nobody_cures_is_infeasible_where_the_study_says_so() -> None:
     result = check(der("A", 0, 0), preexisting=Preexisting.HARD, **LOW)
     assert result.verdict is Verdict.INFEASIBLE
