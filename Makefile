@@ -67,6 +67,8 @@ $(STAMP): requirements/lock.txt pyproject.toml
 	@echo "installing into $(VENV); the first time takes a few minutes"
 	@$(PIP) --require-hashes -r requirements/lock.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@echo "compiling the grid engine, once"
+	@$(BIN)/python -m grid_engine.rehearsal
 	@touch $@
 
 lock: $(STAMP)

@@ -1,7 +1,11 @@
-"""A study that nobody asked, so that what is compiled at first use is compiled before anybody waits for it."""
+"""A study that nobody asked, so that what is compiled at first use is compiled before anybody waits for it.
+
+`python -m grid_engine.rehearsal` does so after an installation.
+"""
 
 from dataclasses import replace
 
+from grid_engine import feeders
 from grid_engine.cycle import answer
 from grid_engine.joint import answer as jointly
 from grid_engine.model import Network
@@ -21,3 +25,7 @@ def rehearse(network: Network) -> None:
         answer(network, study)
         answer(network, replace(study, purpose=Purpose.ENVELOPE))
         jointly(network, replace(study, purpose=Purpose.JOINT, proof_runs=1))
+
+
+if __name__ == "__main__":
+    rehearse(feeders.load("ieee13"))

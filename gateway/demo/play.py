@@ -20,7 +20,7 @@ from gateway.demo.scene import Record, Sample, Scene
 from ieee2030_5.pki import make_pki
 
 SAMPLE_S = 0.5
-LINKS_S = 60.0
+LINKS_S = 150.0
 """Longest wait until every device of the zone is online and the engine has answered once."""
 READY = {"psa.ready": "the engine", "snapshot.complete": "a measurement of every device"}
 """Events of the log that show that the gateway is ready, and what they show."""
