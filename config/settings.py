@@ -201,6 +201,48 @@ class MqttEndpoint(Section):
     key_file: str = ""
 
 
+SparkplugId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^+#/\x00]+$")]
+
+
+class SparkplugEndpoint(Section):
+    """A device behind a Sparkplug B edge node, or the node itself, of which the gateway is the host application."""
+
+    protocol: Literal["sparkplug"]
+    host: str
+    """The broker."""
+    port: TcpPort = 1883
+    group: SparkplugId
+    node: SparkplugId
+    device: Annotated[str, Field(max_length=128, pattern=r"^[^+#/\x00]*$")] = ""
+    """Empty: the metrics are those of the edge node itself."""
+    host_id: Annotated[str, Field(max_length=128, pattern=r"^[^+#/\x00]*$")] = ""
+    """Id of the gateway's STATE messages, which edge nodes know as their primary host; empty: `ampacity-` and the
+    zone's id."""
+    names: dict[str, str] = Field(default_factory=dict)
+    """The device's own names of metrics by those of docs/mqtt.md, such as `Control/ceiling_w: Setpoints/PMax`."""
+    scales: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Multiplies the device's value to give watts, by the names of docs/mqtt.md."""
+    timeout_s: Seconds = 2
+    """How long a control waits until the device repeats it."""
+    telemetry_s: Seconds = 1
+    """Regular pause between two messages of the device; of one that tells by exception, how often its last value
+    is taken as still true."""
+    by_exception: bool = True
+    """The device speaks only when something changes; false: silence counts as a lost link."""
+    reorder_s: Seconds = 2
+    """How long a message that is missing in the sequence is waited for."""
+    version: Literal["5", "3.1.1"] = "5"
+    username: str = ""
+    password_variable: str = ""
+    """Name of the environment variable that holds the password."""
+    tls: bool = False
+    ca_file: str = ""
+    """PEM file of the authorities that may vouch for the broker; empty: those of the operating system."""
+    certificate_file: str = ""
+    """PEM file with our own certificate, where the broker asks for one."""
+    key_file: str = ""
+
+
 LinkAddress = Annotated[int, Field(ge=0, le=65_519)]
 """DNP3 link address; those above are reserved."""
 
@@ -244,7 +286,8 @@ class Dnp3Endpoint(Section):
 
 
 Endpoint = Annotated[
-    ModbusEndpoint | Ieee20305Endpoint | OpcUaEndpoint | MqttEndpoint | Dnp3Endpoint, Field(discriminator="protocol")
+    ModbusEndpoint | Ieee20305Endpoint | OpcUaEndpoint | MqttEndpoint | SparkplugEndpoint | Dnp3Endpoint,
+    Field(discriminator="protocol"),
 ]
 
 

@@ -28,10 +28,12 @@ _REMEDIES = {
     "model_attributes_type": "write `key: value` lines below it",
     "dict_type": "write `key: value` lines below it",
     "tuple_type": "write a list, as in [1, 2]",
-    "union_tag_not_found": "add `protocol:` with one of modbus, ieee2030_5, opcua, mqtt",
+    "union_tag_not_found": "add `protocol:` with one of modbus, ieee2030_5, opcua, mqtt, sparkplug, dnp3",
 }
 
 PATTERN_REMEDIES = {
+    r"^[^+#/\x00]+$": "use an id without `+`, `#` and `/`",
+    r"^[^+#/\x00]*$": "use an id without `+`, `#` and `/`",
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "use letters, digits and `_.-`, beginning with a letter or digit",
     "^$|^(tcp|tls|ws|wss|ucx)://": "write the scheduler's address, such as `tcp://10.0.0.5:8786`",
     r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$": "begin with a letter or digit and use only letters, digits and _ . : -",

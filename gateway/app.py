@@ -39,6 +39,7 @@ from ieee2030_5.adapter import UtilityServer
 from protocols.dnp3.adapter import Dnp3Adapter
 from protocols.modbus.adapter import ModbusAdapter
 from protocols.mqtt.adapter import MqttAdapter
+from protocols.mqtt.sparkplug.adapter import SparkplugAdapter
 from protocols.opcua.adapter import OpcUaAdapter
 from protocols.port import Adapter
 from protocols.signals import Measurement
@@ -240,6 +241,7 @@ def build_adapters(zone: ZoneFile, now: Now, journal: Journal) -> list[Adapter]:
         *(ModbusAdapter(settings, now) for settings in modbus.settings(zone)),
         *(OpcUaAdapter(settings, now) for settings in opcua.settings(zone)),
         *(MqttAdapter(settings, now) for settings in mqtt.settings(zone, os.environ)),
+        *(SparkplugAdapter(settings, now) for settings in mqtt.sparkplug_settings(zone, os.environ)),
         *(Dnp3Adapter(settings, now) for settings in dnp3.settings(zone)),
     ]
     try:

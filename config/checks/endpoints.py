@@ -13,6 +13,7 @@ from config.settings import (
     Ieee20305Endpoint,
     MqttEndpoint,
     OpcUaEndpoint,
+    SparkplugEndpoint,
     ZoneFile,
 )
 
@@ -134,6 +135,9 @@ def _endpoint_server(path: tuple[str, ...], label: str, endpoint: Endpoint) -> I
             yield _Server(path, label, _machine(host), port, "modbus", str(unit))
         case MqttEndpoint(host=host, port=port, topic=topic):
             yield _Server(path, label, _machine(host), port, "mqtt", topic.strip("/"))
+        case SparkplugEndpoint(host=host, port=port):
+            share = f"spBv1.0/{endpoint.group}/{endpoint.node}/{endpoint.device}"
+            yield _Server(path, label, _machine(host), port, "mqtt", share)
         case OpcUaEndpoint(url=url, node=node):
             address = _address(url)
             if address is not None:
@@ -157,7 +161,9 @@ def _host_of(endpoint: Endpoint) -> str | None:
     match endpoint:
         case ModbusEndpoint(transport="serial"):
             return _HERE
-        case ModbusEndpoint(host=host) | MqttEndpoint(host=host) | Dnp3Endpoint(host=host):
+        case (
+            ModbusEndpoint(host=host) | MqttEndpoint(host=host) | SparkplugEndpoint(host=host) | Dnp3Endpoint(host=host)
+        ):
             return _machine(host)
         case OpcUaEndpoint(url=url):
             return (_address(url) or (None, 0))[0]

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from config.checks.finding import Finding, Subject
 from config.document import is_file
 from config.file_names import ENDPOINT_FILES, security_files
-from config.settings import Dnp3Endpoint, Endpoint, MqttEndpoint, OpcUaEndpoint, ZoneFile
+from config.settings import Dnp3Endpoint, Endpoint, MqttEndpoint, OpcUaEndpoint, SparkplugEndpoint, ZoneFile
 
 OPCUA_POLICIES = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
 OPCUA_MODES = ("Sign", "SignAndEncrypt")
@@ -42,7 +42,10 @@ def security_is_complete(subject: Subject) -> Iterator[Finding]:
                     f"{path[1]}: the security string is not `policy,mode,certificate,key[,server certificate]`",
                     f"use a policy of {', '.join(OPCUA_POLICIES)} and a mode of {', '.join(OPCUA_MODES)}",
                 )
-            case MqttEndpoint(certificate_file=certificate, key_file=key) if bool(certificate) != bool(key):
+            case (
+                MqttEndpoint(certificate_file=certificate, key_file=key)
+                | SparkplugEndpoint(certificate_file=certificate, key_file=key)
+            ) if bool(certificate) != bool(key):
                 present, absent = ("certificate_file", "key_file") if certificate else ("key_file", "certificate_file")
                 yield Finding((*path, present), f"{path[1]} has `{present}` without `{absent}`", "give both or neither")
             case Dnp3Endpoint(tls=True) if not (endpoint.ca_file and endpoint.certificate_file and endpoint.key_file):
@@ -53,6 +56,7 @@ def security_is_complete(subject: Subject) -> Iterator[Finding]:
                 )
             case (
                 MqttEndpoint(tls=False, ca_file=authorities, certificate_file=certificate)
+                | SparkplugEndpoint(tls=False, ca_file=authorities, certificate_file=certificate)
                 | Dnp3Endpoint(tls=False, ca_file=authorities, certificate_file=certificate)
             ) if authorities or certificate:
                 key = "ca_file" if authorities else "certificate_file"

@@ -55,7 +55,7 @@ def addresses_fit(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 ("stations", station_id, "endpoint", "protocol"),
                 f"station {station_id} cannot be an IEEE 2030.5 client",
-                "use modbus, opcua, mqtt or dnp3",
+                "use modbus, opcua, mqtt, sparkplug or dnp3",
             )
         elif station.endpoint.protocol == "dnp3":
             yield from _dnp3_points(station_id, station)

@@ -20,6 +20,7 @@ from config.settings import (
     Ieee20305Endpoint,
     MqttEndpoint,
     OpcUaEndpoint,
+    SparkplugEndpoint,
     ZoneFile,
 )
 
@@ -142,6 +143,10 @@ def _player(*, simulated: bool) -> str:
     return "testbed" if simulated else "real"
 
 
+def _source(endpoint: SparkplugEndpoint) -> str:
+    return "/".join(filter(None, (endpoint.group, endpoint.node, endpoint.device)))
+
+
 def _where(endpoint: Endpoint) -> str:
     """Protocol and address in one line; a PIN is never shown."""
     match endpoint:
@@ -152,8 +157,9 @@ def _where(endpoint: Endpoint) -> str:
             return f"modbus{medium} {endpoint.host}:{endpoint.port} unit {endpoint.unit}"
         case OpcUaEndpoint():
             return f"opcua {endpoint.url} {endpoint.node}".rstrip()
-        case MqttEndpoint():
-            return f"mqtt {endpoint.host}:{endpoint.port} {endpoint.topic}"
+        case MqttEndpoint() | SparkplugEndpoint():
+            path = endpoint.topic if isinstance(endpoint, MqttEndpoint) else _source(endpoint)
+            return f"{endpoint.protocol} {endpoint.host}:{endpoint.port} {path}"
         case Dnp3Endpoint():
             over = " over TLS" if endpoint.tls else ""
             return f"dnp3 {endpoint.host}:{endpoint.port} outstation {endpoint.outstation}{over}"

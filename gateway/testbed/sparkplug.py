@@ -216,9 +216,9 @@ class SimulatedSparkplugNode:
         self._publish(heard.messages)
         self._leaves = self._leaves or heard.leave
         for command in heard.commands:
-            der = self._ders.get(command.device)
-            if der is not None and not der.device.faults.drop_link:
-                self._obey(command, der)
+            obeys = self._ders.get(command.device)
+            if obeys is not None and not obeys.device.faults.drop_link:
+                self._obey(command, obeys)
 
     def _obey(self, command: Command, der: _Der) -> None:
         order = {name.removeprefix("Control/"): value for name, value in command.values.items()}

@@ -115,7 +115,7 @@ def poll_s(source: Device | Station) -> float:
             return endpoint.poll_s if endpoint.post_s is None else endpoint.post_s
         case "opcua":
             return endpoint.publishing_s
-        case "mqtt":
+        case "mqtt" | "sparkplug":
             return endpoint.telemetry_s
 
 

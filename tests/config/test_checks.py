@@ -378,7 +378,7 @@ CASES = {
     "a station that would be a client": (
         f"stations: {{SCADA: {{endpoint: {{{CLIENT}, lfdi: {LFDI}}}}}}}",
         "station SCADA cannot be an IEEE 2030.5 client",
-        "use modbus, opcua, mqtt or dnp3",
+        "use modbus, opcua, mqtt, sparkplug or dnp3",
     ),
     "a start beyond the nameplate": (
         "testbed: {initial_mw: {A: 3}}",

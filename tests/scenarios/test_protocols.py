@@ -31,12 +31,20 @@ def endpoint(protocol: str, device: str) -> dict[str, Any]:
         "modbus": {"protocol": "modbus", "host": "127.0.0.1", "port": port, "unit": 1},
         "opcua": {"protocol": "opcua", "url": f"opc.tcp://127.0.0.1:{port}", "node": f"ns=2;s={device}"},
         "mqtt": {"protocol": "mqtt", "host": "127.0.0.1", "port": port, "topic": f"r1/{device}"},
+        "sparkplug": {
+            "protocol": "sparkplug",
+            "host": "127.0.0.1",
+            "port": port,
+            "group": "r1",
+            "node": "edge",
+            "device": device,
+        },
         "ieee2030_5": {"protocol": "ieee2030_5", "poll_s": 10},
         "dnp3": {"protocol": "dnp3", "host": "127.0.0.1", "port": port},
     }[protocol]
 
 
-PROTOCOLS = ["modbus", "opcua", "mqtt", "ieee2030_5", "dnp3"]
+PROTOCOLS = ["modbus", "opcua", "mqtt", "sparkplug", "ieee2030_5", "dnp3"]
 ALONE: dict[str, Any] = {"C": None, "D": None, "E": None}
 """The other devices of the zone stay away: the full zone is played by the demonstration."""
 

@@ -132,3 +132,17 @@ def test_dnp3_over_tls_is_mutual():
     secured = {**OUTSTATION, "tls": True, "ca_file": "/c", "certificate_file": "/m", "key_file": "/k"}
     (settings,) = dnp3.settings(zone({"A": {"endpoint": {**secured, "server_name": "rtu"}}}))
     assert settings.tls == Tls("/m", "/k", "/c", server_name="rtu")
+
+
+def test_sparkplug_has_one_host_application_per_broker():
+    endpoint = {"protocol": "sparkplug", "host": "h", "group": "g", "node": "n", "password_variable": "SECRET"}
+    renamed = {"Control/ceiling_w": "Setpoints/PMax"}
+    changed = {
+        "A": {"endpoint": {**endpoint, "device": "a", "names": renamed}},
+        "B": {"endpoint": {**endpoint, "device": "b"}},
+    }
+    (one,) = mqtt.sparkplug_settings(zone(changed), {"SECRET": "s3"})
+    assert [(der.resource, str(der.source)) for der in one.ders] == [("A", "g/n/a"), ("B", "g/n/b")]
+    assert one.ders[0].names == renamed
+    assert one.password == "s3"
+    assert one.state_topic.startswith("spBv1.0/STATE/ampacity-")

@@ -1,0 +1,1 @@
+"""Which assertions of the Sparkplug 3.0 specification the tests show."""
