@@ -10,6 +10,8 @@ from grid_engine.model import FloatArray
 
 _STEPS = 40
 _SHORTEST = 1 / 512
+_ROUNDING = 1e-8
+"""Per unit: a step this short that does not get shorter is rounding, as beside sources of very large admittance."""
 
 
 @compiled
@@ -47,6 +49,8 @@ def newton(
                 break
             share /= 2
             if share < _SHORTEST:
+                if longest < _ROUNDING:
+                    return count, moved
                 return -count, _stuck(net, block, factors.inverse, moved)
         _keep(v, _ahead(v, step, share))
         if longest < tolerance:
