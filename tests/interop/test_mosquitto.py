@@ -23,9 +23,13 @@ from gateway.clock import wall
 from gateway.testbed.broker import free_port
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
 from gateway.testbed.mqtt import SimulatedMqttDevice
+from gateway.testbed.sparkplug import SimulatedSparkplugNode
 from protocols.mqtt.adapter import MqttAdapter
 from protocols.mqtt.client import LinkDownError, MqttClient
 from protocols.mqtt.settings import DerTopics, MqttSettings
+from protocols.mqtt.sparkplug.adapter import SparkplugAdapter
+from protocols.mqtt.sparkplug.settings import SparkplugDer, SparkplugSettings
+from protocols.mqtt.sparkplug.topics import Source
 from protocols.signals import Bounds, Control, LinkChanged, LinkState, Measurement, Outcome, Signal
 
 PUB, SUB = shutil.which("mosquitto_pub"), shutil.which("mosquitto_sub")
@@ -261,3 +265,47 @@ async def test_a_device_made_of_their_command_line_tools(ports):
         ack = await applying
         assert ack.outcome is Outcome.WRITTEN, ack
         running_.cancel()
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_sparkplug_device_is_controlled_and_its_death_is_the_broker_s_word(ports, version):
+    device = SimulatedDevice(DeviceSpec("A", 1e6, initial_w=8e5), wall())
+    group, heard = f"spb{version[0]}", list[Signal]()
+    node = SimulatedSparkplugNode(
+        HOST,
+        ports[0],
+        group,
+        "n",
+        wall,
+        devices={"d": device},
+        version=version,
+        step_s=0.05,
+        primary_host="ampacity",
+    )
+    settings = SparkplugSettings(
+        HOST,
+        ports[0],
+        (SparkplugDer("A", Source(group, "n", "d")),),
+        version=version,
+        client_id=f"host-{group}",
+        timeout_s=2.0,
+        reconnect_max_s=0.3,
+    )
+    adapter = SparkplugAdapter(settings, wall)
+
+    async def until_link(state: LinkState) -> None:
+        await eventually(lambda: any(isinstance(s, LinkChanged) and s.state is state for s in heard))
+
+    async with asyncio.TaskGroup() as tasks:
+        running_ = [tasks.create_task(node.run()), tasks.create_task(adapter.run(heard.extend))]
+        await until_link(LinkState.ONLINE)
+        ack = await adapter.apply(control())
+        assert ack.outcome is Outcome.WRITTEN, ack
+        assert device.power_w == 4e5
+        heard.clear()
+        device.faults.drop_link = True
+        await until_link(LinkState.LOST)
+        device.faults.drop_link = False
+        await until_link(LinkState.ONLINE)
+        for task in running_:
+            task.cancel()
