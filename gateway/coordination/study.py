@@ -198,4 +198,6 @@ def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], st
         voltage_max_pu=rules.voltage_max_pu,
         margin_pct=rules.margin_pct,
         limit_step_w=rules.step_w,
+        forecast_id=at.zone.forecast_id,
+        forecast_model=at.zone.forecast_model,
     )

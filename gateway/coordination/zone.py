@@ -123,6 +123,10 @@ class ZoneFacts:
     parties: Mapping[str, Role]
     load_scale: Forecast = Forecast(0.0, 300.0, (1.0,))
     """Expected factor on the loads of the network model."""
+    forecast_id: str = ""
+    """Which issue of expected powers `load_scale`, `daily` and the resources' forecasts are."""
+    forecast_model: str = ""
+    """Where they come from."""
     daily: Daily | None = None
     """Expected powers of loads and units of the network model, which beat that factor."""
     capacitors: frozenset[str] = frozenset()

@@ -1,5 +1,7 @@
 """The facts that decisions stand on: resources, ratings, clocks and rules, in SI units."""
 
+import hashlib
+
 from config import units
 from config.settings import Asset, Clocks, Device, LimitPolicy, Station, ZoneFile
 from gateway.coordination import zone as facts
@@ -25,12 +27,21 @@ def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
         parties=parties,
         load_scale=facts.Forecast(first_s, clocks.interval_s, zone.network.load_scale),
         daily=daily(zone.network),
+        forecast_id=_issue(zone, first_s),
+        forecast_model="zone file" if zone.network.day is None else "day of customers",
         capacitors=capacitors(zone),
         contingencies=zone.network.contingencies,
         ratings={name: _rating(asset) for name, asset in zone.assets.items()},
         clocks=clocks,
         limits=_limits(zone.limits),
     )
+
+
+def _issue(zone: ZoneFile, first_s: float) -> str:
+    """Names what the zone expects, so that a study can be traced to it: zone, first interval, digest."""
+    expected = (zone.network.load_scale, zone.network.day, [device.forecast_mw for device in zone.devices.values()])
+    digest = hashlib.sha256(repr(expected).encode()).hexdigest()[:12]
+    return f"{zone.zone.id}-{first_s:.0f}-{digest}"
 
 
 def _clocks(clocks: Clocks) -> facts.Clocks:

@@ -2,10 +2,13 @@
 
 import pytest
 
+from gateway.coordination.book import Book
+from gateway.coordination.study import impact
 from gateway.coordination.zone import Controllable, DsoModel, Role
 from gateway.translate.facts import polls, zone_facts
 from grid_engine.results import Policy
 from protocols.signals import Bounds
+from tests.gateway.coordination.build import situation
 from tests.gateway.translate.zones import zone
 
 T = 1_800_000_000.0
@@ -58,3 +61,12 @@ def test_everything_that_is_measured_has_its_poll():
     assert polls(zone({"B": {"endpoint": client}}))["B"] == 20
     assert (found["A"], found["B"], found["D"], found["L12"]) == (1, 300, 7, 0.5)
     assert {"B4", "T1", "SWT", "TD1"} <= found.keys()
+
+
+def test_what_is_expected_has_a_name_that_changes_with_it_and_goes_into_every_study():
+    facts = zone_facts(zone(), T)
+    assert facts.forecast_id.startswith("R1-1800000300-")
+    assert zone_facts(zone(), T).forecast_id == facts.forecast_id
+    assert zone_facts(zone({"B": {"forecast_mw": [4.0, 5.0]}}), T).forecast_id != facts.forecast_id
+    question = impact(situation(Book(), T, facts=facts))
+    assert (question.forecast_id, question.forecast_model) == (facts.forecast_id, "zone file")
