@@ -87,16 +87,6 @@ def metrics(found: Sequence[Performance], boxes: Sequence[Box | None], band_w: f
     )
 
 
-def fairness(allowed: Sequence[float], requested: Sequence[float]) -> float:
-    """Jain's index of allowed over requested: 1 where all got the same part, 1/n where one got everything.
-
-    Source: R. Jain, D.-M. Chiu, W. Hawe, A Quantitative Measure of Fairness and Discrimination, DEC-TR-301, 1984.
-    """
-    parts = [a / r for a, r in zip(allowed, requested, strict=True) if r]
-    squares = sum(x * x for x in parts)
-    return 1.0 if squares == 0 else sum(parts) ** 2 / (len(parts) * squares)
-
-
 @dataclass(frozen=True, slots=True)
 class _Due:
     """What an interval's order comes to."""

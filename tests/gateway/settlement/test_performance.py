@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.settlement.performance import Obligation, fairness, metrics, performances
+from gateway.settlement.performance import Obligation, metrics, performances
 from gateway.settlement.settle import Deal, passed_through, settled
 from gateway.settlement.words import Box, LineKind, Statement, Terms
 
@@ -127,11 +127,3 @@ def test_the_figures_of_an_order():
     assert (figures.latency_s, figures.reached_s) == (300.0, 1500.0)
     assert figures.compliance_pct == pytest.approx(100.0)
     assert metrics(found, [Box(0.0, 1.0 * MW)] * 12).compliance_pct == pytest.approx(100 * 3 / 12)
-
-
-@pytest.mark.parametrize(
-    ("allowed", "index"),
-    [((1.286, 2.571, 0.643), 1.0), ((0.5, 4, 0), 0.490), ((2, 1.5, 1), 0.878), ((1.75, 1.75, 1), 0.911)],
-)
-def test_fairness_of_allocations(allowed, index):
-    assert fairness(allowed, (2.0, 4.0, 1.0)) == pytest.approx(index, abs=5e-4)
