@@ -164,7 +164,7 @@ def _where(endpoint: Endpoint) -> str:
             over = " over TLS" if endpoint.tls else ""
             return f"dnp3 {endpoint.host}:{endpoint.port} outstation {endpoint.outstation}{over}"
         case Ieee20305Endpoint():
-            return f"ieee2030_5 {endpoint.lfdi or endpoint.certificate}"
+            return f"ieee2030_5 {endpoint.lfdi or endpoint.certificate or 'own certificate'}"
 
 
 def _rating(asset: Asset) -> str:
