@@ -57,6 +57,7 @@ class Harness:
         self._tick(self.now())
 
     def adapter(self) -> Adapter:
+        self._tick(self.now())  # the outstation has looked at its device before a master comes
         der = replace(der_points(RESOURCE, SPEC.p_max_w, SPEC.p_min_w), fallback_ceiling=FALLBACK)
         settings = Dnp3Settings(
             "127.0.0.1",
