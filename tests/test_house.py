@@ -15,7 +15,7 @@ ROOMS = ("config", "dnp3_sim", "gateway", "grid_engine", "ieee2030_5", "protocol
 MODULES = sorted(path for room in ROOMS for path in (HOUSE / room).rglob("*.py"))
 TEXTS = [HOUSE / name for name in ("README.md", "CONTRIBUTING.md")]
 
-TABLES = {"config/settings.py", "ieee2030_5/resources.py"}
+TABLES = {"ieee2030_5/resources.py"}
 """Modules that are one long table, and may therefore pass 400 lines."""
 
 MARKERS = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX|HA" + r"CK)\b|NotImplemented" + "Error")

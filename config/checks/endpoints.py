@@ -6,16 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from config.checks.finding import Finding, Subject
+from config.endpoints import Dnp3Endpoint, Endpoint, Ieee20305Endpoint, MqttEndpoint, OpcUaEndpoint, SparkplugEndpoint
 from config.modbus_endpoint import ModbusEndpoint
-from config.settings import (
-    Dnp3Endpoint,
-    Endpoint,
-    Ieee20305Endpoint,
-    MqttEndpoint,
-    OpcUaEndpoint,
-    SparkplugEndpoint,
-    ZoneFile,
-)
+from config.settings import ZoneFile
 
 _LOCAL = frozenset({"127.0.0.1", "localhost", "0.0.0.0", "::", "::1"})  # noqa: S104 (compared, never bound)
 _HERE = "this machine"

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.checks.finding import Finding, Subject
 from config.document import is_file
+from config.endpoints import Dnp3Endpoint, Endpoint, MqttEndpoint, OpcUaEndpoint, SparkplugEndpoint
 from config.file_names import ENDPOINT_FILES, security_files
-from config.settings import Dnp3Endpoint, Endpoint, MqttEndpoint, OpcUaEndpoint, SparkplugEndpoint, ZoneFile
+from config.settings import ZoneFile
 
 OPCUA_POLICIES = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
 OPCUA_MODES = ("Sign", "SignAndEncrypt")

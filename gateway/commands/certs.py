@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from config.endpoints import Ieee20305Endpoint
 from config.loader import ConfigError, load
-from config.settings import Ieee20305Endpoint
 from gateway.clock import wall
 from ieee2030_5.pki import Issued, make_pki, paths
 

@@ -9,20 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from config.endpoints import Dnp3Endpoint, Endpoint, Ieee20305Endpoint, MqttEndpoint, OpcUaEndpoint, SparkplugEndpoint
 from config.loader import ConfigError, load_as_written
 from config.modbus_endpoint import ModbusEndpoint
 from config.schema import published_schema
-from config.settings import (
-    Asset,
-    Device,
-    Dnp3Endpoint,
-    Endpoint,
-    Ieee20305Endpoint,
-    MqttEndpoint,
-    OpcUaEndpoint,
-    SparkplugEndpoint,
-    ZoneFile,
-)
+from config.settings import Asset, Device, ZoneFile
 
 _MODELS = {"DP": "dual participation", "T": "total DSO", "MF": "market facilitator"}
 _PLAIN_WIDTH = 160

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from config import units
-from config.settings import Device, Dnp3Endpoint, MappedPoint, Station, ZoneFile
+from config.endpoints import Dnp3Endpoint
+from config.settings import Device, MappedPoint, Station, ZoneFile
 from gateway.translate.facts import static_bounds
 from gateway.translate.points import point_of
 from protocols.dnp3.layouts import Kind

@@ -4,7 +4,8 @@ import ssl
 from pathlib import Path
 
 from config import units
-from config.settings import Device, Ieee20305Endpoint, ZoneFile
+from config.endpoints import Ieee20305Endpoint
+from config.settings import Device, ZoneFile
 from ieee2030_5.identity import lfdi_of
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from config.settings import MqttEndpoint, SparkplugEndpoint, ZoneFile
+from config.endpoints import MqttEndpoint, SparkplugEndpoint
+from config.settings import ZoneFile
 from gateway.translate.points import point_of
 from protocols.mqtt.settings import DerTopics, MappedTopic, MqttSettings
 from protocols.mqtt.sparkplug.settings import MappedMetric, SparkplugDer, SparkplugSettings

@@ -1,6 +1,7 @@
 """Settings of the OPC UA adapters: one per server."""
 
-from config.settings import OpcUaEndpoint, ZoneFile
+from config.endpoints import OpcUaEndpoint
+from config.settings import ZoneFile
 from gateway.translate.points import point_of
 from protocols.opcua.settings import DerFolder, MappedNode, OpcUaSettings
 

@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from config import units
-from config.settings import Device, Dnp3Endpoint, MappedPoint, ZoneFile
+from config.endpoints import Dnp3Endpoint
+from config.settings import Device, MappedPoint, ZoneFile
 from dnp3_sim.server import RtuServer
 from gateway.testbed.dnp3 import DerOutstation, ServedInput, StationOutstation
 from gateway.testbed.faces.served import Served

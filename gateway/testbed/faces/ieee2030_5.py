@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from config.settings import Ieee20305Endpoint, ZoneFile
+from config.endpoints import Ieee20305Endpoint
+from config.settings import ZoneFile
 from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.faces.served import Served
 from gateway.testbed.world import World

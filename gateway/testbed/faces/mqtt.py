@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from functools import partial
 
-from config.settings import MqttEndpoint, SparkplugEndpoint, ZoneFile
+from config.endpoints import MqttEndpoint, SparkplugEndpoint
+from config.settings import ZoneFile
 from gateway.testbed.broker import EmbeddedBroker
 from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.faces.served import Served

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
-from config.settings import OpcUaEndpoint, ZoneFile
+from config.endpoints import OpcUaEndpoint
+from config.settings import ZoneFile
 from gateway.testbed.device import Faults
 from gateway.testbed.faces.served import Served
 from gateway.testbed.opcua import ServedPoint, SimulatedOpcUaServer
