@@ -49,7 +49,7 @@ class UtilityServer:
         self._links = Links(settings.poll_rate_s)
         self._versions: dict[str, int] = {}
         self._latest: dict[str, Instruction] = {}
-        self._front = Front(self._reply, settings.body_limit, settings.body_timeout_s)
+        self._front = Front(self._reply, now, settings.body_limit, settings.body_timeout_s)
         self._emit: Emit | None = None
         self.listening = asyncio.Event()
         """Set while the port is open."""

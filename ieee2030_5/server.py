@@ -1,17 +1,12 @@
-"""The HTTP shell: one handler that turns requests into `Asked` and answers back into bytes."""
+"""The HTTP front: listens, keeps the connections that are used, and lets go of the idle ones."""
 
 import asyncio
 import ssl
 from collections.abc import Callable
 
-from aiohttp import web
-
-from ieee2030_5 import resources as r
-from ieee2030_5.call import INVALID_FORMAT
-from ieee2030_5.codec import render
-from ieee2030_5.identity import lfdi_of
+from ieee2030_5.connection import Connection, date_line
 from ieee2030_5.tls import Session
-from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked
+from ieee2030_5.tree import Answer, Asked
 
 Reply = Callable[[str, Asked], Answer]
 """Answers the request of the client with this LFDI."""
@@ -20,82 +15,86 @@ _IDLE_S = 75.0
 """How long a connection without requests is kept: handshakes are the scarce resource."""
 _HANDSHAKE_S = 30
 _GOODBYE_S = 1.0
+_SWEEP_S = 1.0
 _BACKLOG = 1_024
 
 
 class Front:
-    """Listens, names the client by its certificate, bounds the body, and always sends Content-Length."""
+    """Everything that the connections of one port share."""
 
-    def __init__(self, reply: Reply, body_limit: int, body_timeout_s: float) -> None:
-        self._reply = reply
-        self._limit = body_limit
-        self._timeout_s = body_timeout_s
-        self._application: web.Server | None = None
-        self._listener: asyncio.Server | None = None
+    def __init__(self, reply: Reply, now: Callable[[], float], body_limit: int, body_timeout_s: float) -> None:
+        """Answer with `reply`; listening begins with `start`."""
+        self.reply = reply
+        self.body_limit = body_limit
+        self.body_timeout_s = body_timeout_s
         self.port = 0
+        self._now = now
+        self._listener: asyncio.Server | None = None
+        self._used: dict[Connection, float] = {}
+        """When each connection was used last, the longest idle one first."""
+        self._gone = asyncio.Event()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._second = 0
+        self._date = b""
 
     async def start(self, host: str, port: int, context: ssl.SSLContext) -> None:
         """Listen; `port` tells where from then on. Raises OSError where the address is taken."""
         loop = asyncio.get_running_loop()
-        application = web.Server(self._handle, keepalive_timeout=_IDLE_S, access_log=None)
-        self._application = application
         self._listener = await loop.create_server(
-            lambda: Session(loop, application(), context, _HANDSHAKE_S), host, port, backlog=_BACKLOG
+            lambda: Session(loop, Connection(loop, self), context, _HANDSHAKE_S), host, port, backlog=_BACKLOG
         )
         self.port = int(self._listener.sockets[0].getsockname()[1])
+        self._sweep()
 
     async def stop(self) -> None:
         """Close every connection."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        if self._application is not None:
-            await self._application.shutdown(_GOODBYE_S)
-            self._application = None
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        certificate = _certificate(request)
-        if certificate is None:
-            return _response(_refusal(401))
-        body = await self._body(request)
-        if isinstance(body, int):
-            response = _response(_refusal(body))
-            response.force_close()
-            return response
-        asked = Asked(
-            request.method,
-            request.raw_path,
-            request.headers.get("Accept", ""),
-            request.headers.get("Content-Type", ""),
-            body,
-        )
-        return _response(self._reply(lfdi_of(certificate), asked))
-
-    async def _body(self, request: web.BaseRequest) -> bytes | int:
-        """The whole body, or the status of a refusal where it is larger (413) or slower (408) than allowed."""
-        if (request.content_length or 0) > self._limit:
-            return 413
-        received = bytearray()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for connection in [*self._used]:
+            connection.close()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                async for chunk in request.content.iter_any():
-                    received += chunk
-                    if len(received) > self._limit:
-                        return 413
+            async with asyncio.timeout(_GOODBYE_S):
+                while self._used:
+                    self._gone.clear()
+                    await self._gone.wait()
         except TimeoutError:
-            return 408
-        return bytes(received)
+            for connection in [*self._used]:
+                connection.abort()
 
+    def opened(self, connection: Connection) -> None:
+        """Count a connection."""
+        self._used[connection] = asyncio.get_running_loop().time()
 
-def _certificate(request: web.BaseRequest) -> bytes | None:
-    transport = request.transport
-    peer = transport.get_extra_info("ssl_object") if transport is not None else None
-    return peer.getpeercert(binary_form=True) if isinstance(peer, ssl.SSLObject | ssl.SSLSocket) else None
+    def used(self, connection: Connection) -> None:
+        """Note that a connection is in use: it goes to the end of the line."""
+        if self._used.pop(connection, None) is not None:
+            self._used[connection] = asyncio.get_running_loop().time()
 
+    def closed(self, connection: Connection) -> None:
+        """Count it no more."""
+        self._used.pop(connection, None)
+        self._gone.set()
 
-def _refusal(status: int) -> Answer:
-    return Answer(status, render(r.Error(reasonCode=INVALID_FORMAT)), {"Content-Type": MEDIA_TYPE})
+    def date(self) -> bytes:
+        """The header line `Date`, made once a second."""
+        now = self._now()
+        if int(now) != self._second:
+            self._second, self._date = int(now), date_line(now)
+        return self._date
 
-
-def _response(answer: Answer) -> web.Response:
-    return web.Response(status=answer.status, body=answer.body, headers=dict(answer.headers))
+    def _sweep(self) -> None:
+        """Close what has been idle for too long."""
+        loop = asyncio.get_running_loop()
+        horizon = loop.time() - _IDLE_S
+        idle = []
+        for connection, since in self._used.items():
+            if since > horizon:
+                break
+            idle.append(connection)
+        for connection in idle:
+            connection.close()
+        self._sweeper = loop.call_later(_SWEEP_S, self._sweep)

@@ -35,6 +35,21 @@ from tests.ieee2030_5.conftest import Laboratory
 pytestmark = pytest.mark.sockets
 
 
+MANDATORY = "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0"
+
+
+def client_context(laboratory: Laboratory, name: str | None, ciphers: str = MANDATORY) -> ssl.SSLContext:
+    """TLS as a client with the certificate of this name, or without one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(ciphers)
+    context.load_verify_locations(laboratory.directory / "root.pem")
+    if name is not None:
+        issued = laboratory.issued[name]
+        context.load_cert_chain(issued.certificate, issued.key)
+    return context
+
+
 @dataclass
 class Site:
     laboratory: Laboratory
@@ -45,15 +60,8 @@ class Site:
     def url(self) -> str:
         return f"https://localhost:{self.server.port}"
 
-    def context(self, name: str | None, ciphers: str = "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0") -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers(ciphers)
-        context.load_verify_locations(self.laboratory.directory / "root.pem")
-        if name is not None:
-            issued = self.laboratory.issued[name]
-            context.load_cert_chain(issued.certificate, issued.key)
-        return context
+    def context(self, name: str | None, ciphers: str = MANDATORY) -> ssl.SSLContext:
+        return client_context(self.laboratory, name, ciphers)
 
     @asynccontextmanager
     async def client(self, name: str) -> AsyncIterator[aiohttp.ClientSession]:
