@@ -36,10 +36,11 @@ def settings(zone: ZoneFile) -> list[ModbusSettings]:
         if isinstance(station.endpoint, ModbusEndpoint):
             unit = MappedStation(name, _registers(station), station.endpoint.unit)
             behind[station.endpoint.address].append((station.endpoint, unit))
-    return [_connection([endpoint for endpoint, _ in m], tuple(unit for _, unit in m)) for m in behind.values()]
+    return [connection([endpoint for endpoint, _ in m], tuple(unit for _, unit in m)) for m in behind.values()]
 
 
-def _connection(endpoints: Sequence[ModbusEndpoint], units_behind: tuple[Unit, ...]) -> ModbusSettings:
+def connection(endpoints: Sequence[ModbusEndpoint], units_behind: tuple[Unit, ...]) -> ModbusSettings:
+    """The connection that all these endpoints share."""
     first = endpoints[0]
     return ModbusSettings(
         host=first.host,

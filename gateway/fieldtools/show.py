@@ -1,0 +1,103 @@
+"""What the tools found, as tables for a terminal or as JSON for programs."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from gateway.logs.line import harmless, stamp
+from protocols.signals import Quality
+from protocols.tool import Found, Item, Value, Written
+
+_PLAIN_WIDTH = 160
+"""Columns where the output is not a terminal."""
+_IDENTITY = ("maker", "model", "version", "serial")
+
+
+def console() -> Console:
+    """Standard output; nothing in it is markup, as devices have a say in it."""
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def found_table(found: Sequence[Found]) -> Iterable[Table | str]:
+    """Devices with what they say of themselves, then what each offers."""
+    table = _table("at", *_IDENTITY, "power kW", "energy kWh", "")
+    for one in found:
+        told = [harmless(one.identity.get(key, "")) for key in _IDENTITY]
+        rest = "; ".join(v for key, v in one.identity.items() if key not in _IDENTITY)
+        energy = "" if one.energy_wh is None else f"{one.energy_wh / 1e3:g}"
+        table.add_row(one.address, *told, _power(one), energy, harmless(rest))
+    yield table
+    for one in found:
+        if one.offers:
+            yield f"\n{one.address} offers"
+            yield from (f"  {harmless(offer)}" for offer in one.offers)
+
+
+def item_table(items: Sequence[Item]) -> Table:
+    """Values, with the columns that any of them fills."""
+    timed = any(item.time_s is not None for item in items)
+    table = _table("address", "value", "unit", "", "rw", *(("taken at",) if timed else ()), "name")
+    table.columns[1].justify = "right"
+    for item in items:
+        table.add_row(
+            harmless(item.address),
+            text_of(item.value),
+            item.unit,
+            _remark(item),
+            "rw" if item.writable else "r",
+            *((stamp(item.time_s) if item.time_s is not None else "",) if timed else ()),
+            harmless(item.name),
+        )
+    return table
+
+
+def line_of(at_s: float, item: Item) -> str:
+    """One value as it came, for a watch."""
+    remark = _remark(item)
+    name = f"  {harmless(item.name)}" if item.name else ""
+    return f"{stamp(at_s)[11:]}  {harmless(item.address):<24} {text_of(item.value):>14} {item.unit:<6}{remark}{name}"
+
+
+def json_of(value: Found | Item | Written | Mapping[str, object] | Sequence[Found] | Sequence[Item]) -> str:
+    """The same for programs."""
+    plain = list(value) if isinstance(value, Sequence) else value
+    return orjson.dumps(plain, default=_plain).decode()
+
+
+def text_of(value: Value) -> str:
+    """A value as people read it."""
+    match value:
+        case None:
+            return "-"
+        case str():
+            return harmless(value)
+        case _:
+            return f"{value:.10g}"
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else asdict(value)  # type: ignore[call-overload]
+
+
+def _remark(item: Item) -> str:
+    quality = "" if item.quality is Quality.GOOD else item.quality.value
+    return harmless(", ".join(filter(None, (quality, item.note))))
+
+
+def _power(found: Found) -> str:
+    if found.p_max_w is None:
+        return ""
+    low = 0.0 if found.p_min_w is None else found.p_min_w
+    return f"{low / 1e3:g} to {found.p_max_w / 1e3:g}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column)
+    return table
