@@ -8,6 +8,7 @@ from typing import Final
 from gateway.testbed import sunspec_curves
 from gateway.testbed.device import FOLLOWS_AVAILABILITY, DeviceSpec, SimulatedDevice
 from gateway.testbed.sunspec_curves import CurveFaces
+from protocols.modbus.server import RefusedError
 from protocols.modbus.sunspec import BASES, Model, ModelImage
 from protocols.signals import Bounds
 
@@ -29,10 +30,6 @@ RUNNING_701, THROTTLED_701 = 3, 4
 RUNNING_103, THROTTLED_103 = 4, 5
 WATTS: Final = 1
 """704.WSetMod: the set point is in watts, else in percent of WMax."""
-
-
-class RefusedError(ValueError):
-    """A value that the device does not take."""
 
 
 class SunSpecFace:

@@ -3,9 +3,9 @@
 import asyncio
 
 from gateway.testbed.device import SimulatedDevice
-from gateway.testbed.modbus import ModbusServer, Unit
 from gateway.testbed.sunspec_face import SunSpecFace
 from protocols.modbus.adapter import ModbusAdapter
+from protocols.modbus.server import ModbusServer, Unit
 from protocols.modbus.settings import ModbusSettings, SunSpecDer
 from protocols.port import Adapter
 from tests.contract.harness import RESOURCE, SPEC, Clock, settle

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 from gateway.clock import wall
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
-from gateway.testbed.modbus import ModbusServer, SerialPort, Unit, serve_serial
-from gateway.testbed.modbus_security import ServerSecurity
 from gateway.testbed.sunspec_face import SunSpecFace
 from protocols.modbus.adapter import ModbusAdapter
+from protocols.modbus.server import ModbusServer, SerialPort, Unit, serve_serial
+from protocols.modbus.server_security import ServerSecurity
 from protocols.modbus.settings import ModbusSettings
 from protocols.signals import LinkChanged, LinkState, Signal
 

@@ -12,12 +12,12 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
 from gateway.clock import wall
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
-from gateway.testbed.modbus_security import ServerSecurity
 from protocols.modbus.adopt import adopt
 from protocols.modbus.client import ModbusClient, UnitWire
 from protocols.modbus.curves import Curve
 from protocols.modbus.device import SunSpecDevice
 from protocols.modbus.medium import Tls
+from protocols.modbus.server_security import ServerSecurity
 from protocols.modbus.settings import ModbusSettings, SunSpecDer
 from protocols.signals import Bounds, Control, Outcome
 from tests.interop import modbus_site

@@ -8,10 +8,10 @@ from functools import partial
 from config.modbus_endpoint import ModbusEndpoint
 from config.settings import MappedPoint, ZoneFile
 from gateway.testbed.faces.served import Served
-from gateway.testbed.modbus import ModbusServer, Unit
 from gateway.testbed.register_face import RegisterFace, ServedRegister
 from gateway.testbed.sunspec_face import SunSpecFace
 from gateway.testbed.world import World, point_of
+from protocols.modbus.server import ModbusServer, Unit
 from protocols.points import Point, Quantity
 from protocols.port import Now
 

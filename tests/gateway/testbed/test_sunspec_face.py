@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
-from gateway.testbed.sunspec_face import RefusedError, SunSpecFace
+from gateway.testbed.sunspec_face import SunSpecFace
+from protocols.modbus.server import RefusedError
 from protocols.modbus.sunspec import IllegalAddressError, Model, Span, discover, encode
 from protocols.signals import Bounds
 

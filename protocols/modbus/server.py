@@ -1,4 +1,4 @@
-"""Modbus servers of the simulated world: over TCP, over TLS, and with serial frames through TCP or on a serial port.
+"""Modbus servers: over TCP, over TLS, and with serial frames through TCP or on a serial port.
 
 Several requests at once are answered one after the other, in order, however they are cut by the transport.
 """
@@ -6,7 +6,7 @@ Several requests at once are answered one after the other, in order, however the
 import asyncio
 import struct
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -14,10 +14,9 @@ from typing import Final, Protocol
 
 from pymodbus.transport.serialtransport import create_serial_connection
 
-from gateway.testbed.device import Faults
-from gateway.testbed.modbus_frames import BrokenStreamError, Frames, Request, SerialFrames, TcpFrames
-from gateway.testbed.modbus_security import ServerSecurity
-from gateway.testbed.sunspec_face import RefusedError
+from protocols.modbus.models import SunSpecError
+from protocols.modbus.server_frames import BrokenStreamError, Frames, Request, SerialFrames, TcpFrames
+from protocols.modbus.server_security import ServerSecurity
 from protocols.modbus.sunspec import IllegalAddressError
 from protocols.port import Now
 
@@ -36,7 +35,36 @@ class Code(IntEnum):
     FUNCTION = 1
     ADDRESS = 2
     VALUE = 3
+    FAILURE = 4
     NO_RESPONSE = 11
+
+
+class RefusedError(SunSpecError):
+    """A value that the unit does not take."""
+
+
+class FailedError(SunSpecError):
+    """The unit cannot do now what it is asked for."""
+
+
+class Faults(Protocol):
+    """What may be wrong with a simulated unit."""
+
+    @property
+    def drop_link(self) -> bool:
+        """Connections are cut and refused."""
+
+    @property
+    def delay(self) -> bool:
+        """Answers come `delay_s` late."""
+
+    @property
+    def delay_s(self) -> float:
+        """How late."""
+
+    @property
+    def refuse(self) -> bool:
+        """Writes are rejected."""
 
 
 class Face(Protocol):
@@ -53,8 +81,11 @@ class Face(Protocol):
     def read(self, address: int, count: int) -> list[int]:
         """Registers as a client gets them; raises `IllegalAddressError`."""
 
-    def write(self, address: int, values: Sequence[int]) -> None:
-        """Take a write; raises `IllegalAddressError` or `RefusedError`."""
+    def write(self, address: int, values: Sequence[int]) -> Awaitable[None] | None:
+        """Take a write; what is returned is awaited before the answer leaves.
+
+        Either raises `IllegalAddressError`, `RefusedError` or `FailedError`.
+        """
 
 
 class Clockwork(Protocol):
@@ -69,7 +100,8 @@ class Unit:
     """One unit id of a server."""
 
     face: Face
-    faults: Faults
+    faults: Faults | None = None
+    """Only simulated units have any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +173,22 @@ class ModbusServer:
         code = request.pdu[0]
         if unit is None:
             return None if self._serial_frames else _refusal(code, Code.NO_RESPONSE)
-        if unit.faults.delay:
-            await asyncio.sleep(unit.faults.delay_s)
-        if unit.faults.drop_link:
+        faults = unit.faults
+        if faults is not None and faults.delay:
+            await asyncio.sleep(faults.delay_s)
+        if faults is not None and faults.drop_link:
             return None
         self.world.advance(self.now())
         if code in _READS:
             return _read(unit.face, request.pdu)
         if code not in {_WRITE_ONE, _WRITE_MANY} or not may_write:
             return _refusal(code, Code.FUNCTION)
-        return _refusal(code, Code.VALUE) if unit.faults.refuse else _write(unit.face, request.pdu)
+        refuses = faults is not None and faults.refuse
+        return _refusal(code, Code.VALUE) if refuses else await _write(unit.face, request.pdu)
 
     async def _watch(self) -> None:
         while True:
-            dropped = all(unit.faults.drop_link for unit in self.units.values())
+            dropped = all(unit.faults is not None and unit.faults.drop_link for unit in self.units.values())
             if dropped and self._server is not None:
                 self._stop()
             elif not dropped and self._server is None:
@@ -273,11 +307,15 @@ def _read(face: Face, pdu: bytes) -> bytes:
     return _refusal(code, Code.ADDRESS)
 
 
-def _write(face: Face, pdu: bytes) -> bytes:
+async def _write(face: Face, pdu: bytes) -> bytes:
     code = pdu[0]
     try:
         address, values = _asked(pdu)
-        face.write(address, values)
+        done = face.write(address, values)
+        if done is not None:
+            await done
+    except FailedError:
+        return _refusal(code, Code.FAILURE)
     except IllegalAddressError:
         return _refusal(code, Code.ADDRESS)
     except (RefusedError, struct.error):

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
-from gateway.testbed.modbus import ModbusServer, Unit
 from gateway.testbed.sunspec_face import SunSpecFace
+from protocols.modbus.server import FailedError, ModbusServer, RefusedError, Unit
 
 pytestmark = pytest.mark.sockets
 
@@ -161,3 +161,45 @@ async def test_a_taken_port_is_an_error_that_names_it() -> None:
         with pytest.raises(ExceptionGroup) as caught:
             await other.run()
         assert str(server.port) in str(caught.value.exceptions[0])
+
+
+class SlowFace:
+    """One register, which takes what it is told once `settled` is set; 9 fails and 8 is refused by then."""
+
+    base, size = 100, 1
+
+    def __init__(self) -> None:
+        self.settled = asyncio.Event()
+        self.value = 0
+
+    def read(self, address: int, count: int) -> list[int]:
+        return [self.value]
+
+    async def write(self, address: int, values) -> None:
+        await self.settled.wait()
+        if values[0] >= 8:
+            raise FailedError("not now") if values[0] == 9 else RefusedError("never")
+        self.value = values[0]
+
+
+async def test_the_answer_to_a_write_waits_until_the_unit_has_taken_it() -> None:
+    face = SlowFace()
+    server = ModbusServer("127.0.0.1", 0, {1: Unit(face)}, OneDevice(), lambda: 0.0)
+    listening = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.run(listening))
+        await listening.wait()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(_request(1, 1, struct.pack(">BHH", 6, 100, 5)))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await reader.readexactly(1)
+        face.settled.set()
+        assert await _answer(reader) == (1, struct.pack(">BHH", 6, 100, 5))
+        assert face.value == 5
+        for value, code in ((9, 4), (8, 3)):
+            writer.write(_request(2, 1, struct.pack(">BHH", 6, 100, value)))
+            assert await _answer(reader) == (2, bytes((0x86, code)))
+        assert face.value == 5
+        writer.close()
+        running.cancel()
