@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from ieee2030_5 import leases
 from ieee2030_5 import resources as r
+from ieee2030_5.enrolment import build
 from ieee2030_5.links import Links
 from ieee2030_5.modes import CannotSayError, as_values, control_base, from_values
 from ieee2030_5.notifier import Notifier
@@ -14,7 +15,7 @@ from ieee2030_5.server import Front
 from ieee2030_5.settings import ServerSettings
 from ieee2030_5.tls import client_context, lfdi_of_file, server_context
 from ieee2030_5.tree import Answer, Asked, Tree
-from ieee2030_5.utility import Device, build
+from ieee2030_5.utility import Device
 from protocols.port import Emit, Now
 from protocols.signals import Ack, Baseline, Control, Instruction, Outcome, Release, Signal
 
@@ -46,6 +47,7 @@ class UtilityServer:
         self._settings = settings
         self._now = now
         self._tree = Tree(build(settings, lfdi_of_file(settings.certificate), int(now())), record)
+        self._resources = frozenset(device.resource for device in settings.devices if not device.is_aggregator)
         self._links = Links(settings.poll_rate_s)
         self._versions: dict[str, int] = {}
         self._latest: dict[str, Instruction] = {}
@@ -56,8 +58,8 @@ class UtilityServer:
 
     @property
     def resources(self) -> frozenset[str]:
-        """Ids of the DERs served."""
-        return frozenset(device.resource for device in self._settings.devices if not device.members)
+        """Ids of the DERs of the zone that are served; those that the operator registers besides are not the zone's."""
+        return self._resources
 
     @property
     def port(self) -> int:
@@ -76,7 +78,7 @@ class UtilityServer:
         self._emit = emit
         files = (self._settings.certificate, self._settings.key, self._settings.authorities)
         context, notifier = server_context(*files), Notifier(client_context(*files))
-        emit([self._baseline(device) for device in self._ders()])
+        emit([self._baseline(device) for device in map(self._tree.utility.by_resource, self.resources) if device])
         try:
             await self._front.start(self._settings.host, self._settings.port, context)
             self.listening.set()
@@ -181,10 +183,12 @@ class UtilityServer:
         device = self._tree.utility.by_lfdi(lfdi)
         if device is None:
             return frozenset()
-        return (device.settings.members or frozenset({device.settings.resource})) & self.resources
-
-    def _ders(self) -> list[Device]:
-        return [device for device in self._tree.utility.devices.values() if not device.settings.members]
+        utility = self._tree.utility
+        slugs = utility.wards[device.slug] if device.settings.is_aggregator else {device.slug}
+        return (
+            frozenset(utility.devices[slug].settings.resource for slug in slugs & utility.devices.keys())
+            & self.resources
+        )
 
     def _tell(self, links: Sequence[Signal]) -> None:
         """Hand over link changes and whatever clients have reported since."""

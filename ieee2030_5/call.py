@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from ieee2030_5.paging import Page
 from ieee2030_5.resources import Resource
-from ieee2030_5.utility import Device, Meter, Program, Utility, slug_of
+from ieee2030_5.topology import programs_of_all
+from ieee2030_5.utility import Device, Meter, Program, Utility
 
 Params = Mapping[str, str]
 """The variable parts of a URI by name."""
@@ -39,6 +40,8 @@ class Principal:
     """Slugs of its registered devices; empty for a stranger."""
     wards: frozenset[str] = frozenset()
     """Slugs of all devices it speaks for, registered or not."""
+    programs: frozenset[str] = frozenset()
+    """Slugs of the programs that apply to one of its devices."""
     aus: bool = False
     """Documents carry the CSIP-AUS elements."""
 
@@ -72,11 +75,13 @@ def principal_of(utility: Utility, lfdi: str) -> Principal:
     device = utility.by_lfdi(lfdi)
     if device is None:
         return Principal(lfdi, frozenset())
-    wards = frozenset({device.slug, *map(slug_of, device.settings.members)}) & utility.devices.keys()
+    wards = frozenset({device.slug, *utility.wards.get(device.slug, ())}) & utility.devices.keys()
+    devices = frozenset(slug for slug in wards if utility.devices[slug].registered_s is not None)
     return Principal(
         lfdi,
-        frozenset(slug for slug in wards if utility.devices[slug].registered_s is not None),
+        devices,
         wards,
+        frozenset(programs_of_all(utility, (utility.devices[slug] for slug in devices))),
         aus=device.settings.profile.value == "csip_aus",
     )
 
@@ -106,15 +111,15 @@ def own_devices(call: Call) -> list[Device]:
 
 def own_programs(call: Call) -> list[Program]:
     """All programs that apply to one of its devices."""
-    return call.utility.programs_of(device.settings.resource for device in own_devices(call))
+    return [call.utility.programs[slug] for slug in call.principal.programs]
 
 
 def own_program(call: Call) -> Program:
     """The program named in the URI, if it applies to one of the client's devices."""
-    program = call.utility.programs.get(call.params["p"])
-    if program is None or not any(device.settings.resource in program.members for device in own_devices(call)):
+    slug = call.params["p"]
+    if slug not in call.principal.programs:
         raise Absent(call.path)
-    return program
+    return call.utility.programs[slug]
 
 
 def own_meters(call: Call) -> dict[str, Meter]:

@@ -14,16 +14,19 @@ from ieee2030_5.call import (
     own_device,
     own_devices,
 )
+from ieee2030_5.enrolment import withdraw
+from ieee2030_5.groups import BASE
 from ieee2030_5.identity import sfdi_of, short_id
 from ieee2030_5.paging import paged
 from ieee2030_5.readings import of_availability, of_status
+from ieee2030_5.topology import Assignment, assignment_version, assignments_of, programs_of
 from ieee2030_5.utility import Device, Utility, is_australian, mrid, sfdi
 
 
 def end_device(device: Device, utility: Utility) -> r.EndDevice:
     """The document of one device."""
     href = device.href
-    has_pin, is_der = device.settings.pin is not None, not device.settings.members
+    has_pin, is_der = device.settings.pin is not None, not device.settings.is_aggregator
     has_point = is_der and is_australian(device)
     may_subscribe = bool(device.settings.notify_hosts)
     return r.EndDevice(
@@ -39,8 +42,10 @@ def end_device(device: Device, utility: Utility) -> r.EndDevice:
         sFDI=sfdi(device),
         changedTime=device.changed_s,
         enabled=True,
-        FunctionSetAssignmentsListLink=r.ListLink(href=f"{href}/fsa", all=1) if is_der else None,
-        postRate=device.post_rate_s or utility.settings.post_rate_s,
+        FunctionSetAssignmentsListLink=(
+            r.ListLink(href=f"{href}/fsa", all=len(assignments_of(utility, device))) if is_der else None
+        ),
+        postRate=utility.post_s("edev", device.post_rate_s),
         RegistrationLink=r.Link(href=f"{href}/rg") if has_pin else None,
         SubscriptionListLink=r.ListLink(href=f"{href}/sub", all=len(device.subscriptions)) if may_subscribe else None,
         ConnectionPointLink=r.Link(href=f"{href}/cp") if has_point else None,
@@ -50,7 +55,7 @@ def end_device(device: Device, utility: Utility) -> r.EndDevice:
 def own_der(call: Call) -> Device:
     """The device named in the URI, if it is one that is controlled: an aggregator itself is none."""
     device = own_device(call)
-    if device.settings.members:
+    if device.settings.is_aggregator:
         raise Absent(call.path)
     return device
 
@@ -58,9 +63,7 @@ def own_der(call: Call) -> Device:
 def get_list(call: Call) -> r.EndDeviceList:
     """The devices that this client speaks for; empty for a stranger."""
     items = [end_device(device, call.utility) for device in own_devices(call)]
-    whole = r.EndDeviceList(
-        href="/edev", subscribable=call.utility.notifies, pollRate=call.utility.settings.poll_rate_s
-    )
+    whole = r.EndDeviceList(href="/edev", subscribable=call.utility.notifies, pollRate=call.utility.poll_s("edev"))
     return paged(whole, items, call.page)
 
 
@@ -112,20 +115,15 @@ def keep(utility: Utility, params: Params, document: r.Resource, owner: str, at_
         # Saying the same again must not move the device to the front of the list.
         device.changed_s = at_s
         device.revision += 1
+        utility.people += 1
 
 
 def drop(utility: Utility, params: Params, at_s: int) -> None:
     """Fold the removal of an EndDevice: everything it put below itself goes with it."""
     device = utility.devices.get(params["e"])
-    if device is None:
-        return
-    device.registered_s, device.category, device.post_rate_s, device.changed_s = None, None, None, at_s
-    device.documents.clear()
-    device.logs.clear()
-    device.subscriptions.clear()
-    device.revision += 1
-    lfdi = device.settings.lfdi
-    utility.meters = {slug: meter for slug, meter in utility.meters.items() if meter.owner != lfdi}
+    if device is not None:
+        withdraw(utility, device)
+        device.changed_s = at_s
 
 
 def registration(call: Call) -> r.Registration:
@@ -134,7 +132,7 @@ def registration(call: Call) -> r.Registration:
     pin, since = device.settings.pin, device.registered_s
     if pin is None or since is None:
         raise Absent(call.path)
-    poll = call.utility.settings.poll_rate_s
+    poll = call.utility.poll_s("rg")
     return r.Registration(href=call.path, pollRate=poll, dateTimeRegistered=since, pIN=pin)
 
 
@@ -165,37 +163,43 @@ def put_connection_point(call: Call, body: r.Resource) -> Kept:
 
 
 def assignments(call: Call) -> r.FunctionSetAssignmentsList:
-    """Every device has one base assignment, so that no client waits for the first control."""
+    """Every device has one assignment at least, so that no client waits for the first control."""
     device = own_device(call)
     whole = r.FunctionSetAssignmentsList(
-        href=f"{device.href}/fsa", subscribable=call.utility.notifies, pollRate=call.utility.settings.poll_rate_s
+        href=f"{device.href}/fsa", subscribable=call.utility.notifies, pollRate=call.utility.poll_s("fsa")
     )
-    return paged(whole, [_assignment(call, device)], call.page)
+    found = assignments_of(call.utility, device)
+    return paged(whole, [_assignment(call, device, item) for item in found], call.page)
 
 
 def assignment(call: Call) -> r.FunctionSetAssignments:
-    """The base assignment."""
-    return _assignment(call, own_device(call))
+    """One assignment."""
+    device = own_der(call)
+    for item in assignments_of(call.utility, device):
+        if item.name == call.params["f"]:
+            return _assignment(call, device, item)
+    raise Absent(call.path)
 
 
-def _assignment(call: Call, device: Device) -> r.FunctionSetAssignments:
-    programs = call.utility.programs_of({device.settings.resource})
+def _assignment(call: Call, device: Device, item: Assignment) -> r.FunctionSetAssignments:
+    href = f"{device.href}/fsa/{item.name}"
+    kind = ("fsa", device.settings.resource) if item.name == BASE else ("fsa", device.settings.resource, item.name)
     return r.FunctionSetAssignments(
-        href=f"{device.href}/fsa/1",
-        DERProgramListLink=r.ListLink(href=f"{device.href}/fsa/1/derp", all=len(programs)),
-        ResponseSetListLink=r.ListLink(href="/rsps", all=len(programs)),
+        href=href,
+        DERProgramListLink=r.ListLink(href=f"{href}/derp", all=len(item.programs)),
+        ResponseSetListLink=r.ListLink(href="/rsps", all=len(call.principal.programs)),
         TimeLink=r.Link(href="/tm"),
         subscribable=call.utility.notifies,
-        mRID=mrid(call.utility.settings, "fsa", device.settings.resource),
-        description="Base assignment",
-        version=0,
+        mRID=mrid(call.utility.settings, *kind),
+        description=item.description,
+        version=assignment_version(call.utility, device) % 65_536,
     )
 
 
 def ders(call: Call) -> r.DERList:
     """One DER stands for the whole device."""
     device = own_device(call)
-    whole = r.DERList(href=f"{device.href}/der", pollRate=call.utility.settings.poll_rate_s)
+    whole = r.DERList(href=f"{device.href}/der", pollRate=call.utility.poll_s("der"))
     return paged(whole, [_der(call, device)], call.page)
 
 
@@ -206,7 +210,7 @@ def der(call: Call) -> r.DER:
 
 def _der(call: Call, device: Device) -> r.DER:
     href = f"{device.href}/der/1"
-    programs = call.utility.programs_of({device.settings.resource})
+    programs = programs_of(call.utility, device)
     return r.DER(
         href=href,
         subscribable=call.utility.notifies,
@@ -260,7 +264,7 @@ def logs(call: Call) -> r.LogEventList:
     href = f"{device.href}/lel"
     items = [replace(item, href=f"{href}/{name}") for name, item in device.logs.items()]
     return paged(
-        r.LogEventList(href=href, subscribable=call.utility.notifies, pollRate=call.utility.settings.poll_rate_s),
+        r.LogEventList(href=href, subscribable=call.utility.notifies, pollRate=call.utility.poll_s("lel")),
         items,
         call.page,
     )
@@ -302,5 +306,5 @@ def drop_log(utility: Utility, params: Params, at_s: int) -> None:  # noqa: ARG0
 
 
 def revision(call: Call) -> int:
-    """Of the device named in the URI."""
-    return own_device(call).revision
+    """Of the device named in the URI and of what it shares with others; both only rise."""
+    return own_device(call).revision + call.utility.layout

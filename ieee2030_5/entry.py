@@ -5,18 +5,18 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ieee2030_5 import resources as r
-from ieee2030_5.call import Call, own_devices, own_meters, own_programs
+from ieee2030_5.call import Call, own_devices, own_meters
 from ieee2030_5.identity import sfdi_of
 
 
 def device_capability(call: Call) -> r.DeviceCapability:
     """Only links to what this client can use; a stranger learns where it could register, and no more."""
-    poll = call.utility.settings.poll_rate_s
+    poll = call.utility.poll_s("dcap")
     devices = own_devices(call)
     edev = r.ListLink(href="/edev", all=len(devices))
     if not devices:
         return r.DeviceCapability(href="/dcap", pollRate=poll, EndDeviceListLink=edev)
-    programs = len(own_programs(call))
+    programs = len(call.principal.programs)
     return r.DeviceCapability(
         href="/dcap",
         pollRate=poll,
@@ -35,7 +35,7 @@ def time(call: Call) -> r.Time:
     standard, saving, begins, ends = _offsets(zone, datetime.fromtimestamp(call.now, UTC).year)
     return r.Time(
         href="/tm",
-        pollRate=call.utility.settings.poll_rate_s,
+        pollRate=call.utility.poll_s("tm"),
         currentTime=call.now,
         dstEndTime=ends,
         dstOffset=saving,
@@ -48,7 +48,7 @@ def time(call: Call) -> r.Time:
 def self_device(call: Call) -> r.SelfDevice:
     """This server by the fingerprint of its own certificate."""
     lfdi = call.utility.server_lfdi
-    return r.SelfDevice(href="/sdev", pollRate=call.utility.settings.poll_rate_s, lFDI=lfdi, sFDI=sfdi_of(lfdi))
+    return r.SelfDevice(href="/sdev", pollRate=call.utility.poll_s("sdev"), lFDI=lfdi, sFDI=sfdi_of(lfdi))
 
 
 @lru_cache(maxsize=64)

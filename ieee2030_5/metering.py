@@ -25,7 +25,7 @@ from ieee2030_5.utility import Meter, Utility
 def get_list(call: Call) -> r.MirrorUsagePointList:
     """The meters that this client reports."""
     items = [_document(call, slug, meter) for slug, meter in own_meters(call).items()]
-    return paged(r.MirrorUsagePointList(href="/mup", pollRate=call.utility.settings.poll_rate_s), items, call.page)
+    return paged(r.MirrorUsagePointList(href="/mup", pollRate=call.utility.poll_s("mup")), items, call.page)
 
 
 def get(call: Call) -> r.MirrorUsagePoint:
@@ -34,7 +34,7 @@ def get(call: Call) -> r.MirrorUsagePoint:
 
 
 def _document(call: Call, slug: str, meter: Meter) -> r.MirrorUsagePoint:
-    post_rate = meter.document.postRate or call.utility.settings.post_rate_s
+    post_rate = call.utility.post_s("mup", meter.document.postRate)
     series = tuple(meter.series.values())
     return replace(meter.document, href=f"/mup/{slug}", meter_readings=series, postRate=post_rate)
 

@@ -19,6 +19,7 @@ from ieee2030_5.call import (
 from ieee2030_5.identity import short_id
 from ieee2030_5.paging import paged
 from ieee2030_5.responses import outcome_of
+from ieee2030_5.topology import assignments_of, programs_of
 from ieee2030_5.utility import Program, Utility, mrid
 
 RESPONSE_STATUSES = frozenset({*range(1, 15), 252, 253, 254})
@@ -32,8 +33,8 @@ def program_document(call: Call, program: Program) -> r.DERProgram:
         href=href,
         subscribable=call.utility.notifies,
         mRID=program.mrid,
-        description="Operating envelope",
-        version=0,
+        description=program.description,
+        version=program.version,
         ActiveDERControlListLink=r.ListLink(href=f"{href}/actderc", all=len(life.active(program.events))),
         DefaultDERControlLink=r.Link(href=f"{href}/dderc"),
         DERControlListLink=r.ListLink(href=f"{href}/derc", all=len(program.events)),
@@ -42,9 +43,7 @@ def program_document(call: Call, program: Program) -> r.DERProgram:
 
 
 def _listed(call: Call, programs: list[Program]) -> r.DERProgramList:
-    whole = r.DERProgramList(
-        href=call.path, subscribable=call.utility.notifies, pollRate=call.utility.settings.poll_rate_s
-    )
+    whole = r.DERProgramList(href=call.path, subscribable=call.utility.notifies, pollRate=call.utility.poll_s("derp"))
     return paged(whole, [program_document(call, program) for program in programs], call.page)
 
 
@@ -55,12 +54,20 @@ def get_list(call: Call) -> r.DERProgramList:
 
 def of_device(call: Call) -> r.DERProgramList:
     """The programs of one device."""
-    return _listed(call, call.utility.programs_of({own_device(call).settings.resource}))
+    return _listed(call, programs_of(call.utility, own_device(call)))
+
+
+def of_assignment(call: Call) -> r.DERProgramList:
+    """The programs of one assignment."""
+    for item in assignments_of(call.utility, own_device(call)):
+        if item.name == call.params["f"]:
+            return _listed(call, [*item.programs])
+    raise Absent(call.path)
 
 
 def current(call: Call) -> r.DERProgram:
     """The program of a device that wins now: the lowest primacy with an active event, else the lowest."""
-    programs = call.utility.programs_of({own_device(call).settings.resource})
+    programs = programs_of(call.utility, own_device(call))
     if not programs:
         raise Absent(call.path)
     return program_document(
@@ -75,7 +82,7 @@ def get(call: Call) -> r.DERProgram:
 
 def default(call: Call) -> r.DefaultDERControl:
     """What holds while no event does."""
-    return own_program(call).default
+    return replace(own_program(call).default, subscribable=call.utility.notifies)
 
 
 def keep_default(utility: Utility, params: Params, document: r.Resource, owner: str, at_s: int) -> None:  # noqa: ARG001
@@ -129,14 +136,14 @@ def drop_control(utility: Utility, params: Params, at_s: int) -> None:
 
 
 def revision(call: Call) -> int:
-    """Of the program named in the URI."""
-    return own_program(call).revision
+    """Of the program named in the URI and of what shows in all of them; both only rise."""
+    return own_program(call).revision + call.utility.layout
 
 
 def response_sets(call: Call) -> r.ResponseSetList:
     """One set per program."""
     items = [_response_set(call, program) for program in own_programs(call)]
-    return paged(r.ResponseSetList(href="/rsps", pollRate=call.utility.settings.poll_rate_s), items, call.page)
+    return paged(r.ResponseSetList(href="/rsps", pollRate=call.utility.poll_s("rsps")), items, call.page)
 
 
 def response_set(call: Call) -> r.ResponseSet:

@@ -33,12 +33,13 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A DERControl carries a control of the gateway; Responses to its mRID are about that control."""
+    """A DERControl carries a control of the gateway or of the operator; Responses to its mRID are about that."""
 
     kind: ClassVar[str] = "issued"
     mrid: str
     program: str
     resource: str
+    """Empty where the operator has issued it, not the gateway."""
     control_id: str
     version: int
     end_s: int
@@ -46,15 +47,31 @@ class Issued:
     at_s: int
 
 
-Record = Stored | Removed | Issued
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """The operator has arranged something: who may connect, what belongs together, how often to poll."""
+
+    kind: ClassVar[str] = "arranged"
+    what: str
+    """Which kind of arrangement; see `arrangements`."""
+    name: str
+    """Of the thing arranged; one of a kind has one value at a time."""
+    value: Mapping[str, object] | None
+    """What it is from now on; `None`: no more."""
+    at_s: int
+
+
+Record = Stored | Removed | Issued | Arranged
 Keep = Callable[[Record], None]
 """Takes a record before its effect can be seen by anyone; raises `KeepError` where it cannot be kept."""
 
-_KINDS: Mapping[str, type[Stored] | type[Removed] | type[Issued]] = {cls.kind: cls for cls in (Stored, Removed, Issued)}
+_KINDS: Mapping[str, type[Stored] | type[Removed] | type[Issued] | type[Arranged]] = {
+    cls.kind: cls for cls in (Stored, Removed, Issued, Arranged)
+}
 
 
 def to_json(record: Record) -> dict[str, object]:
-    """A flat mapping of strings and numbers."""
+    """A mapping of strings, numbers, and mappings and lists of them."""
     return {"kind": record.kind, **asdict(record)}
 
 

@@ -36,7 +36,7 @@ def outcome_of(response: Response, issued: Issued, utility: Utility, now: float)
     is still `STARTED`.
     """
     found = _MEANING.get(response.status or 0)
-    if found is None:
+    if found is None or not issued.resource:
         return ()
     outcome, word = found
     if outcome in (Outcome.COMPLETED, Outcome.SUPERSEDED) and utility.goes_on(issued):

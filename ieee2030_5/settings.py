@@ -19,9 +19,18 @@ class Profile(StrEnum):
     """With the Australian extensions: limits in watts at the connection point."""
 
 
+class Edition(StrEnum):
+    """Which edition of the standard a client was made for, by its level."""
+
+    S1 = "S1"
+    """IEEE 2030.5-2018."""
+    S2 = "S2"
+    """IEEE 2030.5-2023."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceSettings:
-    """One DER that this server controls, known by its certificate."""
+    """One client: a DER that this server controls, or an aggregator of such, known by its certificate."""
 
     resource: str
     """Id of the DER in the zone."""
@@ -34,8 +43,13 @@ class DeviceSettings:
     pin: int | None = None
     """Registration PIN; `None` serves no Registration."""
     profile: Profile = Profile.CSIP
+    edition: Edition = Edition.S1
     members: frozenset[str] = frozenset()
     """Not empty: this client is an aggregator. It is no DER itself, but speaks for these resources."""
+    aggregator: bool = False
+    """An aggregator also while it has no members."""
+    may_enrol: bool = False
+    """An aggregator that may bring devices which nobody has registered before, by POST /edev."""
     default_limit: Bounds = field(default_factory=Bounds)
     """DefaultDERControl until the first control brings its own fallback."""
     in_band: bool = False
@@ -44,6 +58,11 @@ class DeviceSettings:
     """Hosts that its client may have notifications sent to; none: it may not subscribe."""
     forward_is_generation: bool = False
     """Sign of its readings: the schema calls 1 (forward) delivered to the customer, some DER clients generation."""
+
+    @property
+    def is_aggregator(self) -> bool:
+        """It speaks for others and is controlled through them."""
+        return self.aggregator or bool(self.members)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Notice:
 def get_list(call: Call) -> r.SubscriptionList:
     """The subscriptions of one device."""
     device = _subscriber(call)
-    whole = r.SubscriptionList(href=f"{device.href}/sub", pollRate=call.utility.settings.poll_rate_s)
+    whole = r.SubscriptionList(href=f"{device.href}/sub", pollRate=call.utility.poll_s("sub"))
     return paged(whole, [*device.subscriptions.values()], call.page)
 
 

@@ -4,20 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
+from ieee2030_5 import arrangements, subscriptions
 from ieee2030_5 import resources as r
-from ieee2030_5 import subscriptions
 from ieee2030_5.call import (
     INVALID_FORMAT,
     INVALID_VALUE,
     Absent,
     Call,
     Params,
+    Principal,
     Refused,
     principal_of,
 )
 from ieee2030_5.codec import DocumentError, InvalidValueError, parse, render
 from ieee2030_5.paging import CAP, Page, QueryError, read_query
-from ieee2030_5.records import Issued, Keep, Record, Removed, Stored
+from ieee2030_5.records import Arranged, Issued, Keep, Record, Removed, Stored
 from ieee2030_5.routes import Route, match
 from ieee2030_5.subscriptions import Notice
 from ieee2030_5.utility import Utility
@@ -57,6 +58,8 @@ class Tree:
         self.utility = utility
         self._keep = keep
         self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
+        self._principals: dict[str, tuple[int, Principal]] = {}
+        """By LFDI, with the count of changes of people at which each was worked out."""
         self._told: dict[str, object] = {}
         """What each subscriber knows, by subscription."""
 
@@ -70,7 +73,7 @@ class Tree:
 
     def _dispatch(self, lfdi: str, asked: Asked, now: int) -> Answer:
         path, _, query = asked.target.partition("?")
-        if lfdi in self.utility.settings.denied and path != "/dcap":
+        if path != "/dcap" and self.utility.refuses(lfdi, now):
             raise Refused(403, INVALID_VALUE, f"{lfdi} is denied")
         found = match(path)
         if found is None:
@@ -132,7 +135,19 @@ class Tree:
             found = match(other)
             return found is not None and found[0].tells and self._look(lfdi, other, now, 0) is not None
 
-        return Call(self.utility, principal_of(self.utility, lfdi), path, now, params, subscribable=subscribable)
+        return Call(self.utility, self._principal(lfdi), path, now, params, subscribable=subscribable)
+
+    def _principal(self, lfdi: str) -> Principal:
+        known = self._principals.get(lfdi)
+        if known is not None and known[0] == self.utility.people:
+            return known[1]
+        found = principal_of(self.utility, lfdi)
+        if found.wards:
+            self._principals[lfdi] = (self.utility.people, found)
+        else:
+            # Strangers are many and have nothing to look up.
+            self._principals.pop(lfdi, None)
+        return found
 
     def _look(self, lfdi: str, path: str, now: int, limit: int) -> r.Resource | None:
         """What a client would get, up to `limit` items of a list; `None` where it may see nothing.
@@ -191,12 +206,19 @@ class Tree:
         self._keep(issued)
         self.utility.remember(issued)
 
+    def arrange(self, record: Arranged) -> None:
+        """Keep what the operator arranges, then carry it out."""
+        self._keep(record)
+        arrangements.fold(self.utility, record)
+
     def restore(self, records: Sequence[Record]) -> None:
         """Fold what was kept before a restart, in its order; nothing is kept again and nobody is told."""
         for record in records:
             self.utility.advance(record.at_s)
             if isinstance(record, Issued):
                 self.utility.remember(record)
+            elif isinstance(record, Arranged):
+                arrangements.fold(self.utility, record)
             elif isinstance(record, Removed):
                 self._drop(record.href, record.at_s)
             elif (found := match(record.href)) is not None:

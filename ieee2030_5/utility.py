@@ -1,17 +1,19 @@
 """The utility's side in memory: devices, programs, meters, responses, subscriptions; no I/O and no clock.
 
-Everything here is a projection: it changes only by folding a `Record` (see `tree.commit`) or by time
-passing over the events of a program.
+Everything here is a projection: it changes only by folding a `Record` (see `tree`) or by time passing over
+the events of a program. Who may connect is changed in `enrolment`, which program reaches whom in `topology`.
 """
 
-from collections.abc import Container, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Container
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from ieee2030_5 import events as life
 from ieee2030_5 import resources as r
+from ieee2030_5.access import Access
+from ieee2030_5.groups import BASE, Group
 from ieee2030_5.identity import mrid_of, sfdi_of, short_id
-from ieee2030_5.modes import CannotSayError, Ratings, control_base, watts
+from ieee2030_5.modes import Ratings, watts
 from ieee2030_5.records import Issued
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 from protocols.signals import Signal
@@ -36,6 +38,10 @@ class Device:
     """By URI: the four documents of the DER, and the connection point."""
     logs: dict[str, r.LogEvent] = field(default_factory=dict)
     subscriptions: dict[str, r.Subscription] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    """Names of the groups that it is in; those above them follow."""
+    moves: int = 0
+    """With the versions of its groups the version of its assignments: never falls, whatever group it moves to."""
     revision: int = 0
     """Bumped by every change below the device; rendered pages of an older revision are thrown away."""
 
@@ -62,9 +68,13 @@ class Program:
     slug: str
     mrid: str
     primacy: int
-    members: frozenset[str]
-    """Resources that it applies to; nobody else sees it."""
+    group: str
+    """Whose program it is; empty for the own program of the device of the same slug. Nobody else sees it."""
     default: r.DefaultDERControl
+    description: str = "Operating envelope"
+    assignment: str = BASE
+    """Name of the FunctionSetAssignments that it is listed in."""
+    version: int = 0
     events: life.Events = ()
     created_s: int = 0
     """creationTime of the newest event; creation times of one program never repeat, they break ties."""
@@ -107,8 +117,21 @@ class Utility:
     lfdis: dict[str, str] = field(default_factory=dict)
     """Slug of the device with this certificate."""
     programs: dict[str, Program] = field(default_factory=dict)
-    assigned: dict[str, list[str]] = field(default_factory=dict)
-    """Slugs of the programs that apply to a resource."""
+    groups: dict[str, Group] = field(default_factory=dict)
+    """By name."""
+    wards: dict[str, set[str]] = field(default_factory=dict)
+    """Slugs of the devices that an aggregator speaks for, by its own."""
+    poll_rates: dict[str, int] = field(default_factory=dict)
+    """Where the operator has set one, by kind of resource."""
+    post_rates: dict[str, int] = field(default_factory=dict)
+    access: dict[str, Access] = field(default_factory=dict)
+    """Of clients that are not simply admitted, by LFDI."""
+    people: int = 0
+    """Counts the changes of who is who and of what anyone may see."""
+    layout: int = 0
+    """Counts the changes of groups, programs, assignments and rates, which show in documents of many devices."""
+    subscribers: int = 0
+    """Devices that may subscribe."""
     meters: dict[str, Meter] = field(default_factory=dict)
     issued: dict[str, Issued] = field(default_factory=dict)
     """By mRID, kept for `retention_s` after the end of the event."""
@@ -130,10 +153,18 @@ class Utility:
         """The device that is this DER of the zone."""
         return self.devices.get(slug_of(resource))
 
-    def programs_of(self, resources: Iterable[str]) -> list[Program]:
-        """Programs that apply to any of these resources."""
-        found = {slug: None for resource in resources for slug in self.assigned.get(resource, ())}
-        return [self.programs[slug] for slug in found]
+    def poll_s(self, kind: str) -> int:
+        """How often clients are asked to fetch a kind of resource."""
+        return self.poll_rates.get(kind, self.settings.poll_rate_s)
+
+    def post_s(self, kind: str, wanted: int | None) -> int:
+        """How often clients are asked to post: what the operator has set, else what the client wants."""
+        return self.post_rates.get(kind) or wanted or self.settings.post_rate_s
+
+    def refuses(self, lfdi: str, now: int) -> bool:
+        """True where a client is denied, or its time is over."""
+        found = self.access.get(lfdi)
+        return found is not None and not found.admits(now)
 
     def advance(self, now: int) -> list[str]:
         """Let time pass over all events; returns the slugs of the programs that changed."""
@@ -163,7 +194,8 @@ class Utility:
         """Note which control an event carries."""
         self.issued[issued.mrid] = issued
         key = (issued.resource, issued.control_id, issued.version)
-        self.carriers[key] = issued.mrid
+        if issued.resource:
+            self.carriers[key] = issued.mrid
 
     def goes_on(self, issued: Issued) -> bool:
         """True where a newer event carries the same control."""
@@ -179,7 +211,7 @@ class Utility:
     @property
     def notifies(self) -> int:
         """`subscribable` of whatever changes: 1 where anyone may subscribe at all."""
-        return int(any(device.settings.notify_hosts for device in self.devices.values()))
+        return int(self.subscribers > 0)
 
     def touch(self, program: Program) -> None:
         """Note that a program has changed, and when it will change by itself."""
@@ -194,49 +226,9 @@ def slug_of(resource: str) -> str:
     return resource if len(resource) <= _READABLE else short_id("resource", resource)
 
 
-def build(settings: ServerSettings, server_lfdi: str, now: int) -> Utility:
-    """The state before the first request: every configured device with a program of its own.
-
-    Raises:
-        ValueError: two devices share a certificate or a resource, or a default limit has no mode.
-    """
-    utility = Utility(settings, server_lfdi)
-    lfdis = [item.lfdi.upper() for item in settings.devices]
-    if len(set(lfdis)) < len(lfdis):
-        raise ValueError("two devices share one certificate (LFDI)")
-    for item in settings.devices:
-        slug = slug_of(item.resource)
-        if slug in utility.devices:
-            raise ValueError(f"two devices are called {item.resource}")
-        device = Device(replace(item, lfdi=item.lfdi.upper()), slug, None if item.in_band else now, now)
-        utility.devices[slug] = device
-        utility.lfdis[device.settings.lfdi] = slug
-        if not item.members:
-            utility.programs[slug] = _own_program(settings, device)
-            utility.assigned[item.resource] = [slug]
-    return utility
-
-
 def mrid(settings: ServerSettings, *what: object) -> str:
     """An mRID in the operator's name."""
     return mrid_of(settings.pen, settings.pen_encoding, *what)
-
-
-def _own_program(settings: ServerSettings, device: Device) -> Program:
-    resource, slug = device.settings.resource, device.slug
-    try:
-        base = control_base(device.settings.default_limit, None, device.ratings, device.settings.profile)
-    except CannotSayError as error:
-        raise ValueError(f"default limit of {resource}: {error}") from error
-    default = r.DefaultDERControl(
-        href=f"/derp/{slug}/dderc",
-        subscribable=int(any(item.notify_hosts for item in settings.devices)),
-        mRID=mrid(settings, "dderc", resource),
-        description="Default limit",
-        version=0,
-        base=base,
-    )
-    return Program(slug, mrid(settings, "derp", resource), settings.primacy, frozenset({resource}), default)
 
 
 def is_australian(device: Device) -> bool:

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ieee2030_5 import events as life
+from ieee2030_5.enrolment import build
 from ieee2030_5.leases import Offer, offer, release
 from ieee2030_5.links import Links
 from ieee2030_5.modes import CannotSayError, control_base
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 from ieee2030_5.tree import Tree
-from ieee2030_5.utility import Device, Program, build
+from ieee2030_5.utility import Device, Program
 from protocols.signals import Bounds, Control, LinkState
 from tests.ieee2030_5.conftest import NOW
 

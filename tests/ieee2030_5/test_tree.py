@@ -7,13 +7,13 @@ import pytest
 
 from ieee2030_5 import resources as r
 from ieee2030_5.codec import parse, render
+from ieee2030_5.enrolment import build
 from ieee2030_5.identity import sfdi_of
 from ieee2030_5.leases import offer, release
 from ieee2030_5.modes import control_base
 from ieee2030_5.records import Record, from_json, to_json
 from ieee2030_5.settings import DeviceSettings, Profile
 from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked, Tree
-from ieee2030_5.utility import build
 from protocols.signals import Bounds, Control, Outcome, Quality
 from tests.ieee2030_5.conftest import NOW, Laboratory, Validate
 
