@@ -40,19 +40,20 @@ def found_table(found: Sequence[Found]) -> Iterable[Table | str]:
 
 def item_table(items: Sequence[Item]) -> Table:
     """Values, with the columns that any of them fills."""
-    timed = any(item.time_s is not None for item in items)
-    table = _table("address", "value", "unit", "", "rw", *(("taken at",) if timed else ()), "name")
-    table.columns[1].justify = "right"
-    for item in items:
-        table.add_row(
-            harmless(item.address),
-            text_of(item.value),
-            item.unit,
-            _remark(item),
-            "rw" if item.writable else "r",
-            *((stamp(item.time_s) if item.time_s is not None else "",) if timed else ()),
-            harmless(item.name),
-        )
+    columns: dict[str, list[str]] = {
+        "address": [harmless(item.address) for item in items],
+        "value": [text_of(item.value) for item in items],
+        "unit": [item.unit for item in items],
+        "": [_remark(item) for item in items],
+        "rw": ["rw" if item.writable else "r" for item in items],
+        "taken at": ["" if item.time_s is None else stamp(item.time_s) for item in items],
+        "name": [harmless(item.name) for item in items],
+    }
+    filled = {head: cells for head, cells in columns.items() if head == "value" or any(cells)}
+    table = _table(*filled)
+    table.columns[list(filled).index("value")].justify = "right"
+    for row in zip(*filled.values(), strict=True):
+        table.add_row(*row)
     return table
 
 

@@ -20,12 +20,12 @@ _BATTERIES = frozenset({"bess", "ev"})
 def settings(zone: ZoneFile) -> list[Dnp3Settings]:
     """One connection per outstation: devices with the map of IEEE 1815.2, and stations with their own."""
     devices = [
-        _settings(device.endpoint, der_inputs(name, wanted_of(device)), (der(name, device),), static_bounds(device))
+        connection(device.endpoint, der_inputs(name, wanted_of(device)), (der(name, device),), static_bounds(device))
         for name, device in zone.devices.items()
         if isinstance(device.endpoint, Dnp3Endpoint)
     ]
     stations = [
-        _settings(station.endpoint, inputs_of(station), (), Bounds())
+        connection(station.endpoint, inputs_of(station), (), Bounds())
         for station in zone.stations.values()
         if isinstance(station.endpoint, Dnp3Endpoint)
     ]
@@ -82,9 +82,10 @@ def _input(mapped: MappedPoint) -> MappedInput:
     return MappedInput(point_of(mapped.point), kind, index, mapped.scale)
 
 
-def _settings(
+def connection(
     endpoint: Dnp3Endpoint, inputs: tuple[MappedInput, ...], ders: tuple[DerPoints, ...], fallback: Bounds
 ) -> Dnp3Settings:
+    """One outstation with what is read and controlled there."""
     return Dnp3Settings(
         host=endpoint.host,
         port=endpoint.port,

@@ -2,10 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TypeVar
+
+from gateway.fieldtools import opening
+from gateway.fieldtools.target import parse
+from protocols.tool import FieldTool, Item, Value
 
 T = TypeVar("T")
 
@@ -35,3 +39,27 @@ def elsewhere(serve: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T
         finally:
             loop.call_soon_threadsafe(stop.set)
             living.result(20)
+
+
+def watched(target: str, address: str, count: int, change: Callable[[], None]) -> list[Value]:
+    """Values that a watch tells until it has told `count` different ones; `change` is called after the first."""
+    values: list[Value] = []
+    enough = asyncio.Event()
+
+    def heard(items: Sequence[Item]) -> None:
+        for item in items:
+            if item.address == address and item.value not in values:
+                values.append(item.value)
+                if len(values) == 1:
+                    change()
+        if len(values) >= count:
+            enough.set()
+
+    async def work(tool: FieldTool) -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(tool.watch([address], 0.05, heard))
+            await enough.wait()
+            watching.cancel()
+
+    asyncio.run(opening.use(parse(target), work))
+    return values
