@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from gateway import record
 from gateway.coordination.book import PROGRESS
-from gateway.coordination.events import Answered, Decided, Issued, Kept, Received, Sent
+from gateway.coordination.events import Answered, Decided, Instructed, Issued, Kept, Received, Sent
 from gateway.coordination.messages import DispatchCopy, LimitClear, LimitIssue
 from gateway.historian import TelemetryReader
 from gateway.journal.codec import Codec
@@ -229,6 +229,9 @@ def _around(journal: JournalReader, first: Issued, limit: LimitIssue | None, unt
                 yield one
     for one in map(record.fact, journal.entries_between(Kind.LINK, from_s, until_s)):
         if isinstance(one, LinkChanged) and one.resource == resource:
+            yield one
+    for one in map(record.fact, journal.entries_between(Kind.OPERATED, from_s - BEFORE_S, until_s)):
+        if isinstance(one, Instructed) and one.instruction.resource == resource and one.instruction.expires_s > from_s:
             yield one
     for one in map(record.fact, journal.entries_between(Kind.BASELINE, 0.0, until_s)):
         if isinstance(one, Kept) and one.baseline.resource == resource:

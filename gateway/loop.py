@@ -84,9 +84,10 @@ class Loop:
     say: Narrator
     history: Callable[[Sequence[Measurement]], None]
     """Takes telemetry for the historian; never waits."""
+    touched: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where there may be something to tell a device."""
     _tasks: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _touched: asyncio.Event = field(default_factory=asyncio.Event)
     _pending: deque[Fact] = field(default_factory=lambda: deque(maxlen=PENDING))
     _reassert: set[str] = field(default_factory=set)
     _confirmed: set[str] = field(default_factory=set)
@@ -172,7 +173,7 @@ class Loop:
         if came_up:
             self._reassert.add(change.resource)
             self._confirmed.discard(change.resource)
-        self._touched.set()
+        self.touched.set()
         self._wake.set()
 
     def _answer(self, ack: Ack) -> None:
@@ -183,7 +184,7 @@ class Loop:
         if len(self._pending) == PENDING:
             self.say.dropped(self._pending[0])
         self._pending.append(fact)
-        self._touched.set()
+        self.touched.set()
 
     def _alarming(self, signal: Measurement) -> bool:
         """True for a measurement that the last study did not expect or that breaks a rating."""
@@ -238,7 +239,7 @@ class Loop:
         self._failing = answer.status is not Status.SOLVED
         self.say.cycle(at, answer, [s.message for s in sent], owed.alarms)
         self._post([s.message for s in sent])
-        self._touched.set()
+        self.touched.set()
         if answer.status is Status.SOLVED:  # what holds now has left; the rest may take its time
             await self._publish_ahead(at)
             await self._gather_evidence(at, question)
@@ -271,7 +272,7 @@ class Loop:
                 self._published_s = begun_s
             self.say.limits(at, [s.message for s in sent])
             self._post([s.message for s in sent])
-            self._touched.set()
+            self.touched.set()
 
     async def _gather_evidence(self, at: Situation, question: Study) -> None:
         """Compare measured flows with those that a lost device's fallback would make."""
@@ -288,7 +289,7 @@ class Loop:
 
     async def _controls(self) -> None:
         while True:
-            await _woken(self._touched, CONTROL_TICK_S)
+            await _woken(self.touched, CONTROL_TICK_S)
             if not await self._take_answers():
                 await asyncio.sleep(CONTROL_TICK_S)  # the journal is not writable: nothing may leave
                 continue
@@ -327,7 +328,7 @@ class Loop:
         reassert = frozenset(self._reassert)
         instructions = controls.due(at, reassert)
         issued = [
-            Issued(i, at.now_s, self._cycle_of(limit_id), limit_id, at.snapshot.power_w(i.resource))
+            Issued(i, at.now_s, self.book.cycle_of(limit_id), limit_id, at.snapshot.power_w(i.resource))
             for i, limit_id in instructions
             if i.resource in self.adapters
         ]
@@ -337,10 +338,6 @@ class Loop:
         for event in issued:
             self.say.issued(event, reasserted=event.instruction.resource in reassert)
             self._apply_soon(event.instruction)
-
-    def _cycle_of(self, limit_id: str) -> str:
-        limit = self.book.limit(limit_id)
-        return "" if limit is None else limit.supporting.cycle_id
 
     def _apply_soon(self, instruction: Instruction) -> None:
         """Hand an instruction to its adapter; one at a time per resource, the newest next."""

@@ -15,6 +15,7 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
+from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
@@ -29,6 +30,10 @@ CONCLUSIVE = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED, Outcome.REJECTED, 
 
 def _mw(power_w: float) -> float:
     return round(power_w / 1e6, 4)
+
+
+def _mw_or_none(power_w: float | None) -> float | None:
+    return None if power_w is None else _mw(power_w)
 
 
 class Narrator:
@@ -82,6 +87,25 @@ class Narrator:
         self._log.warning(
             "party.undelivered", corr_id=header.corr_id, code=message.code, recipient=header.recipient, detail=detail
         )
+
+    # --- the operator
+
+    def operated(self, asked: OperatorInstruction) -> None:
+        """An operator's instruction was taken."""
+        self._log.info(
+            "operator.instruction",
+            corr_id=asked.instruction_id,
+            resource=asked.resource,
+            mw=_mw_or_none(asked.limit.ceiling_w),
+            floor_mw=_mw_or_none(asked.limit.floor_w),
+            target_mw=_mw_or_none(asked.target_w),
+            lease_s=round(asked.expires_s - asked.at_s, 1),
+            source=asked.source,
+        )
+
+    def operator_refused(self, asked: OperatorInstruction, problem: str) -> None:
+        """An operator's instruction was not taken."""
+        self._log.warning("operator.refused", resource=asked.resource, problem=problem, source=asked.source)
 
     # --- cycles
 
@@ -194,7 +218,7 @@ class Narrator:
             "control.tx",
             control_id=instruction.control_id,
             version=instruction.version,
-            mw=None if ceiling is None else _mw(ceiling),
+            mw=_mw_or_none(ceiling),
             lease_s=round(instruction.expiry_s - event.at_s, 1),
             reasserted=reasserted,
         )
@@ -235,7 +259,7 @@ class Narrator:
             constraint_id=_constraint(book, held),
             requested=dict(written.requested),
             read_back=dict(written.read_back),
-            power_before_mw=None if held.power_w is None else _mw(held.power_w),
+            power_before_mw=_mw_or_none(held.power_w),
             write_ms=round(1e3 * (written.at_s - held.first_issued_s), 1),
             latency_ms=round(1e3 * (ack.at_s - held.first_issued_s), 1),
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.coordination.book import Book
-from gateway.coordination.events import Alarmed, Answered, Decided, Event, Issued, Kept, Received, Sent
+from gateway.coordination.events import Alarmed, Answered, Decided, Event, Instructed, Issued, Kept, Received, Sent
 from gateway.journal.codec import Codec, CodecError
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
 from gateway.journal.store import JournalReader
@@ -119,6 +119,8 @@ def _address(fact: Fact) -> Address:
             found = Kind.DECIDED, fact.cycle_id, fact.at_s, fact.cycle_id
         case Checkpoint():
             found = Kind.CHECKPOINT, fact.zone, fact.at_s, ""
+        case Instructed(asked):
+            found = Kind.OPERATED, asked.instruction_id, asked.at_s, ""
         case Alarmed():
             found = Kind.ALARM, fact.subject, fact.at_s, ""
         case _:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import assert_never
 
-from gateway.coordination.events import Alarmed, Answered, Decided, Issued, Kept, Received, Sent
+from gateway.coordination.events import Alarmed, Answered, Decided, Instructed, Issued, Kept, Received, Sent
 from gateway.coordination.messages import (
     CapabilityNotice,
     Dispatch,
@@ -13,8 +13,9 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
+from gateway.coordination.operator import OperatorInstruction
 from gateway.record import Checkpoint, Fact, Started
-from protocols.signals import Ack, Control, Instruction, LinkChanged
+from protocols.signals import Ack, Bounds, Control, Instruction, LinkChanged
 
 
 def told(fact: Fact) -> tuple[str, str]:
@@ -31,32 +32,32 @@ def told(fact: Fact) -> tuple[str, str]:
             found = f"{baseline.resource} → DSO", f"baseline before the first control: {values or 'nothing'}"
         case LinkChanged():
             found = fact.resource, f"link {fact.state.value}: {fact.detail}"
+        case Instructed(asked):
+            found = asked.source, _asked(asked)
         case Alarmed():
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
-        case Decided():
-            found = "DSO", f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
-        case Checkpoint():
-            found = "DSO", "checkpoint: all that was agreed until here"
-        case Started():
-            found = (
-                "DSO",
-                f"started as {fact.dso_model}-DSO of zone {fact.zone} with network model {fact.model_version}",
-            )
+        case Decided() | Checkpoint() | Started():
+            found = "DSO", _own(fact)
         case _:
             assert_never(fact)
     return found
+
+
+def _own(fact: Decided | Checkpoint | Started) -> str:
+    match fact:
+        case Decided():
+            return f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
+        case Checkpoint():
+            return "checkpoint: all that was agreed until here"
+        case Started():
+            return f"started as {fact.dso_model}-DSO of zone {fact.zone} with network model {fact.model_version}"
 
 
 def instructed(one: Instruction) -> str:
     """What an instruction asks for."""
     if not isinstance(one, Control):
         return "release: what was there before the first control comes back"
-    parts = [
-        ("at most", one.limit.ceiling_w),
-        ("at least", one.limit.floor_w),
-        ("target", one.target_w),
-    ]
-    return ", ".join(f"{word} {mw(power_w)}" for word, power_w in parts if power_w is not None) or "no limit"
+    return _powers(one.limit, one.target_w)
 
 
 def mw(power_w: float) -> str:
@@ -79,6 +80,18 @@ def clock(at_s: float) -> str:
 def day(at_s: float) -> str:
     """Date, UTC."""
     return datetime.fromtimestamp(at_s, UTC).date().isoformat()
+
+
+def _powers(limit: Bounds, target_w: float | None) -> str:
+    parts = [("at most", limit.ceiling_w), ("at least", limit.floor_w), ("target", target_w)]
+    return ", ".join(f"{word} {mw(power_w)}" for word, power_w in parts if power_w is not None) or "no limit"
+
+
+def _asked(asked: OperatorInstruction) -> str:
+    if asked.is_withdrawal:
+        return f"operator asks nothing of {asked.resource} any more"
+    words = _powers(asked.limit, asked.target_w)
+    return f"operator asks {asked.resource} for {words}, until {clock(asked.expires_s)}"
 
 
 def _issued(fact: Issued) -> str:

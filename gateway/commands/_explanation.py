@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.coordination.events import Answered, Decided, Issued
+from gateway.coordination.events import Answered, Decided, Instructed, Issued
 from gateway.explain import Explanation, Track
 from gateway.logs.line import harmless
 from gateway.record import time_of
@@ -33,11 +33,11 @@ def show(found: Explanation, console: Console) -> None:
     if found.decided is not None:
         _show_decision(found.decided, found, console)
     else:
-        ended = (
-            "its limit was cleared or ran out"
-            if isinstance(found.instruction, Release)
-            else "of no cycle in the journal"
-        )
+        ended = "of no cycle in the journal"
+        if isinstance(found.instruction, Release):
+            ended = "what it enforced was cleared or ran out"
+        elif any(isinstance(one, Instructed) for one in found.timeline):
+            ended = "an operator asked for it"
         _heading(console, "Why", ended)
     _show_timeline(found, console)
     if found.tracks:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from gateway.coordination.events import Alarmed, Answered, Decided, Event, Issued, Kept, Received, Sent
+from gateway.coordination.events import Alarmed, Answered, Decided, Event, Instructed, Issued, Kept, Received, Sent
 from gateway.coordination.messages import (
     CapabilityNotice,
     DispatchCopy,
@@ -14,6 +14,7 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
+from gateway.coordination.operator import OperatorInstruction
 from grid_engine.results import Purpose, Status
 from protocols.signals import Ack, Baseline, Bounds, Control, Instruction, Outcome, Release
 
@@ -85,6 +86,8 @@ class Book:
     limit_versions: dict[str, int] = field(default_factory=dict)
     controls: dict[str, ControlRecord] = field(default_factory=dict)
     baselines: dict[str, Baseline] = field(default_factory=dict)
+    operator: dict[str, OperatorInstruction] = field(default_factory=dict)
+    """Newest instruction of an operator to each resource, also where it no longer holds."""
     settled_w: dict[str, float] = field(default_factory=dict)
     """Where each resource stood when the network was last free of violations."""
     tightest: dict[str, Bounds] = field(default_factory=dict)
@@ -117,6 +120,8 @@ class Book:
                 self._answered(event.ack)
             case Kept():
                 self.baselines.setdefault(event.baseline.resource, event.baseline)
+            case Instructed(instruction):
+                self.operator[instruction.resource] = instruction
             case Alarmed():
                 self.alarms.setdefault((event.code, event.subject), event.at_s)
             case _:
@@ -142,6 +147,16 @@ class Book:
         """A limit that was neither cleared nor superseded, by its id."""
         records = (r for held in self.limits.values() for r in held)
         return next((r.limit for r in records if r.limit.limit_id == limit_id), None)
+
+    def cycle_of(self, limit_id: str) -> str:
+        """The cycle that set such a limit; empty where there is none."""
+        limit = self.limit(limit_id)
+        return "" if limit is None else limit.supporting.cycle_id
+
+    def operator_at(self, resource: str, time_s: float) -> OperatorInstruction | None:
+        """What an operator asks of a resource at a time."""
+        asked = self.operator.get(resource)
+        return asked if asked is not None and asked.holds(time_s) else None
 
     def dispatch_at(self, resource: str, time_s: float) -> DispatchCopy | None:
         """The dispatch that holds at a time: the latest start; the last one holds on."""

@@ -1,7 +1,7 @@
 """What each device should be told now: the limit in force as a leased control, refreshed, re-asserted or released.
 
-Reconciles what should hold with what was last sent; the same call serves the cycle, a link that
-came back and the first seconds after a restart.
+An operator's instruction holds within the limit. Reconciles what should hold with what was last sent; the
+same call serves the cycle, a link that came back and the first seconds after a restart.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from gateway.coordination.book import Book, ControlRecord, LimitRecord
+from gateway.coordination.operator import OperatorInstruction, within
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Controllable, Resource
 from protocols.signals import Bounds, Control, Instruction, LinkState, Outcome, Release
@@ -22,7 +23,7 @@ REACHABLE = frozenset({LinkState.ONLINE, LinkState.DEGRADED})
 
 
 def due(at: Situation, reassert: frozenset[str] = frozenset()) -> tuple[tuple[Instruction, str], ...]:
-    """Instructions to send now, each with the id of the limit that it enforces.
+    """Instructions to send now, each with the id of the limit or operator's instruction behind it.
 
     Args:
         reassert: resources whose link has just come up; what holds for them is sent again whatever
@@ -38,29 +39,48 @@ def due(at: Situation, reassert: frozenset[str] = frozenset()) -> tuple[tuple[In
 
 def _due(at: Situation, resource: Resource, *, reassert: bool) -> Iterator[tuple[Instruction, str]]:
     limit = at.book.limit_at(resource.id, at.now_s)
+    asked = at.book.operator_at(resource.id, at.now_s)
     held = at.book.controls.get(resource.id)
-    if limit is None:
-        if at.book.lapsed(resource.id, at.now_s) is not None:
-            return  # it was not cleared: the lease runs out and the device falls back, it is not set free
+    if limit is None and at.book.lapsed(resource.id, at.now_s) is not None:
+        return  # it was not cleared: the lease runs out and the device falls back, it is not set free
+    cause = limit.limit.limit_id if limit is not None else "" if asked is None else asked.instruction_id
+    if not cause:
         if held is not None and _needs_release(held, at.now_s, reassert=reassert):
             yield _release(at.book, held, resource), ""
         return
-    wanted = _control(limit, held, resource, at.now_s)
+    wanted = _control(limit, asked, held, resource, at.now_s)
     if held is None or not _same(held.instruction, wanted):
-        yield wanted, limit.limit.limit_id
+        yield wanted, cause
     elif reassert or _refresh_due(held, wanted, resource, at.now_s):
-        yield replace(held.instruction, expiry_s=wanted.expiry_s), limit.limit.limit_id
+        yield replace(held.instruction, expiry_s=wanted.expiry_s), cause
 
 
-def _control(limit: LimitRecord, held: ControlRecord | None, resource: Resource, now_s: float) -> Control:
+def _control(
+    limit: LimitRecord | None,
+    asked: OperatorInstruction | None,
+    held: ControlRecord | None,
+    resource: Resource,
+    now_s: float,
+) -> Control:
+    """What is asked, within the limit; one of the two at least is there."""
     version = 1 if held is None else held.instruction.version + 1
+    bounds, target_w, ends_s = Bounds(), None, now_s
+    if limit is not None:
+        bounds = limit.bounds
+    if asked is not None:
+        bounds, ends_s = within(bounds, asked.limit), asked.expires_s
+        if asked.target_w is not None:
+            target_w = bounds.clamp(min(max(asked.target_w, resource.floor_w), resource.ceiling_w))
+    if limit is not None:
+        ends_s = limit.limit.expires_s  # no limit opens because an instruction inside it ends
     return Control(
         control_id=f"{resource.id}-c{version}",
         resource=resource.id,
         version=version,
         start_s=now_s,
-        expiry_s=max(min(now_s + resource.lease_s, limit.limit.expires_s), now_s + 1.0),
-        limit=_enforceable(limit.bounds, resource),
+        expiry_s=max(min(now_s + resource.lease_s, ends_s), now_s + 1.0),
+        limit=_enforceable(bounds, resource),
+        target_w=target_w,
         fallback=resource.static,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.coordination.messages import Message
+from gateway.coordination.operator import OperatorInstruction
 from grid_engine.results import Answer, Study
 from protocols.signals import Ack, Baseline, Instruction
 
@@ -69,6 +70,13 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Instructed:
+    """An operator's instruction was accepted."""
+
+    instruction: OperatorInstruction
+
+
+@dataclass(frozen=True, slots=True)
 class Alarmed:
     """Something that an operator should look at."""
 
@@ -80,4 +88,4 @@ class Alarmed:
     detail: str
 
 
-Event = Received | Sent | Decided | Issued | Answered | Kept | Alarmed
+Event = Received | Sent | Decided | Issued | Answered | Kept | Instructed | Alarmed

@@ -43,12 +43,14 @@ def _worst(*power_w: float) -> float:
 
 
 def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> float | None:
-    """What the resource was last asked to do, within its limit; without a dispatch, how far its limit lets it go."""
+    """What the resource was last told or asked to do, within its limit; else how far its limit lets it go."""
+    held = at.book.controls.get(resource.id)
+    if held is not None and isinstance(held.instruction, Control) and held.instruction.target_w is not None:
+        return held.instruction.target_w
     dispatch = at.book.dispatch_at(resource.id, at.now_s)
     if dispatch is not None:
         limit = at.book.limit_at(resource.id, at.now_s)
         return dispatch.power_w if limit is None else limit.bounds.clamp(dispatch.power_w)
-    held = at.book.controls.get(resource.id)
     if held is None or last_w is None or not isinstance(held.instruction, Control):
         return None
     return held.instruction.limit.ceiling_w if last_w >= 0 else held.instruction.limit.floor_w
@@ -57,7 +59,10 @@ def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> flo
 def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float) -> float:
     """Where a resource will go if nothing limits it, at a time now or ahead, W."""
     dispatch = at.book.dispatch_at(resource.id, time_s)
-    if dispatch is not None:
+    asked = at.book.operator_at(resource.id, time_s)
+    if asked is not None and asked.target_w is not None:
+        wish = asked.target_w
+    elif dispatch is not None:
         wish = dispatch.power_w
     elif resource.forecast is not None:
         wish = resource.forecast.at(time_s)

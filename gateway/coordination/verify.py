@@ -47,7 +47,8 @@ def _by_watts(at: Situation, resource: Resource, record: ControlRecord, control:
     measured = at.snapshot.reading(resource.id, Quantity.ACTIVE_POWER_W)
     if measured is None or measured.received_time_s < since_s:
         return None
-    if _outside(control.limit, measured.value) <= resource.verify_band_w:
+    available = at.snapshot.reading(resource.id, Quantity.AVAILABLE_POWER_W)
+    if _missed_w(control, measured.value, None if available is None else available.value) <= resource.verify_band_w:
         # A device's clock may be behind, so a value from before the write proves nothing good.
         outcome = Outcome.VERIFIED if measured.source_time_s >= since_s else record.outcome
     elif at.now_s >= deadline_s(record, resource):
@@ -100,18 +101,22 @@ def deadline_s(record: ControlRecord, resource: Resource) -> float:
     if resource.ramp_w_per_s is None or not isinstance(record.instruction, Control):
         return settle_s
     from_w = resource.ceiling_w if record.power_w is None else record.power_w
-    return settle_s + _outside(record.instruction.limit, from_w) / resource.ramp_w_per_s
+    return settle_s + _missed_w(record.instruction, from_w, None) / resource.ramp_w_per_s
 
 
-def _outside(limit: Bounds, power_w: float) -> float:
-    """How far a power lies outside a box, W; 0 inside."""
-    return abs(power_w - limit.clamp(power_w))
+def _missed_w(control: Control, power_w: float, available_w: float | None) -> float:
+    """How far a power lies from what is asked, W: outside of the limit, or off a set point that can be reached."""
+    if control.target_w is None:
+        return abs(power_w - control.limit.clamp(power_w))
+    reachable_w = control.target_w if available_w is None else min(control.target_w, available_w)
+    return abs(power_w - control.limit.clamp(reachable_w))
 
 
 def _found(measured: Measurement, control: Control) -> str:
     sides = (("at most", control.limit.ceiling_w), ("at least", control.limit.floor_w))
     allowed = " and ".join(f"{word} {w / 1e6:.3f} MW" for word, w in sides if w is not None) or "any power"
-    return f"measured {measured.value / 1e6:.3f} MW where {allowed} is allowed"
+    asked = "" if control.target_w is None else f" and {control.target_w / 1e6:.3f} MW is asked for"
+    return f"measured {measured.value / 1e6:.3f} MW where {allowed} is allowed{asked}"
 
 
 def _verdict(told: Instruction, outcome: Outcome, at_s: float, detail: str, measured: Measurement | None = None) -> Ack:

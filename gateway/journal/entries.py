@@ -63,6 +63,8 @@ class Kind(StrEnum):
     """All that was agreed until here, so that a restart need not begin at the beginning (zone)."""
     SERVED = "served"
     """What our IEEE 2030.5 server acknowledged to a client (a record of its own, by kind)."""
+    OPERATED = "operated"
+    """An operator asked something of a resource (the instruction)."""
     ALARM = "alarm"
     """Something needs a person (what it is about)."""
 

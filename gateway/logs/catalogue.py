@@ -61,11 +61,13 @@ FIELDS = {
     "resource": "DER or asset as written in the zone file.",
     "restart_s": "Seconds until the next attempt.",
     "sender": "Party that told us.",
+    "source": "Who asks, and through which door.",
     "stale": "Older than what is held: no effect.",
     "start_s": "Start of validity, Unix seconds.",
     "state": "State that was entered.",
     "status": "How the study ended, or what the owner answered.",
     "subject": "Resource, limit or party that it is about.",
+    "target_mw": "Set point, MW, positive for injection.",
     "text": "What was said.",
     "unit": "Unit of `value` and `limit`.",
     "value": "Value at the requested powers, in `unit`.",
@@ -163,6 +165,14 @@ EVENTS = (
     _event(
         "route.forbidden", "warning", "A message was refused, or stopped on its way.", "code sender recipient problem"
     ),
+    # The operator
+    _event(
+        "operator.instruction",
+        "info",
+        "An operator asks something of a resource; where every power is empty, nothing any more.",
+        "resource mw floor_mw target_mw lease_s source",
+    ),
+    _event("operator.refused", "warning", "An operator's instruction was not taken.", "resource problem source"),
     # The field
     _event("device.link", "info warning", "The link to a resource changed its state.", "resource state detail"),
     _event("baseline.kept", "info", "What a device held before it was ever written is known.", "resource values"),

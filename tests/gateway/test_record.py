@@ -3,8 +3,9 @@ import sqlite3
 import pytest
 
 from gateway.coordination.book import Book
-from gateway.coordination.events import Alarmed, Answered, Decided, Issued, Kept, Received, Sent
+from gateway.coordination.events import Alarmed, Answered, Decided, Instructed, Issued, Kept, Received, Sent
 from gateway.coordination.messages import DispatchCopy, Header, LimitClear, Message
+from gateway.coordination.operator import OperatorInstruction
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
 from gateway.journal.store import Journal, JournalReader
 from gateway.record import Checkpoint, Started, entry, events, fact, restore, time_of
@@ -17,6 +18,8 @@ CLEAR = Message(HEADER, LimitClear("l1", 1, "A"))
 CONTROL = Control("A-c1", "A", 1, 0.0, 900.0, Bounds(None, 1.2e6))
 DECIDED = Decided("k1", 5.0, Study("s", Purpose.IMPACT, 1, ()), Answer("s", Status.SOLVED, "v1"), {"A": 1.0})
 
+ASKED = OperatorInstruction("A-o1", "A", 1, 10.2, 900.0, "bench", Bounds(None, 1e6), 0.5e6)
+
 FACTS = [
     (Started("R1", "DP", "r1-1", "0.1.0", "00", 1.0), Kind.STARTED, "R1", 1.0, ""),
     (Received(COPY, 2.0), Kind.PARTY_IN, "corr", 2.0, ""),
@@ -28,6 +31,7 @@ FACTS = [
     (Answered(Ack("A-c1", "A", 1, Outcome.WRITTEN, 8.0)), Kind.ACKED, "A-c1", 8.0, ""),
     (Answered(Ack("A-c1", "A", 1, Outcome.UNVERIFIED, 9.0)), Kind.VERIFIED, "A-c1", 9.0, ""),
     (Alarmed("NON_RESPONSE", "l1", 10.0, "why"), Kind.ALARM, "l1", 10.0, ""),
+    (Instructed(ASKED), Kind.OPERATED, "A-o1", 10.2, ""),
     (Checkpoint("R1", Book(alarms={("a", "b"): 1.0}), 10.5), Kind.CHECKPOINT, "R1", 10.5, ""),
     (LinkChanged("A", LinkState.LOST, 11.0, "closed"), Kind.LINK, "A", 11.0, ""),
 ]
