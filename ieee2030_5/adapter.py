@@ -9,10 +9,11 @@ from ieee2030_5 import resources as r
 from ieee2030_5.enrolment import build
 from ieee2030_5.links import Links
 from ieee2030_5.modes import CannotSayError, as_values, control_base, from_values
-from ieee2030_5.notifier import Notifier
+from ieee2030_5.notifier import Notifier, poster
 from ieee2030_5.records import Keep, KeepError, Record
 from ieee2030_5.server import Front
 from ieee2030_5.settings import ServerSettings
+from ieee2030_5.subscriptions import CHANGED, Notice
 from ieee2030_5.tls import client_context, lfdi_of_file, server_context
 from ieee2030_5.tree import Answer, Asked, Tree
 from ieee2030_5.utility import Device
@@ -53,6 +54,8 @@ class UtilityServer:
         self._latest: dict[str, Instruction] = {}
         self._front = Front(self._reply, now, settings.body_limit, settings.body_timeout_s)
         self._emit: Emit | None = None
+        self._ended: list[str] = []
+        """Subscriptions given up and not yet taken out."""
         self.listening = asyncio.Event()
         """Set while the port is open."""
 
@@ -77,12 +80,13 @@ class UtilityServer:
         """Serve until cancelled."""
         self._emit = emit
         files = (self._settings.certificate, self._settings.key, self._settings.authorities)
-        context, notifier = server_context(*files), Notifier(client_context(*files))
+        context = server_context(*files)
         emit([self._baseline(device) for device in map(self._tree.utility.by_resource, self.resources) if device])
         try:
             await self._front.start(self._settings.host, self._settings.port, context)
             self.listening.set()
-            async with asyncio.TaskGroup() as tasks:
+            async with poster(client_context(*files)) as post, asyncio.TaskGroup() as tasks:
+                notifier = Notifier(post, self._is_wanted, self._ended.append)
                 tasks.create_task(notifier.run())
                 while True:
                     await asyncio.sleep(_TICK_S)
@@ -97,10 +101,19 @@ class UtilityServer:
         now = self._now()
         self._tree.utility.advance(int(now))
         self._tell([*self._links.check(now)])
+        for subscription in self._tree.take_renewed():
+            notifier.renewed(subscription)
         with suppress(KeepError):
             # A subscription to something that is gone ends at the next tick at which that can be kept.
+            while self._ended:
+                self._tree.remove(self._ended[-1], int(now))
+                self._ended.pop()
             for notice in self._tree.notices(int(now)):
                 notifier.tell(notice)
+
+    def _is_wanted(self, notice: Notice) -> bool:
+        """False for the news of a subscription that has ended; that it has ended is still told."""
+        return notice.notification.status != CHANGED or self._tree.utility.is_subscribed(notice.subscription)
 
     async def apply(self, instruction: Instruction) -> Ack:
         """Put a control into the device's program, or take it out again."""

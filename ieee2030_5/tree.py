@@ -62,6 +62,7 @@ class Tree:
         """By LFDI, with the count of changes of people at which each was worked out."""
         self._told: dict[str, object] = {}
         """What each subscriber knows, by subscription."""
+        self._renewed: list[str] = []
 
     def answer(self, lfdi: str, asked: Asked, now: int) -> Answer:
         """Answer one request of the client with this certificate; a bad request is a 4xx with an Error body."""
@@ -187,14 +188,17 @@ class Tree:
         """Keep a document, then fold it into the state."""
         document = replace(document, href=href)
         self._keep(Stored(href, render(document, aus=True).decode(), owner, now))
-        if isinstance(document, r.Subscription) and not self._is_told(href):
-            seen = self._look(owner, document.subscribedResource, now, document.limit)
-            self._told[href] = subscriptions.content(seen)
+        if isinstance(document, r.Subscription):
+            self._renewed.append(href)
+            if href not in self._told or not self.utility.is_subscribed(href):
+                seen = self._look(owner, document.subscribedResource, now, document.limit)
+                self._told[href] = subscriptions.content(seen)
         self._fold(href, document, owner, now)
 
-    def _is_told(self, href: str) -> bool:
-        """True where this subscription is being renewed."""
-        return href in self._told and any(href in device.subscriptions for device in self.utility.devices.values())
+    def take_renewed(self) -> list[str]:
+        """Subscriptions that their clients have made or made again since the last call."""
+        taken, self._renewed = self._renewed, []
+        return taken
 
     def remove(self, href: str, now: int) -> None:
         """Keep a removal, then fold it; the removal of an event is its cancellation."""

@@ -153,6 +153,11 @@ class Utility:
         """The device that is this DER of the zone."""
         return self.devices.get(slug_of(resource))
 
+    def is_subscribed(self, href: str) -> bool:
+        """True while there is a subscription of this URI."""
+        device = self.devices.get(href.removeprefix("/edev/").partition("/")[0])
+        return device is not None and href in device.subscriptions
+
     def poll_s(self, kind: str) -> int:
         """How often clients are asked to fetch a kind of resource."""
         return self.poll_rates.get(kind, self.settings.poll_rate_s)
