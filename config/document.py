@@ -86,6 +86,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_directory(path: Path) -> bool:
+    """True for a directory; false for anything else, as `is_file`."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _read_text(file: Path) -> str:
     """The text of a file of bounded size."""
     try:

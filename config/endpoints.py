@@ -41,7 +41,17 @@ class OpcUaEndpoint(Section):
     watchdog_s: Seconds = 30
     """Life of the watchdog written with every control, for a device that has one; renewed at half of it."""
     security: str = ""
-    """`Policy,Mode,certificate,key[,server certificate]`, for example `Basic256Sha256,SignAndEncrypt,c.der,k.pem`."""
+    """`Policy,Mode,certificate,key[,server certificate]`, for example `Basic256Sha256,Sign,c.der,k.pem,s.der`;
+    policies and modes are those of docs/opcua.md. Without the server's certificate `trust` says who is believed."""
+    trust: str = ""
+    """Directory of trusted certificates, authorities and revocation lists; read anew whenever it changes."""
+    username: str = ""
+    """Of the session, with its password; else anonymous."""
+    password_variable: str = ""
+    """Name of the environment variable that holds the password."""
+    user_certificate_file: str = ""
+    """Of the session, in place of `username`: PEM or DER."""
+    user_key_file: str = ""
 
 
 class MqttEndpoint(Section):

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from config.document import Node
 
-ENDPOINT_FILES = ("certificate", "ca_file", "certificate_file", "key_file")
+ENDPOINT_FILES = ("certificate", "ca_file", "certificate_file", "key_file", "user_certificate_file", "user_key_file")
 """Keys of an endpoint that name one file."""
+
+TRUST = "trust"
+"""Key of an endpoint that names a directory."""
 
 SECURITY = "security"
 """Key of an OPC UA endpoint whose third and further parts, separated by commas, are files."""
@@ -23,7 +26,7 @@ def with_absolute_names(root: Node) -> Node:
         root = _changed(root, ("network", "feeders", feeder))
     for section in ("devices", "stations"):
         for entry in _keys(root, section):
-            for key in (*ENDPOINT_FILES, SECURITY):
+            for key in (*ENDPOINT_FILES, TRUST, SECURITY):
                 root = _changed(root, (section, entry, "endpoint", key))
     for key in ENDPOINT_FILES:
         root = _changed(root, ("telemetry", key))

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.checks import clocks, devices, endpoints, modbus, network, parties, security, stations, telemetry
+from config.checks import clocks, devices, endpoints, modbus, network, opcua, parties, security, stations, telemetry
 from config.checks.finding import Check, Finding, Subject
 from config.day_names import DayNames, DaySourceError, read_day_names
 from config.document import Node
@@ -49,9 +49,11 @@ _CHECKS: tuple[Check, ...] = (
     modbus.transport_is_complete,
     modbus.connections_agree,
     modbus.budgets_carry_leases,
+    opcua.connections_are_secure,
+    opcua.connections_agree,
+    opcua.watchdogs_outlast_calls,
     security.files_are_there,
     security.security_is_complete,
-    security.watchdogs_outlast_calls,
     security.timezone_exists,
     telemetry.telemetry_is_measured,
     telemetry.telemetry_is_secured,

@@ -235,11 +235,15 @@ def build_adapters(zone: ZoneFile, now: Now, journal: Journal) -> list[Adapter]:
     """One adapter per connection to the field; the 2030.5 server keeps what it acknowledges in the journal.
 
     Raises:
-        StartError: the certificates of the 2030.5 server or its clients cannot be read.
+        StartError: the certificates of the 2030.5 server or its clients cannot be read, or a password is not there.
     """
+    try:
+        servers = opcua.settings(zone, os.environ)
+    except opcua.MissingPasswordError as error:
+        raise StartError(str(error)) from error
     adapters: list[Adapter] = [
         *(ModbusAdapter(settings, now) for settings in modbus.settings(zone)),
-        *(OpcUaAdapter(settings, now) for settings in opcua.settings(zone)),
+        *(OpcUaAdapter(settings, now) for settings in servers),
         *(MqttAdapter(settings, now) for settings in mqtt.settings(zone, os.environ)),
         *(SparkplugAdapter(settings, now) for settings in mqtt.sparkplug_settings(zone, os.environ)),
         *(Dnp3Adapter(settings, now) for settings in dnp3.settings(zone)),

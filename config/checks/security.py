@@ -5,14 +5,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.checks.finding import Finding, Subject
-from config.document import is_file
+from config.document import is_directory, is_file
 from config.endpoints import Dnp3Endpoint, Endpoint, MqttEndpoint, OpcUaEndpoint, SparkplugEndpoint
-from config.file_names import ENDPOINT_FILES, security_files
+from config.file_names import ENDPOINT_FILES, TRUST, security_files
 from config.settings import ZoneFile
-
-OPCUA_POLICIES = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
-OPCUA_MODES = ("Sign", "SignAndEncrypt")
-"""The words of `protocols.opcua.settings`, which this room may not import; a test compares them."""
 
 
 def files_are_there(subject: Subject) -> Iterator[Finding]:
@@ -26,6 +22,8 @@ def files_are_there(subject: Subject) -> Iterator[Finding]:
         for key, name in named:
             if not is_file(Path(name)):
                 yield Finding((*path, key), f"{path[1]}: {name} is not a file", "correct the path")
+        if (name := getattr(endpoint, TRUST, "")) and not is_directory(Path(name)):
+            yield Finding((*path, TRUST), f"{path[1]}: {name} is not a directory", "correct the path")
 
     if subject.zone.telemetry is not None:
         for key in ENDPOINT_FILES:
@@ -34,15 +32,9 @@ def files_are_there(subject: Subject) -> Iterator[Finding]:
 
 
 def security_is_complete(subject: Subject) -> Iterator[Finding]:
-    """A security string has all its parts, a certificate its key, and a CA file a connection that uses it."""
+    """A certificate has its key, and a CA file a connection that uses it."""
     for path, endpoint, _ in _endpoints(subject.zone):
         match endpoint:
-            case OpcUaEndpoint(security=security) if security and not _is_security(security):
-                yield Finding(
-                    (*path, "security"),
-                    f"{path[1]}: the security string is not `policy,mode,certificate,key[,server certificate]`",
-                    f"use a policy of {', '.join(OPCUA_POLICIES)} and a mode of {', '.join(OPCUA_MODES)}",
-                )
             case (
                 MqttEndpoint(certificate_file=certificate, key_file=key)
                 | SparkplugEndpoint(certificate_file=certificate, key_file=key)
@@ -64,18 +56,6 @@ def security_is_complete(subject: Subject) -> Iterator[Finding]:
                 yield Finding((*path, key), f"{path[1]} has `{key}`, but `tls` is false", "write tls: true")
 
 
-def watchdogs_outlast_calls(subject: Subject) -> Iterator[Finding]:
-    """An OPC UA watchdog, renewed at half of its life, outlasts a call that takes as long as it may."""
-    for path, endpoint, _ in _endpoints(subject.zone):
-        if isinstance(endpoint, OpcUaEndpoint) and endpoint.watchdog_s < 2 * endpoint.timeout_s:
-            yield Finding(
-                (*path, "watchdog_s"),
-                f"{path[1]}: a watchdog of {endpoint.watchdog_s:g} s cannot outlast "
-                f"a timeout of {endpoint.timeout_s:g} s",
-                f"write {2 * endpoint.timeout_s:g} or more",
-            )
-
-
 def timezone_exists(subject: Subject) -> Iterator[Finding]:
     """The service territory of the IEEE 2030.5 server is a time zone of this machine's database."""
     name = subject.zone.ieee2030_5.timezone
@@ -92,11 +72,3 @@ def _endpoints(zone: ZoneFile) -> Iterator[tuple[tuple[str, str, str], Endpoint,
         yield ("devices", device_id, "endpoint"), device.endpoint, device.simulated
     for station_id, station in zone.stations.items():
         yield ("stations", station_id, "endpoint"), station.endpoint, station.simulated
-
-
-def _is_security(security: str) -> bool:
-    policy, _, rest = security.partition(",")
-    mode = rest.partition(",")[0]
-    names = security_files(security)
-    words_are_known = policy.strip() in OPCUA_POLICIES and mode.strip() in OPCUA_MODES
-    return words_are_known and len(names) in {2, 3} and all(names)

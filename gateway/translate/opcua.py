@@ -1,13 +1,23 @@
 """Settings of the OPC UA adapters: one per server."""
 
+from collections.abc import Mapping
+
 from config.endpoints import OpcUaEndpoint
 from config.settings import ZoneFile
 from gateway.translate.points import point_of
-from protocols.opcua.settings import DerFolder, MappedNode, OpcUaSettings
+from protocols.opcua.settings import DerFolder, MappedNode, OpcUaSettings, User, UserCertificate, UserName
 
 
-def settings(zone: ZoneFile) -> list[OpcUaSettings]:
-    """One connection per URL, with every DER and point behind it."""
+class MissingPasswordError(Exception):
+    """The environment does not hold the password that the zone file asks for; says which variable and for what."""
+
+
+def settings(zone: ZoneFile, environment: Mapping[str, str]) -> list[OpcUaSettings]:
+    """One connection per URL, with every DER and point behind it; passwords come from the environment.
+
+    Raises:
+        MissingPasswordError: one is not there.
+    """
     endpoints: dict[str, OpcUaEndpoint] = {}
     ders: dict[str, list[DerFolder]] = {}
     points: dict[str, list[MappedNode]] = {}
@@ -30,6 +40,20 @@ def settings(zone: ZoneFile) -> list[OpcUaSettings]:
             refresh_s=2 * endpoint.publishing_s,
             watchdog_s=endpoint.watchdog_s,
             security=endpoint.security,
+            trust=endpoint.trust,
+            user=_user(endpoint, environment),
         )
         for url, endpoint in endpoints.items()
     ]
+
+
+def _user(endpoint: OpcUaEndpoint, environment: Mapping[str, str]) -> User | None:
+    if endpoint.user_certificate_file:
+        return UserCertificate(endpoint.user_certificate_file, endpoint.user_key_file)
+    if not endpoint.username:
+        return None
+    password = environment.get(endpoint.password_variable)
+    if password is None:
+        what = f"the password of {endpoint.username} at {endpoint.url}"
+        raise MissingPasswordError(f"the environment variable {endpoint.password_variable} with {what} is not set")
+    return UserName(endpoint.username, password)

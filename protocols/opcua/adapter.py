@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from math import isfinite, nan
 
 from protocols.opcua import model
-from protocols.opcua.client import GOOD, LinkDownError, NoAnswerError, OpcUaClient, OpcUaError, Reading, UnfitError
+from protocols.opcua.client import GOOD, OpcUaClient
+from protocols.opcua.errors import LinkDownError, NoAnswerError, OpcUaError, UnfitError
 from protocols.opcua.settings import DerFolder, OpcUaSettings
+from protocols.opcua.values import Reading
 from protocols.points import Point
 from protocols.port import Emit, Now
 from protocols.signals import (
@@ -88,7 +90,7 @@ class OpcUaAdapter:
         self._emit = emit
         pause_s = FIRST_PAUSE_S
         while True:
-            client = OpcUaClient(self._settings)
+            client = OpcUaClient(self._settings.connection, self._now)
             try:
                 await client.open()
                 await self._start(client)
@@ -208,7 +210,10 @@ class OpcUaAdapter:
         names = [name for name in (*model.CONTROL, model.WATCHDOG) if name in nodes]
         readings = dict(zip(names, await client.read([nodes[name] for name in names]), strict=True))
         der.kinds = {name: r.kind for name, r in readings.items() if r.kind is not None and name in model.CONTROL}
-        der.beats = int(readings[model.WATCHDOG].value or 0) if model.WATCHDOG in readings else 0
+        watchdog = readings.get(model.WATCHDOG)
+        if watchdog is not None and watchdog.kind is None:
+            del nodes[model.WATCHDOG]  # no counter: it has no number that could move
+        der.beats = int(watchdog.value or 0) if watchdog is not None else 0
         der.nodes = nodes
         for name, quantity in model.MEASURED.items():
             if name in nodes:
@@ -232,6 +237,7 @@ class OpcUaAdapter:
                     await self._beat(client)
                 if loop.time() >= refresh_at:
                     refresh_at = loop.time() + self._settings.refresh_s
+                    client.review()
                     await self._refresh(client)
                     await self._resolve(client)
                     misses = 0

@@ -1,12 +1,11 @@
-"""The one file that knows asyncua: a deadline around every call, and nothing queued across an outage."""
+"""One session on one server: a deadline around every call, and nothing queued across an outage."""
 
 import asyncio
 import logging
 import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from math import isfinite
+from pathlib import Path
 from typing import TypeVar
 
 from asyncua import ua
@@ -15,9 +14,11 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.uaerrors import UaError
 
-from protocols.opcua.model import Kind
-from protocols.opcua.settings import OpcUaSettings
-from protocols.signals import Quality
+from protocols.opcua import channel, trust
+from protocols.opcua.errors import LinkDownError, NoAnswerError, UnfitError
+from protocols.opcua.settings import Connection
+from protocols.opcua.values import UNKNOWN_NODE, Reading, UnfitValueError, as_variant, reading
+from protocols.port import Now
 
 T = TypeVar("T")
 
@@ -25,6 +26,8 @@ logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 # What the library has to say reaches us as errors; its tracebacks about a lost link would only repeat it.
 
 GOOD = "Good"
+OBJECTS = "i=85"
+"""The folder under which every server shows what it has."""
 PER_CALL = 500
 """Nodes per read; servers limit it, often to 1000."""
 KEEP_ALIVES = 10
@@ -37,34 +40,16 @@ UNREADABLE = (ValueError, LookupError, struct.error)
 """What the library raises for bytes that are not what they should be."""
 
 
-class OpcUaError(Exception):
-    """What a server did or failed to do."""
-
-
-class LinkDownError(OpcUaError):
-    """The connection is gone; open a new one."""
-
-
-class NoAnswerError(OpcUaError):
-    """Nothing came back in time; whether the server acted is unknown."""
-
-
-class UnfitError(OpcUaError):
-    """A value does not fit the type of its variable; nothing was sent."""
-
-
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One value as the server tells it."""
+class Entry:
+    """One node below another, as browsing finds it."""
 
-    value: float | None
-    """`None` where null, not a number, not finite or of bad quality; times are Unix seconds, 0 for the null time."""
-    quality: Quality
-    status: str
-    """Name of the StatusCode, for people."""
-    source_time_s: float | None
-    kind: Kind | None
-    """`None` where a number cannot be written to it."""
+    name: str
+    """The name part of its BrowseName."""
+    node: str
+    """`nsu=<namespace URI>;…`, which outlives a restart of the server; `i=…` for those of OPC UA itself."""
+    kind: str
+    """`Object`, `Variable`, `Method`, …"""
 
 
 Changed = Callable[[Sequence[tuple[str, Reading]]], None]
@@ -74,12 +59,15 @@ Changed = Callable[[Sequence[tuple[str, Reading]]], None]
 class OpcUaClient:
     """One session on one server. Opened once, closed once; a lost link needs a new client."""
 
-    def __init__(self, settings: OpcUaSettings) -> None:
-        self._url = settings.url
-        self._timeout_s = settings.timeout_s
-        self._security = settings.security
+    def __init__(self, connection: Connection, now: Now) -> None:
+        self._connection = connection
+        self._now = now
+        self._url = connection.url
+        self._timeout_s = connection.timeout_s
+        self._peer: trust.Peer | None = None
+        self._trust_stamp: object = None
         # Its own deadlines behind ours, and its own probe off: a slow answer is not yet a lost link.
-        self._client = Client(settings.url, timeout=2 * settings.timeout_s, watchdog_intervall=86_400)
+        self._client = Client(connection.url, timeout=2 * connection.timeout_s, watchdog_intervall=86_400)
         self._client.connection_lost_callback = self._on_lost
         self._namespaces: list[str] = []
         self._types: dict[str, ua.VariantType] = {}
@@ -92,6 +80,7 @@ class OpcUaClient:
 
         Raises:
             LinkDownError: nobody answers, or the server refuses.
+            UntrustedError: its certificate is not to be trusted; no session was opened.
         """
         try:
             async with asyncio.timeout(self._timeout_s * CONNECT_CALLS):
@@ -129,20 +118,35 @@ class OpcUaClient:
             raise LinkDownError(f"{self._url} published nothing for {silent_s:.0f} s") from None
         raise LinkDownError(f"{self._url} closed the connection")
 
+    def review(self) -> None:
+        """Judge the server anew where the trust list has changed.
+
+        Raises:
+            UntrustedError: it is no longer trusted.
+            LinkDownError: the trust list cannot be read.
+        """
+        if self._peer is None:
+            return
+        stamp = trust.stamp(Path(self._connection.trust))
+        if stamp != self._trust_stamp:
+            channel.judge(self._peer, self._connection, self._now())
+            self._trust_stamp = stamp
+
+    async def browse(self, node: str = OBJECTS) -> list[Entry]:
+        """What lies below a node; empty where there is no such node.
+
+        Raises:
+            LinkDownError, NoAnswerError: nothing was found out.
+        """
+        return [
+            Entry(str(ref.BrowseName.Name), self._lasting(ref.NodeId), ref.NodeClass.name)
+            for ref in await self._references(node, ua.NodeClass.Unspecified)
+        ]
+
     async def variables(self, folder: str) -> dict[str, str]:
         """NodeIds of the variables in a folder, by the name part of their BrowseName; empty where there is none."""
-        node_id = self._node_id(folder)
-        if node_id is None:
-            return {}
-        references = await self._ask(
-            f"browsing {folder}",
-            self._client.get_node(node_id).get_references(
-                refs=ObjectIds.HierarchicalReferences,
-                direction=ua.BrowseDirection.Forward,
-                nodeclassmask=ua.NodeClass.Variable,
-            ),
-        )
-        return {str(ref.BrowseName.Name): ref.NodeId.to_string() for ref in references}
+        found = await self._references(folder, ua.NodeClass.Variable)
+        return {str(ref.BrowseName.Name): ref.NodeId.to_string() for ref in found}
 
     async def read(self, nodes: Sequence[str]) -> list[Reading]:
         """Values of `nodes`, in their order; a node that the server does not know has a bad one.
@@ -159,14 +163,14 @@ class OpcUaClient:
                 self._client.uaclient.session.read_attributes([node_id for _, node_id in part], AttributeIds.Value),
             )
             for (node, _), value in zip(part, values, strict=True):
-                found[node] = self._reading(node, value)
+                found[node] = self._take(node, value)
         return [found.get(node, UNKNOWN_NODE) for node in nodes]
 
     async def write(self, values: Mapping[str, float]) -> dict[str, str]:
-        """Write all in one call and give the name of each node's StatusCode; types are those last read.
+        """Write all in one call and give the name of each node's StatusCode; each has been read before, for its type.
 
         Raises:
-            UnfitError: a value is out of its variable's range; nothing was sent.
+            UnfitError: a value is out of its variable's range, or that holds no number; nothing was sent.
             NoAnswerError, LinkDownError: unknown what the server did.
         """
         node_ids: list[ua.NodeId] = []
@@ -176,7 +180,12 @@ class OpcUaClient:
             if node_id is None:
                 raise UnfitError(f"{node} is not a NodeId of {self._url}")
             node_ids.append(node_id)
-            data.append(ua.DataValue(_variant(node, value, self._types.get(node, ua.VariantType.Double))))
+            if node not in self._types:
+                raise UnfitError(f"{node} has not been read as a number; nothing was sent")
+            try:
+                data.append(ua.DataValue(as_variant(value, self._types[node])))
+            except UnfitValueError as error:
+                raise UnfitError(f"{node}: {error}; nothing was sent") from error
         codes = await self._ask(
             f"writing {len(values)} nodes at {self._url}",
             self._client.uaclient.session.write_attributes(node_ids, data, AttributeIds.Value),
@@ -239,7 +248,7 @@ class OpcUaClient:
         for data in result.NotificationMessage.NotificationData or ():
             if isinstance(data, ua.DataChangeNotification):
                 batch += [
-                    (items[item.ClientHandle], self._reading(items[item.ClientHandle], item.Value))
+                    (items[item.ClientHandle], self._take(items[item.ClientHandle], item.Value))
                     for item in data.MonitoredItems
                     if item.ClientHandle < len(items)
                 ]
@@ -249,8 +258,8 @@ class OpcUaClient:
             changed(batch)
 
     async def _connect(self) -> list[str]:
-        if self._security:
-            await self._client.set_security_string(self._security)
+        self._trust_stamp = trust.stamp(Path(self._connection.trust))
+        self._peer = await channel.secure(self._client, self._connection, self._now())
         await self._client.connect()
         return list(await self._client.get_namespace_array())
 
@@ -268,6 +277,19 @@ class OpcUaClient:
         except UNREADABLE as error:
             raise LinkDownError(f"{what}: the answer cannot be read: {_said(error)}") from error
 
+    async def _references(self, node: str, classes: ua.NodeClass) -> list[ua.ReferenceDescription]:
+        node_id = self._node_id(node)
+        if node_id is None:
+            return []
+        return await self._ask(
+            f"browsing {node}",
+            self._client.get_node(node_id).get_references(
+                refs=ObjectIds.HierarchicalReferences,
+                direction=ua.BrowseDirection.Forward,
+                nodeclassmask=classes,
+            ),
+        )
+
     def _node_id(self, text: str) -> ua.NodeId | None:
         """The NodeId on this server, whose numbering of namespaces may change with every start."""
         try:
@@ -280,60 +302,18 @@ class OpcUaClient:
             return None
         return ua.NodeId(parsed.Identifier, ua.Int16(self._namespaces.index(parsed.NamespaceUri)))
 
-    def _reading(self, node: str, data: ua.DataValue) -> Reading:
-        status = data.StatusCode or ua.StatusCode()
-        variant_type = data.Value.VariantType if data.Value is not None else None
-        kind = KINDS.get(variant_type) if variant_type is not None else None
-        if kind is not None and isinstance(variant_type, ua.VariantType):
-            self._types[node] = variant_type
-        value = None if status.is_bad() or data.Value is None else _number(data.Value.Value)
-        return Reading(
-            value=value,
-            quality=Quality.BAD if value is None else _quality(status),
-            status=str(status.name),
-            source_time_s=_unix(data.SourceTimestamp) if data.SourceTimestamp is not None else None,
-            kind=kind,
-        )
+    def _lasting(self, node_id: ua.NodeId) -> str:
+        """The NodeId with the URI of its namespace in place of the number."""
+        index = node_id.NamespaceIndex
+        plain = ua.NodeId(node_id.Identifier, ua.Int16(0), node_id.NodeIdType).to_string()
+        return f"nsu={self._namespaces[index]};{plain}" if 0 < index < len(self._namespaces) else node_id.to_string()
 
-
-UNKNOWN_NODE = Reading(None, Quality.BAD, "BadNodeIdUnknown", None, None)
-
-KINDS: Mapping[ua.VariantType, Kind] = {
-    ua.VariantType.Boolean: Kind.BOOLEAN,
-    ua.VariantType.SByte: Kind.INTEGER,
-    ua.VariantType.Byte: Kind.INTEGER,
-    ua.VariantType.Int16: Kind.INTEGER,
-    ua.VariantType.UInt16: Kind.INTEGER,
-    ua.VariantType.Int32: Kind.INTEGER,
-    ua.VariantType.UInt32: Kind.INTEGER,
-    ua.VariantType.Int64: Kind.INTEGER,
-    ua.VariantType.UInt64: Kind.INTEGER,
-    ua.VariantType.Float: Kind.FLOAT,
-    ua.VariantType.Double: Kind.DOUBLE,
-    ua.VariantType.DateTime: Kind.DATE_TIME,
-}
-INTEGER_BITS: Mapping[ua.VariantType, tuple[int, bool]] = {
-    ua.VariantType.SByte: (8, True),
-    ua.VariantType.Byte: (8, False),
-    ua.VariantType.Int16: (16, True),
-    ua.VariantType.UInt16: (16, False),
-    ua.VariantType.Int32: (32, True),
-    ua.VariantType.UInt32: (32, False),
-    ua.VariantType.Int64: (64, True),
-    ua.VariantType.UInt64: (64, False),
-}
-"""Width and whether signed."""
-QUALITIES: Mapping[str, Quality] = {
-    "GoodLocalOverride": Quality.SUBSTITUTED,
-    "UncertainSubstituteValue": Quality.SUBSTITUTED,
-    "UncertainLastUsableValue": Quality.STALE,
-    "UncertainNoCommunicationLastUsableValue": Quality.STALE,
-    "UncertainInitialValue": Quality.STALE,
-}
-"""StatusCodes of OPC UA Part 8 that say how a value came about; other uncertain ones are estimates."""
-NULL_TIME = datetime(1601, 1, 1, tzinfo=UTC)
-"""The DateTime that means none (OPC UA Part 6)."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    def _take(self, node: str, data: ua.DataValue) -> Reading:
+        """A value as the server tells it, whose type is remembered for writing."""
+        found = reading(data)
+        if found.kind is not None and data.Value is not None:
+            self._types[node] = data.Value.VariantType
+        return found
 
 
 async def _plainly(answer: Awaitable[T]) -> T:
@@ -346,40 +326,6 @@ async def _plainly(answer: Awaitable[T]) -> T:
         return await answer
     except asyncio.CancelledError as error:
         raise asyncio.CancelledError from error
-
-
-def _quality(status: ua.StatusCode) -> Quality:
-    return QUALITIES.get(str(status.name), Quality.GOOD if status.is_good() else Quality.ESTIMATED)
-
-
-def _number(value: object) -> float | None:
-    match value:
-        case bool() | int() | float():
-            return float(value) if isfinite(value) else None
-        case datetime():
-            return _unix(value)
-        case _:
-            return None
-
-
-def _unix(moment: datetime) -> float:
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return 0.0 if moment <= NULL_TIME else moment.timestamp()
-
-
-def _variant(node: str, value: float, variant_type: ua.VariantType) -> ua.Variant:
-    kind = KINDS[variant_type]
-    if kind is Kind.BOOLEAN:
-        return ua.Variant(bool(value), variant_type)
-    if kind is Kind.DATE_TIME:
-        return ua.Variant(EPOCH + timedelta(seconds=value) if value else NULL_TIME, variant_type)
-    if kind is Kind.INTEGER:
-        bits, signed = INTEGER_BITS[variant_type]
-        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-        if not low <= value <= high:
-            raise UnfitError(f"{value:g} does not fit {node}, which is {variant_type.name}; nothing was sent")
-        return ua.Variant(int(value), variant_type)
-    return ua.Variant(value, variant_type)
 
 
 def _said(error: Exception) -> str:

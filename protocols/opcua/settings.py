@@ -1,12 +1,70 @@
 """What the OPC UA adapter must be told about one server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protocols.points import Point
 
 POLICIES = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
 """Security policies that are not obsolete."""
 MODES = ("Sign", "SignAndEncrypt")
+
+
+@dataclass(frozen=True, slots=True)
+class UserName:
+    """A session of a named user."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UserCertificate:
+    """A session of whoever holds a key."""
+
+    certificate: str
+    """PEM or DER file."""
+    key: str
+
+
+User = UserName | UserCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach one server, and who we are there."""
+
+    url: str
+    """`opc.tcp://host:port/path`."""
+    timeout_s: float = 2.0
+    """Deadline of every call."""
+    security: str = ""
+    """`Policy,Mode,certificate,key[,server certificate]`, for example `Basic256Sha256,SignAndEncrypt,c.der,k.pem`."""
+    trust: str = ""
+    """Directory of the certificates that are trusted, in place of the one server certificate; read at every connect."""
+    user: User | None = None
+    """`None`: anonymous."""
+
+    def __post_init__(self) -> None:
+        policy, mode, *files = [part.strip() for part in self.security.split(",")] + [""]
+        if self.security and (policy not in POLICIES or mode not in MODES or len(files) not in (3, 4)):
+            raise ValueError(
+                f"{self.url}: security {self.security!r} is not `policy,mode,certificate,key[,server certificate]`"
+                f" with a policy of {', '.join(POLICIES)} and a mode of {', '.join(MODES)}"
+            )
+        if self.security and bool(self.server_certificate) == bool(self.trust):
+            raise ValueError(f"{self.url}: security needs a server certificate or a trust list, one of the two")
+        if self.trust and not self.security:
+            raise ValueError(f"{self.url}: a trust list without security has nothing to judge")
+        if isinstance(self.user, UserName) and mode != "SignAndEncrypt":
+            raise ValueError(f"{self.url}: the password of {self.user.name} may only travel with mode SignAndEncrypt")
+        if isinstance(self.user, UserCertificate) and not self.security:
+            raise ValueError(f"{self.url}: a user certificate needs security")
+
+    @property
+    def server_certificate(self) -> str:
+        """The file of the one certificate that is trusted; empty where there is none."""
+        parts = [part.strip() for part in self.security.split(",")]
+        return parts[4] if len(parts) > 4 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +106,8 @@ class OpcUaSettings:
     reconnect_max_s: float = 10.0
     """Longest pause between two attempts to connect."""
     security: str = ""
-    """`Policy,Mode,certificate,key[,server certificate]`, for example `Basic256Sha256,SignAndEncrypt,c.der,k.pem`."""
+    trust: str = ""
+    user: User | None = None
 
     def __post_init__(self) -> None:
         if not self.ders and not self.points:
@@ -56,20 +115,16 @@ class OpcUaSettings:
         names = [der.resource for der in self.ders]
         if len(names) != len(set(names)):
             raise ValueError(f"{self.url}: a DER is named twice")
-        if self.security:
-            self._check_security()
         if self.watchdog_s < 2 * self.timeout_s:
             raise ValueError(
                 f"{self.url}: a watchdog of {self.watchdog_s} s cannot outlast a timeout of {self.timeout_s} s"
             )
+        _ = self.connection  # which checks its own part
 
-    def _check_security(self) -> None:
-        policy, mode, *files = [part.strip() for part in self.security.split(",")] + [""]
-        if policy not in POLICIES or mode not in MODES or len(files) not in (3, 4):
-            raise ValueError(
-                f"{self.url}: security {self.security!r} is not `policy,mode,certificate,key[,server certificate]`"
-                f" with a policy of {', '.join(POLICIES)} and a mode of {', '.join(MODES)}"
-            )
+    @property
+    def connection(self) -> Connection:
+        """How the server is reached."""
+        return Connection(self.url, self.timeout_s, self.security, self.trust, self.user)
 
     @property
     def resources(self) -> frozenset[str]:

@@ -5,7 +5,8 @@ from re import fullmatch
 
 import pytest
 
-from config.checks.security import OPCUA_MODES, OPCUA_POLICIES
+from config.checks.opcua import MODES as OPCUA_MODES
+from config.checks.opcua import POLICIES as OPCUA_POLICIES
 from config.checks.stations import DNP3_POINT, QUANTITIES
 from config.loader import ConfigError, load
 from config.schema import zone_schema
@@ -20,8 +21,10 @@ SAME = LFDI.lower()
 
 CLIENT = "protocol: ieee2030_5"
 BROKER = "protocol: mqtt, host: 127.0.0.1, topic: b"
-KEYLESS = f"Basic256Sha256,Sign,{BASE},/nowhere/k"
+KEYLESS = f"Basic256Sha256,SignAndEncrypt,{BASE},/nowhere/k,{BASE}"
+BOTH_USERS = "username: op, password_variable: P, user_certificate_file: u.der, user_key_file: u.pem"
 SERVER = 'protocol: opcua, url: "opc.tcp://127.0.0.1:4840"'
+TRUSTING = f"{SERVER}, security: 'Basic256Sha256,Sign,{BASE},{BASE}'"
 
 PLANT = (
     "{kind: pv, connection: {bus: B2, export_mw: 1, date: 2020-01-01}, nameplate: {p_max_mw: 1}, owner: AGENT_A, "
@@ -334,6 +337,56 @@ CASES = {
         f"devices: {{B: {{simulated: false, endpoint: {{{SERVER}, security: '{KEYLESS}'}}}}}}\ntestbed: null",
         "B: /nowhere/k is not a file",
         "correct the path",
+    ),
+    "security that believes any server": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, security: 'Basic256Sha256,Sign,c.der,k.pem'}}}}}}",
+        "B does not say which server it trusts",
+        "add the server's certificate as the fifth part, or `trust` with a directory of certificates",
+    ),
+    "a server certificate and a trust list": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, security: '{KEYLESS}', trust: pki}}}}}}",
+        "B has both a server certificate and `trust`",
+        "leave one of them out",
+    ),
+    "a trust list for nothing": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, trust: pki}}}}}}",
+        "B has `trust` without `security`",
+        "write how it is secured",
+    ),
+    "a trust list that is nowhere": (
+        f"devices: {{B: {{simulated: false, endpoint: {{{TRUSTING}, trust: /nowhere}}}}}}\ntestbed: null",
+        "B: /nowhere is not a directory",
+        "correct the path",
+    ),
+    "a user without a password": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, security: '{KEYLESS}', username: op}}}}}}",
+        "B has `username` without `password_variable`",
+        "give both or neither",
+    ),
+    "a password in the clear": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, username: op, password_variable: P}}}}}}",
+        "B has a `username`, but its messages are not encrypted",
+        "a password travels only over SignAndEncrypt",
+    ),
+    "a user's certificate without its key": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, security: '{KEYLESS}', user_certificate_file: u.der}}}}}}",
+        "B has `user_certificate_file` without `user_key_file`",
+        "give both or neither",
+    ),
+    "two users in one session": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, security: '{KEYLESS}', {BOTH_USERS}}}}}}}",
+        "B has `username` and `user_certificate_file`",
+        "be one user",
+    ),
+    "a user's certificate without security": (
+        f"devices: {{B: {{endpoint: {{{SERVER}, user_certificate_file: u.der, user_key_file: u.pem}}}}}}",
+        "B has a user certificate without `security`",
+        "write how it is secured",
+    ),
+    "two ways to one server": (
+        f"devices: {{A: {{endpoint: {{{SERVER}}}}}, B: {{endpoint: {{{SERVER}, node: 'ns=2;s=B', publishing_s: 1}}}}}}",
+        "B shares opc.tcp://127.0.0.1:4840 with A, but not its `publishing_s`",
+        "they share one session: give both the same",
     ),
     "a watchdog shorter than a call": (
         f"devices: {{B: {{endpoint: {{{SERVER}, watchdog_s: 3}}}}}}",

@@ -172,9 +172,12 @@ def test_the_files_of_endpoints_are_made_absolute_too(on_base, tmp_path):
     path = on_base(
         "devices:\n"
         "  A: {endpoint: {protocol: mqtt, host: 127.0.0.1, topic: a, tls: true, ca_file: ca.pem}}\n"
-        "  B: {endpoint: {protocol: opcua, url: 'opc.tcp://127.0.0.1:4840', security: 'Basic256Sha256,Sign,c,k'}}\n"
+        "  B: {endpoint: {protocol: opcua, url: 'opc.tcp://127.0.0.1:4840', security: 'Basic256Sha256,Sign,c,k', "
+        "trust: pki, user_certificate_file: u, user_key_file: k}}\n"
     )
     devices = load(path).devices
     assert devices["A"].endpoint.ca_file == str(tmp_path / "ca.pem")
     assert devices["A"].endpoint.key_file == ""
     assert devices["B"].endpoint.security == f"Basic256Sha256,Sign,{tmp_path / 'c'},{tmp_path / 'k'}"
+    assert devices["B"].endpoint.trust == str(tmp_path / "pki")
+    assert devices["B"].endpoint.user_certificate_file == str(tmp_path / "u")

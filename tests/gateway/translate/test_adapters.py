@@ -8,6 +8,7 @@ from protocols.dnp3.master_words import TimeSync
 from protocols.dnp3.settings import MappedInput, Tls
 from protocols.modbus import medium as media
 from protocols.modbus.settings import PercentOf, Quirks, SunSpecDer
+from protocols.opcua.settings import UserCertificate, UserName
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds
 from tests.gateway.translate.zones import zone
@@ -58,11 +59,29 @@ def test_quirks_of_the_file_reach_the_device():
 
 
 def test_opc_ua_has_one_connection_per_server():
-    device, station = opcua.settings(zone())
+    device, station = opcua.settings(zone(), {})
     assert ([d.resource for d in device.ders], device.url) == (["C"], "opc.tcp://127.0.0.1:14840")
     assert station.ders == ()
     assert Point("L12", Quantity.CURRENT_A) in [mapped.point for mapped in station.points]
     assert device.refresh_s == 2 * device.publishing_s
+
+
+def test_opc_ua_takes_its_password_from_the_environment_or_says_what_is_missing():
+    endpoint = {"protocol": "opcua", "url": "opc.tcp://h:4840", "node": "s=C", "username": "u"}
+    secured = {"security": "Basic256Sha256,SignAndEncrypt,c,k", "trust": "pki", "password_variable": "SECRET"}
+    named = zone({"C": {"endpoint": {**endpoint, **secured}}})
+    (one, _) = opcua.settings(named, {"SECRET": "s3"})
+    assert (one.user, one.trust) == (UserName("u", "s3"), "pki")
+    assert "s3" not in repr(one)
+    with pytest.raises(opcua.MissingPasswordError, match=r"SECRET with the password of u at opc\.tcp://h:4840"):
+        opcua.settings(named, {})
+
+
+def test_an_opc_ua_session_may_be_that_of_a_certificate():
+    secured = {"security": "Basic256Sha256,Sign,c,k,s", "user_certificate_file": "u.der", "user_key_file": "u.pem"}
+    endpoint = {"protocol": "opcua", "url": "opc.tcp://h:4840", "node": "s=C", **secured}
+    (one, _) = opcua.settings(zone({"C": {"endpoint": endpoint}}), {})
+    assert one.connection.user == UserCertificate("u.der", "u.pem")
 
 
 def test_mqtt_takes_its_password_from_the_environment_alone():

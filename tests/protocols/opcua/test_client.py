@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,15 @@ import pytest_asyncio
 from asyncua import ua
 from asyncua.common.callback import CallbackType
 from asyncua.server.server import Server
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
 from gateway.clock import wall
 from protocols.opcua.adapter import OpcUaAdapter
-from protocols.opcua.client import LinkDownError, NoAnswerError, OpcUaClient, UnfitError
-from protocols.opcua.settings import MappedNode, OpcUaSettings
+from protocols.opcua.client import OpcUaClient
+from protocols.opcua.errors import LinkDownError, NoAnswerError, UnfitError
+from protocols.opcua.settings import Connection, MappedNode, OpcUaSettings
 from protocols.points import Point, Quantity
 from protocols.signals import LinkChanged, LinkState, Quality, Signal
+from tests.protocols.opcua.pki import issue
 
 pytestmark = [pytest.mark.sockets, pytest.mark.asyncio(loop_scope="module")]
 
@@ -29,36 +26,13 @@ POINT = Point("L12", Quantity.CURRENT_A)
 PATIENCE_S = 15.0
 
 
-def certificate(directory: Path, name: str, uri: str) -> tuple[Path, Path]:
-    """A self-signed certificate and its key."""
-    key = rsa.generate_private_key(65537, 2048)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.fromtimestamp(wall(), UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    paths = directory / f"{name}.der", directory / f"{name}.pem"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.DER))
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return paths
-
-
 class Site:
     """A server that lets nobody in without security, and where its files are."""
 
     def __init__(self, directory: Path) -> None:
-        self.server_files = certificate(directory, "server", "urn:test:server")
-        self.client_files = certificate(directory, "client", "urn:test:client")
+        self.server_identity = issue("server", "urn:test:server")
+        self.server_files = self.server_identity.write(directory, "server")
+        self.client_files = issue("client", "urn:test:client").write(directory, "client")
         self.server = Server()
         self.url = ""
 
@@ -104,7 +78,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def opened(settings: OpcUaSettings) -> AsyncIterator[OpcUaClient]:
-    client = OpcUaClient(settings)
+    client = OpcUaClient(settings.connection, wall)
     try:
         await client.open()
         yield client
@@ -132,7 +106,10 @@ async def test_a_missing_certificate_file_is_a_link_that_is_down(site, tmp_path)
             pass
 
 
-@pytest.mark.parametrize("security", ["Basic256,Sign,c,k", "Basic256Sha256,Whisper,c,k", "Basic256Sha256,Sign,c", "x"])
+@pytest.mark.parametrize(
+    "security",
+    ["Basic256,Sign,c,k", "Basic256Sha256,Whisper,c,k", "Basic256Sha256,Sign,c", "Basic256Sha256,Sign,c,k", "x"],
+)
 async def test_security_that_cannot_be_is_refused_in_the_settings(security):
     with pytest.raises(ValueError, match="security"):
         OpcUaSettings("opc.tcp://h", points=(MappedNode(POINT, "i=1"),), security=security)
@@ -221,6 +198,6 @@ async def test_an_answer_in_the_moment_of_the_deadline_is_no_cancellation():
         except asyncio.CancelledError as error:
             raise CancelledWithResultError from error
 
-    client = OpcUaClient(OpcUaSettings("opc.tcp://h", points=(MappedNode(POINT, "i=1"),), timeout_s=0.01))
+    client = OpcUaClient(Connection("opc.tcp://h", timeout_s=0.01), wall)
     with pytest.raises(NoAnswerError):
         await client._ask("asking", late())
