@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ieee2030_5.events import earliest_start
 from ieee2030_5.records import Issued
 from ieee2030_5.resources import Response
 from ieee2030_5.utility import Utility
@@ -33,14 +34,22 @@ def outcome_of(response: Response, issued: Issued, utility: Utility, now: float)
 
     A lease is extended by adjacent events, and a control is said anew when its device changes its rating:
     the end of an event ends its control only where no other event goes on with it; otherwise the control
-    is still `STARTED`.
+    is still `STARTED`, or `RECEIVED` where it has not begun.
     """
     found = _MEANING.get(response.status or 0)
     if found is None or not issued.resource:
         return ()
     outcome, word = found
     if outcome in (Outcome.COMPLETED, Outcome.SUPERSEDED) and utility.goes_on(issued):
-        outcome, word = Outcome.STARTED, f"{word}, another one goes on with it"
+        outcome = Outcome.RECEIVED if _is_to_come(issued, utility, now) else Outcome.STARTED
+        word = f"{word}, another one goes on with it"
     detail = f"{word}: status {response.status} to event {issued.mrid} from {response.endDeviceLFDI}"
     at = float(response.createdDateTime) if response.createdDateTime else now
     return (Ack(issued.control_id, issued.resource, issued.version, outcome, min(at, now), detail),)
+
+
+def _is_to_come(issued: Issued, utility: Utility, now: float) -> bool:
+    """True where the event that goes on with a control begins later."""
+    newest = utility.carriers[(issued.resource, issued.control_id, issued.version)]
+    events = utility.programs[issued.program].events
+    return any(event.mRID == newest and earliest_start(event) > now for event in events)

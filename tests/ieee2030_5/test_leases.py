@@ -11,10 +11,12 @@ from ieee2030_5.enrolment import build
 from ieee2030_5.leases import Offer, offer, release
 from ieee2030_5.links import Links
 from ieee2030_5.modes import CannotSayError, control_base
+from ieee2030_5.resources import DERControlResponse
+from ieee2030_5.responses import outcome_of
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 from ieee2030_5.tree import Tree
 from ieee2030_5.utility import Device, Program
-from protocols.signals import Bounds, Control, LinkState
+from protocols.signals import Bounds, Control, LinkState, Outcome
 from tests.ieee2030_5.conftest import NOW
 
 T0 = int(NOW)
@@ -104,6 +106,18 @@ def test_other_settings_of_the_device_renew_the_same_control():
     offer(tree, device, control(), NOW + 10)
     assert [event.base.opModMaxLimW for event in program.events] == [5_000, 2_500]
     assert spans(program) == [(0, 900, 4), (10, 900, 1)]
+
+
+def test_a_control_that_is_said_anew_before_it_begins_is_received_and_not_started():
+    tree, device, program = made(Profile.CSIP, 0)
+    offer(tree, device, control(start=NOW + 300), NOW)
+    device.settings = replace(device.settings, max_w=2e6)
+    offer(tree, device, control(start=NOW + 300), NOW + 10)
+    old = tree.utility.issued[program.events[0].mRID]
+    answer = DERControlResponse(createdDateTime=T0 + 20, endDeviceLFDI="AB" * 20, status=6, subject=old.mrid)
+    assert [ack.outcome for ack in outcome_of(answer, old, tree.utility, NOW + 20)] == [Outcome.RECEIVED]
+    tree.utility.advance(T0 + 300)
+    assert [ack.outcome for ack in outcome_of(answer, old, tree.utility, NOW + 300)] == [Outcome.STARTED]
 
 
 def test_a_release_cancels_everything_and_restores_the_default():

@@ -17,7 +17,7 @@ from ieee2030_5.pki import Issued, make_pki
 from ieee2030_5.records import Record, Stored
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 from protocols.points import Quantity
-from protocols.signals import Ack, Bounds, Control, Measurement, Outcome, Signal
+from protocols.signals import Ack, Bounds, Control, Measurement, Outcome, Release, Signal
 
 pytest.importorskip("py20305")
 pytestmark = [pytest.mark.sockets, pytest.mark.interop]
@@ -35,6 +35,11 @@ class Site:
 
     def outcomes(self) -> list[Outcome]:
         return [item.outcome for item in self.signals if isinstance(item, Ack)]
+
+    def answers(self, control: str) -> list[tuple[Outcome, int]]:
+        """What the client has said about a control, with the version that it said it of."""
+        acks = [item for item in self.signals if isinstance(item, Ack) and item.control_id == control]
+        return [(ack.outcome, ack.version) for ack in acks]
 
     def said(self, word: str) -> bool:
         log = self.files / "client.log"
@@ -147,4 +152,33 @@ async def test_a_subscribed_client_hears_of_a_control_without_polling(tmp_path: 
             await site.until(lambda: site.outcomes()[-1:] == [Outcome.STARTED], "it has heard of the event")
             assert set(site.outcomes()) == {Outcome.RECEIVED, Outcome.STARTED}
         assert site.said("notification for /derp/B/derc")
+        assert not site.said("Traceback")
+
+
+async def test_a_schedule_is_received_ahead_and_a_control_that_is_taken_back_is_answered_as_cancelled(
+    tmp_path: Path,
+) -> None:
+    async with service(tmp_path, Profile.CSIP, in_band=False, poll_s=2) as site, client(site):
+        await site.until(lambda: site.said("Starting poll loop"), "it has discovered the server")
+        now = wall()
+        await site.server.apply(Control("LATER", "B", 1, now + 600, now + 900, Bounds(ceiling_w=20_000)))
+        await site.until(lambda: (Outcome.RECEIVED, 1) in site.answers("LATER"), "it has the schedule")
+        assert set(site.answers("LATER")) == {(Outcome.RECEIVED, 1)}
+        await site.server.apply(Release("LATER", "B", 2, {}))
+        await site.until(lambda: (Outcome.SUPERSEDED, 1) in site.answers("LATER"), "it has heard of the cancellation")
+        cancelled = [s for s in site.signals if isinstance(s, Ack) and s.outcome is Outcome.SUPERSEDED]
+        assert ["event cancelled: status 6" in ack.detail for ack in cancelled] == [True]
+        assert not site.said("Traceback")
+
+
+async def test_a_newer_control_supersedes_the_one_in_force(tmp_path: Path) -> None:
+    async with service(tmp_path, Profile.CSIP, in_band=False, poll_s=2) as site, client(site):
+        await site.until(lambda: site.said("Starting poll loop"), "it has discovered the server")
+        now = wall()
+        await site.server.apply(Control("K1", "B", 1, now, now + 300, Bounds(ceiling_w=20_000)))
+        await site.until(lambda: (Outcome.STARTED, 1) in site.answers("K1"), "the first control is in force")
+        await site.server.apply(Control("K2", "B", 2, now, now + 300, Bounds(ceiling_w=10_000)))
+        await site.until(lambda: (Outcome.STARTED, 2) in site.answers("K2"), "the second control is in force")
+        await site.until(lambda: (Outcome.SUPERSEDED, 1) in site.answers("K1"), "the first has given way")
+        assert (Outcome.COMPLETED, 1) not in site.answers("K1")
         assert not site.said("Traceback")
