@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ieee2030_5.paging import Page
 from ieee2030_5.resources import Resource
+from ieee2030_5.settings import Edition
 from ieee2030_5.topology import programs_of_all
 from ieee2030_5.utility import Device, Meter, Program, Utility
 
@@ -44,6 +45,8 @@ class Principal:
     """Slugs of the programs that apply to one of its devices."""
     aus: bool = False
     """Documents carry the CSIP-AUS elements."""
+    edition: Edition = Edition.S1
+    """What event statuses it knows, and which level its documents are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def principal_of(utility: Utility, lfdi: str) -> Principal:
         wards,
         frozenset(programs_of_all(utility, (utility.devices[slug] for slug in devices))),
         aus=device.settings.profile.value == "csip_aus",
+        edition=device.settings.edition,
     )
 
 

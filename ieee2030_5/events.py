@@ -1,7 +1,9 @@
-"""The life of DERControls in one program, as pure functions of the events and the time (edition 2018).
+"""The life of the events of one program, as pure functions of the events and the time.
 
 A program's events are a tuple, the newest last. Only the EventStatus of an event ever changes: its
-interval and its modes are never edited, a change is a new event.
+interval and its modes are never edited, a change is a new event. What stands here is what both editions
+need: `listed` tells what a client of one of them sees. A status once reached is never taken back, also not
+by a clock that has been set back: clients have acted on it.
 """
 
 from collections.abc import Iterable
@@ -10,8 +12,13 @@ from enum import IntEnum
 from functools import lru_cache
 
 from ieee2030_5.resources import DERControl, DERControlBase, EventStatus
+from ieee2030_5.settings import Edition
 
 Events = tuple[DERControl, ...]
+LINGER_S = 900
+"""How long an event that has run to its end is still shown to clients of 2023, which know the status
+Completed: the poll rate that the schema assumes, so that whoever polls sees it once.
+"""
 
 
 class Status(IntEnum):
@@ -22,7 +29,9 @@ class Status(IntEnum):
     CANCELLED = 2
     CANCELLED_RANDOMIZED = 3
     SUPERSEDED = 4
-    """2018 only: the 2023 edition dropped it."""
+    """2018 only: the 2023 edition leaves it to its clients to see which event is newer."""
+    COMPLETED = 5
+    """2023 only: in the 2018 edition an event leaves the list at its end."""
 
 
 _LIVE = frozenset({Status.SCHEDULED, Status.ACTIVE})
@@ -54,7 +63,7 @@ def is_live(event: DERControl) -> bool:
 
 def publish(events: Events, event: DERControl, now: int) -> Events:
     """Add a new event; its status follows from the time, and what it supersedes is marked at its start."""
-    status = EventStatus(currentStatus=Status.SCHEDULED, dateTime=event.creationTime, potentiallySuperseded=False)
+    status = EventStatus(currentStatus=Status.SCHEDULED, dateTime=now, potentiallySuperseded=False)
     return advance((*events, replace(event, status=status, version=0)), now)
 
 
@@ -75,10 +84,19 @@ def advance(events: Events, now: int) -> Events:
 
 
 def next_change(events: Events) -> int | None:
-    """When the next status changes or the next event leaves the list; `None` without events."""
-    changes = [latest_end(event) for event in events]
+    """When the next status changes or the next event is forgotten; `None` without events."""
+    changes = [
+        _forgotten(event) if event.status.currentStatus == Status.COMPLETED else latest_end(event) for event in events
+    ]
     changes += [earliest_start(event) for event in events if event.status.currentStatus == Status.SCHEDULED]
     return min(changes, default=None)
+
+
+def listed(events: Events, edition: Edition, now: int) -> Events:
+    """The events as a client of this edition is to see them."""
+    if edition is Edition.S1:
+        return tuple(event for event in events if event.status.currentStatus != Status.COMPLETED)
+    return tuple(_as_2023(event, now) for event in events)
 
 
 def active(events: Events) -> Events:
@@ -86,12 +104,42 @@ def active(events: Events) -> Events:
     return tuple(event for event in events if event.status.currentStatus == Status.ACTIVE)
 
 
+def _as_2023(event: DERControl, now: int) -> DERControl:
+    """Without the status Superseded; both elements about superseding are deprecated, and one of them required."""
+    status = replace(event.status, potentiallySuperseded=True, potentiallySupersededTime=None)
+    if status.currentStatus == Status.SUPERSEDED:
+        begun, start = earliest_start(event) <= now, earliest_start(event)
+        status = replace(
+            status,
+            currentStatus=int(Status.ACTIVE if begun else Status.SCHEDULED),
+            dateTime=max(start, event.creationTime) if begun else event.creationTime,
+        )
+    return replace(event, status=status)
+
+
+def _forgotten(event: DERControl) -> int:
+    return latest_end(event) + LINGER_S
+
+
 def _step(events: Events, due: int) -> Events:
-    events = tuple(event for event in events if latest_end(event) > due)
+    events = tuple(_ended(event) if latest_end(event) <= due else event for event in events if not _is_over(event, due))
     for event in events:
         if event.status.currentStatus == Status.SCHEDULED and earliest_start(event) <= due:
-            events = _activate(events, event, max(due, event.creationTime))
+            events = _activate(events, event, max(due, event.status.dateTime))
     return events
+
+
+def _is_over(event: DERControl, due: int) -> bool:
+    """True where nobody is shown the event any more."""
+    cancelled = event.status.currentStatus in (Status.CANCELLED, Status.CANCELLED_RANDOMIZED)
+    return _forgotten(event) <= due or (cancelled and latest_end(event) <= due)
+
+
+def _ended(event: DERControl) -> DERControl:
+    """An event that was not cancelled is completed at its latest end."""
+    return (
+        event if event.status.currentStatus == Status.COMPLETED else _with(event, Status.COMPLETED, latest_end(event))
+    )
 
 
 def _activate(events: Events, newer: DERControl, at: int) -> Events:
@@ -130,7 +178,7 @@ def _threatened(events: Events) -> frozenset[int]:
         for start, _, other in live[place + 1 :]:
             if start >= end:
                 break
-            if modes(events[one].base) & modes(events[other].base):
+            if _meet(events[one], events[other]):
                 found.add(min(one, other))
     return frozenset(found)
 
@@ -151,6 +199,15 @@ def _next(version: int | None) -> int:
 
 def _overlap(one: DERControl, other: DERControl) -> bool:
     return earliest_start(one) < latest_end(other) and earliest_start(other) < latest_end(one)
+
+
+def _meet(one: DERControl, other: DERControl) -> bool:
+    """Share a mode and, where both name the device categories that they are for, a category."""
+    if not modes(one.base) & modes(other.base):
+        return False
+    return None in (one.deviceCategory, other.deviceCategory) or bool(
+        int(one.deviceCategory or "0", 16) & int(other.deviceCategory or "0", 16)
+    )
 
 
 def _same(one: DERControl, other: DERControl) -> bool:

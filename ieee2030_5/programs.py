@@ -1,5 +1,6 @@
 """DERPrograms, their default, their events, and the responses to them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ieee2030_5 import events as life
@@ -19,27 +20,37 @@ from ieee2030_5.call import (
 from ieee2030_5.identity import short_id
 from ieee2030_5.paging import paged
 from ieee2030_5.responses import outcome_of
+from ieee2030_5.settings import Edition
 from ieee2030_5.topology import assignments_of, programs_of
 from ieee2030_5.utility import Program, Utility, mrid
 
-RESPONSE_STATUSES = frozenset({*range(1, 15), 252, 253, 254})
-"""Response.status of the 2018 edition: 15 and 251 came with the 2023 edition, 255 is reserved."""
+_STATUSES_2018 = frozenset({*range(1, 15), 252, 253, 254})
+RESPONSE_STATUSES: Mapping[Edition, frozenset[int]] = {
+    Edition.S1: _STATUSES_2018,
+    Edition.S2: _STATUSES_2018 | {15, 251},
+}
+"""Response.status: 15 (resumed) and 251 (not supported) came with the 2023 edition, 255 is reserved."""
 
 
 def program_document(call: Call, program: Program) -> r.DERProgram:
     """The document of one program."""
-    href = program.href
+    href, events = program.href, _events(call, program)
     return r.DERProgram(
         href=href,
         subscribable=call.utility.notifies,
         mRID=program.mrid,
         description=program.description,
         version=program.version,
-        ActiveDERControlListLink=r.ListLink(href=f"{href}/actderc", all=len(life.active(program.events))),
+        ActiveDERControlListLink=r.ListLink(href=f"{href}/actderc", all=len(life.active(events))),
         DefaultDERControlLink=r.Link(href=f"{href}/dderc"),
-        DERControlListLink=r.ListLink(href=f"{href}/derc", all=len(program.events)),
+        DERControlListLink=r.ListLink(href=f"{href}/derc", all=len(events)),
         primacy=program.primacy,
     )
+
+
+def _events(call: Call, program: Program) -> life.Events:
+    """The events as the edition of this client has them."""
+    return life.listed(program.events, call.principal.edition, call.now)
 
 
 def _listed(call: Call, programs: list[Program]) -> r.DERProgramList:
@@ -71,7 +82,7 @@ def current(call: Call) -> r.DERProgram:
     if not programs:
         raise Absent(call.path)
     return program_document(
-        call, min(programs, key=lambda item: (not life.active(item.events), item.primacy, item.slug))
+        call, min(programs, key=lambda item: (not life.active(_events(call, item)), item.primacy, item.slug))
     )
 
 
@@ -94,22 +105,22 @@ def keep_default(utility: Utility, params: Params, document: r.Resource, owner: 
 
 
 def controls(call: Call) -> r.DERControlList:
-    """All events that have not ended, also the cancelled ones."""
+    """All events that have not ended, also the cancelled ones; in the 2023 edition also what has just ended."""
     program = own_program(call)
     whole = r.DERControlList(href=f"{program.href}/derc", subscribable=call.utility.notifies)
-    return paged(whole, program.events, call.page)
+    return paged(whole, _events(call, program), call.page)
 
 
 def active_controls(call: Call) -> r.DERControlList:
     """The events in force."""
     program = own_program(call)
     whole = r.DERControlList(href=f"{program.href}/actderc", subscribable=call.utility.notifies)
-    return paged(whole, life.active(program.events), call.page)
+    return paged(whole, life.active(_events(call, program)), call.page)
 
 
 def control(call: Call) -> r.DERControl:
     """One event."""
-    for event in own_program(call).events:
+    for event in _events(call, own_program(call)):
         if event.href == call.path:
             return event
     raise Absent(call.path)
@@ -136,8 +147,12 @@ def drop_control(utility: Utility, params: Params, at_s: int) -> None:
 
 
 def revision(call: Call) -> int:
-    """Of the program named in the URI and of what shows in all of them; both only rise."""
-    return own_program(call).revision + call.utility.layout
+    """Of the program named in the URI and of what shows in all of them; both only rise.
+
+    What a client of 2023 sees also depends on the time (see `events.listed`), so its pages last for a second.
+    """
+    count = own_program(call).revision + call.utility.layout
+    return count if call.principal.edition is Edition.S1 else count << 40 | call.now
 
 
 def response_sets(call: Call) -> r.ResponseSetList:
@@ -189,8 +204,8 @@ def post_response(call: Call, body: r.Resource) -> Kept:
         raise Refused(400, INVALID_VALUE, f"subject {body.subject} is no event of this program")
     if body.endDeviceLFDI not in own_lfdis(call):
         raise Refused(400, INVALID_VALUE, f"endDeviceLFDI {body.endDeviceLFDI} is not the client's")
-    if body.status not in RESPONSE_STATUSES:
-        raise Refused(400, INVALID_VALUE, f"status {body.status} is unknown in the 2018 edition")
+    if body.status not in RESPONSE_STATUSES[call.principal.edition]:
+        raise Refused(400, INVALID_VALUE, f"status {body.status} is unknown at level {call.principal.edition.value}")
     name = short_id("rsp", body.subject, body.endDeviceLFDI, body.status, body.createdDateTime)
     if name not in program.responses:
         call.utility.signals.extend(outcome_of(body, issued, call.utility, call.now))

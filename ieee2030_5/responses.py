@@ -22,11 +22,13 @@ _MEANING: Mapping[int, tuple[Outcome, str]] = {
     12: (Outcome.REJECTED, "cannot be shown to the user"),
     13: (Outcome.SUPERSEDED, "superseded by an event of another server"),
     14: (Outcome.SUPERSEDED, "superseded by an event of another program"),
+    15: (Outcome.STARTED, "event resumed"),
+    251: (Outcome.REJECTED, "not supported"),
     252: (Outcome.REJECTED, "not applicable"),
     253: (Outcome.REJECTED, "invalid"),
     254: (Outcome.REJECTED, "expired before it was received"),
 }
-"""Response.status of the 2018 edition; 11 (acknowledged by the user) says nothing about the control."""
+"""Response.status of both editions; 11 (acknowledged by the user) says nothing about the control."""
 
 
 def outcome_of(response: Response, issued: Issued, utility: Utility, now: float) -> Sequence[Ack]:

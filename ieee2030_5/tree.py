@@ -20,12 +20,15 @@ from ieee2030_5.codec import DocumentError, InvalidValueError, parse, render
 from ieee2030_5.paging import CAP, Page, QueryError, read_query
 from ieee2030_5.records import Arranged, Issued, Keep, Record, Removed, Stored
 from ieee2030_5.routes import Route, match
+from ieee2030_5.settings import Edition
 from ieee2030_5.subscriptions import Notice
 from ieee2030_5.utility import Utility
 
 CACHED = 8_192
 """Rendered answers kept at most; the oldest goes first."""
 MEDIA_TYPE = "application/sep+xml"
+MEDIA_TYPES: Mapping[Edition, str] = {edition: f"{MEDIA_TYPE}; level=+{edition.value}" for edition in Edition}
+"""With the level: which edition a document is of, and that it may hold elements of an extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Tree:
     def __init__(self, utility: Utility, keep: Keep) -> None:
         self.utility = utility
         self._keep = keep
-        self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
+        self._rendered: dict[tuple[str, bool, Edition], tuple[int, bytes]] = {}
         self._principals: dict[str, tuple[int, Principal]] = {}
         """By LFDI, with the count of changes of people at which each was worked out."""
         self._told: dict[str, object] = {}
@@ -99,11 +102,11 @@ class Tree:
             call = replace(call, page=read_query(dict(parse_qsl(query, keep_blank_values=True))))
         except QueryError as error:
             raise Refused(400, INVALID_VALUE, f"{call.path}: {error}") from error
-        headers = {"Content-Type": MEDIA_TYPE}
-        aus = call.principal.aus
+        aus, edition = call.principal.aus, call.principal.edition
+        headers = {"Content-Type": MEDIA_TYPES[edition]}
         if route.revision is None:
             return Answer(200, render(route.get(call), aus=aus), headers)
-        key, revision = (f"{call.path}?{call.page}", aus), route.revision(call)
+        key, revision = (f"{call.path}?{call.page}", aus, edition), route.revision(call)
         cached = self._rendered.get(key)
         if cached is None or cached[0] != revision:
             cached = (revision, render(route.get(call), aus=aus))

@@ -12,7 +12,7 @@ from ieee2030_5.identity import sfdi_of
 from ieee2030_5.leases import offer, release
 from ieee2030_5.modes import control_base
 from ieee2030_5.records import Record, from_json, to_json
-from ieee2030_5.settings import DeviceSettings, Profile
+from ieee2030_5.settings import DeviceSettings, Edition, Profile
 from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked, Tree
 from protocols.signals import Bounds, Control, Outcome, Quality
 from tests.ieee2030_5.conftest import NOW, Laboratory, Validate
@@ -667,3 +667,38 @@ def test_what_a_client_may_leave_behind_is_bounded(laboratory: Laboratory) -> No
     assert b'all="3"' in client.ask("GET", "/rsps/B/rsp").body
     logs = client.get("/edev/B/lel?l=9", r.LogEventList)
     assert [item.createdDateTime for item in logs.items] == [T0 + 4, T0 + 3]  # type: ignore[attr-defined]
+
+
+def edition_of_2023(laboratory: Laboratory, resource: str) -> Tree:
+    """A server one of whose clients was made for the 2023 edition."""
+    devices = tuple(
+        replace(item, edition=Edition.S2) if item.resource == resource else item
+        for item in laboratory.settings().devices
+    )
+    return Tree(build(laboratory.settings(devices=devices), laboratory.lfdi("server"), T0), lambda _: None)
+
+
+def test_each_client_gets_statuses_level_and_responses_of_its_edition(laboratory: Laboratory) -> None:
+    tree = edition_of_2023(laboratory, "B")
+    old, new = Client(tree, laboratory.lfdi("A")), Client(tree, laboratory.lfdi("B"))
+    for client, name in ((old, "A"), (new, "B")):
+        issue(tree, control(name, 1))
+        issue(tree, control(name, 2, limit=Bounds(ceiling_w=800_000.0), start_s=NOW + 60), NOW + 1)
+        client.now = T0 + 61
+    assert old.ask("GET", "/dcap").headers["Content-Type"] == "application/sep+xml; level=+S1"
+    assert new.ask("GET", "/dcap").headers["Content-Type"] == "application/sep+xml; level=+S2"
+    seen = [client.get("/derp/{}/derc?l=9".format("AB"[i]), r.DERControlList) for i, client in enumerate((old, new))]
+    assert [item.status.currentStatus for item in seen[0].items] == [4, 1]  # type: ignore[attr-defined]
+    assert [item.status.currentStatus for item in seen[1].items] == [1, 1]  # type: ignore[attr-defined]
+    assert all(item.status.potentiallySuperseded for item in seen[1].items)  # type: ignore[attr-defined]
+    for status in (15, 251):
+        for client, mrid in ((old, seen[0].items[0].mRID), (new, seen[1].items[0].mRID)):  # type: ignore[attr-defined]
+            body = r.DERControlResponse(createdDateTime=T0, endDeviceLFDI=client.lfdi, status=status, subject=mrid)
+            answer = client.ask("POST", "/rsps/{}/rsp".format("A" if client is old else "B"), body)
+            assert answer.status == (400 if client is old else 201)
+    old.now = new.now = T0 + 900
+    assert old.get("/derp/A/derc?l=9", r.DERControlList).all == 0  # type: ignore[attr-defined]
+    ended = new.get("/derp/B/derc?l=9", r.DERControlList)
+    assert [item.status.currentStatus for item in ended.items] == [5, 5]  # type: ignore[attr-defined]
+    assert b'DERControlListLink href="/derp/B/derc" all="2"' in new.ask("GET", "/derp/B").body
+    assert new.get("/derp/B/actderc?l=9", r.DERControlList).all == 0  # type: ignore[attr-defined]
