@@ -108,6 +108,8 @@ def _address(parts: SplitResult) -> dict[str, object]:
     """Host, and port where there is one."""
     if not parts.hostname:
         raise ValueError("names no host")
+    if parts.username is not None:
+        raise ValueError("write no password here; give username=NAME&password_variable=VARIABLE after the `?`")
     return {"host": parts.hostname, **({} if parts.port is None else {"port": parts.port})}
 
 

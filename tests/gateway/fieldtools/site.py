@@ -2,16 +2,29 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from gateway.fieldtools import opening
 from gateway.fieldtools.target import parse
 from protocols.tool import FieldTool, Item, Value
+from tests.contract.harness import ContractHarness
 
 T = TypeVar("T")
+H = TypeVar("H", bound=ContractHarness)
+
+
+@asynccontextmanager
+async def started(make: Callable[[], H]) -> AsyncIterator[H]:
+    """The end of a contract harness, ready to be met."""
+    harness = make()
+    await harness.start()
+    try:
+        yield harness
+    finally:
+        await harness.stop()
 
 
 @contextmanager

@@ -1,43 +1,21 @@
 """The tools on the testbed's DER with the points of IEEE 1815.2, as a person would call them."""
 
-import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from gateway.__main__ import main
 from protocols.signals import Bounds
 from tests.contract.harness_dnp3 import Harness
-from tests.gateway.fieldtools.site import elsewhere, watched
+from tests.gateway.fieldtools.site import elsewhere, started, watched
 
 pytestmark = pytest.mark.sockets
 
 
-@asynccontextmanager
-async def served() -> AsyncIterator[Harness]:
-    harness = Harness()
-    await harness.start()
-    try:
-        yield harness
-    finally:
-        await harness.stop()
-
-
 @pytest.fixture
 def der():
-    with elsewhere(served) as harness:
+    with elsewhere(lambda: started(Harness)) as harness:
         yield harness, f"dnp3://127.0.0.1:{harness.server.port}/10?timeout_s=0.5"
-
-
-@pytest.fixture
-def json_of(capsys):
-    def call(*argv: str, status: int = 0) -> object:
-        assert main([*argv, "--json"]) == status, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    return call
 
 
 def test_a_scan_tells_the_points_and_that_it_is_a_der(der, json_of):

@@ -21,15 +21,6 @@ def battery():
         yield device, face, f"modbus://127.0.0.1:{port}/1?timeout_s=0.5"
 
 
-@pytest.fixture
-def json_of(capsys):
-    def call(*argv: str, status: int = 0) -> object:
-        assert main([*argv, "--json"]) == status, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    return call
-
-
 def test_a_scan_tells_who_is_there_and_which_models_it_has(battery, json_of):
     _, _, target = battery
     (found,) = json_of("scan", target)
