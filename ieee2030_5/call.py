@@ -94,6 +94,12 @@ def anyone(call: Call) -> None:
     """Every client with a certificate that we trust."""
 
 
+def expected(call: Call) -> None:
+    """Clients that speak for at least one device, even where that has yet to register itself."""
+    if not call.principal.wards:
+        raise Absent(call.path)
+
+
 def registered(call: Call) -> None:
     """Clients that speak for at least one registered device."""
     if not call.principal.devices:

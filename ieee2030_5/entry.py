@@ -10,21 +10,31 @@ from ieee2030_5.identity import sfdi_of
 
 
 def device_capability(call: Call) -> r.DeviceCapability:
-    """Only links to what this client can use; a stranger learns where it could register, and no more."""
+    """Only links to what this client can use; a stranger learns where it could register, and no more.
+
+    A client that is on the list of those that may register is given the time and the place of its meters too,
+    because CSIP-AUS clients look for both before they register. The default policy of the standard, clause 6.8,
+    table 12, would have it registered first.
+    """
     poll = call.utility.poll_s("dcap")
     devices = own_devices(call)
     edev = r.ListLink(href="/edev", all=len(devices))
-    if not devices:
+    if not call.principal.wards:
         return r.DeviceCapability(href="/dcap", pollRate=poll, EndDeviceListLink=edev)
+    time, mup = r.Link(href="/tm"), r.ListLink(href="/mup", all=len(own_meters(call)))
+    if not devices:
+        return r.DeviceCapability(
+            href="/dcap", pollRate=poll, TimeLink=time, EndDeviceListLink=edev, MirrorUsagePointListLink=mup
+        )
     programs = len(call.principal.programs)
     return r.DeviceCapability(
         href="/dcap",
         pollRate=poll,
         DERProgramListLink=r.ListLink(href="/derp", all=programs),
         ResponseSetListLink=r.ListLink(href="/rsps", all=programs),
-        TimeLink=r.Link(href="/tm"),
+        TimeLink=time,
         EndDeviceListLink=edev,
-        MirrorUsagePointListLink=r.ListLink(href="/mup", all=len(own_meters(call))),
+        MirrorUsagePointListLink=mup,
         SelfDeviceLink=r.Link(href="/sdev"),
     )
 

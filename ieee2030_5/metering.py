@@ -63,6 +63,7 @@ def _accepted(call: Call, body: r.MirrorUsagePoint, known: Meter | None) -> r.Mi
         raise Refused(400, INVALID_VALUE, f"deviceLFDI {body.deviceLFDI} is not the client's")
     series = dict(known.series) if known else {}
     for item in body.meter_readings:
+        _unclaimed(call, item)
         series[item.mRID] = _series(item, series.get(item.mRID))
     _bounded(call, series)
     for item in body.meter_readings:
@@ -78,6 +79,7 @@ def post_readings(call: Call, body: r.Resource) -> Kept:
     for item in items:
         if not isinstance(item, r.MirrorMeterReading):
             raise Absent(call.path)
+        _unclaimed(call, item)
         series[item.mRID] = _series(item, series.get(item.mRID))
     _bounded(call, series)
     for item in items:
@@ -86,6 +88,13 @@ def post_readings(call: Call, body: r.Resource) -> Kept:
     unchanged = series == meter.series
     document = None if unchanged else replace(meter.document, meter_readings=tuple(series.values()))
     return Kept(call.path, document, created=True)
+
+
+def _unclaimed(call: Call, item: r.MirrorMeterReading) -> None:
+    """Refuse a series that another client reports: an mRID names one object, whoever has it first keeps it."""
+    holder = call.utility.meters.get(call.utility.series.get(item.mRID, ""))
+    if holder is not None and holder.owner != call.principal.lfdi and item.mRID in holder.series:
+        raise Refused(400, INVALID_VALUE, f"series {item.mRID} is not the client's")
 
 
 def _bounded(call: Call, series: Sized) -> None:
@@ -113,6 +122,7 @@ def keep(utility: Utility, params: Params, document: r.Resource, owner: str, at_
     if isinstance(document, r.MirrorUsagePoint):
         series = {item.mRID: item for item in document.meter_readings}
         utility.meters[params["m"]] = Meter(owner, replace(document, meter_readings=()), series)
+        utility.series.update(dict.fromkeys(series, params["m"]))
 
 
 def drop(utility: Utility, params: Params, at_s: int) -> None:  # noqa: ARG001

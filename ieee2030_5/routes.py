@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ieee2030_5 import end_devices, entry, metering, programs, subscriptions
 from ieee2030_5 import resources as r
-from ieee2030_5.call import Call, Kept, Params, anyone, own_device, own_meter, own_program, registered
+from ieee2030_5.call import Call, Kept, Params, anyone, expected, own_device, own_meter, own_program, registered
 from ieee2030_5.utility import Utility
 
 Get = Callable[[Call], r.Resource]
@@ -68,7 +68,7 @@ _E, _P = end_devices.revision, programs.revision
 
 ROUTES: tuple[Route, ...] = (
     Route("/dcap", anyone, entry.device_capability),
-    Route("/tm", registered, entry.time),
+    Route("/tm", expected, entry.time),
     Route("/sdev", registered, entry.self_device),
     Route("/edev", anyone, end_devices.get_list, takes=(r.EndDevice,), post=end_devices.register, tells=True),
     Route(
@@ -185,7 +185,7 @@ ROUTES: tuple[Route, ...] = (
         stores=(r.DERControlResponse, r.Response),
         keep=programs.keep_response,
     ),
-    Route("/mup", registered, metering.get_list, takes=(r.MirrorUsagePoint,), post=metering.post),
+    Route("/mup", expected, metering.get_list, takes=(r.MirrorUsagePoint,), post=metering.post),
     Route(
         "/mup/{m}",
         own_meter,

@@ -133,6 +133,8 @@ class Utility:
     subscribers: int = 0
     """Devices that may subscribe."""
     meters: dict[str, Meter] = field(default_factory=dict)
+    series: dict[str, str] = field(default_factory=dict)
+    """Slug of the meter that reported a series last, by mRID; the meter may be gone."""
     issued: dict[str, Issued] = field(default_factory=dict)
     """By mRID, kept for `retention_s` after the end of the event."""
     carriers: dict[tuple[str, str, int], str] = field(default_factory=dict)

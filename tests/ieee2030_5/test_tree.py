@@ -130,7 +130,7 @@ def fill(client: Client, resource: str) -> None:
         ("PUT", f"/edev/{resource}/der/1/dera", r.DERAvailability(readingTime=T0, statWAvail=watt)),
         ("POST", f"/rsps/{resource}/rsp", response),
         ("POST", f"/edev/{resource}/lel", log),
-        ("POST", "/mup", meter(client.lfdi, readings=(power(5),))),
+        ("POST", "/mup", meter(client.lfdi, readings=(power(5, mrid=client.lfdi[:32]),))),
     ):
         assert client.ask(method, target, body).status in (201, 204), (method, target)
 
@@ -180,6 +180,29 @@ def test_the_same_meter_mrid_from_two_clients_does_not_clash(a: Client, b: Clien
     one, two = a.ask("POST", "/mup", meter(a.lfdi)), b.ask("POST", "/mup", meter(b.lfdi))
     assert (one.status, two.status) == (201, 201)
     assert one.headers["Location"] != two.headers["Location"]
+
+
+def test_a_series_stays_with_the_client_that_reported_it_first(a: Client, b: Client) -> None:
+    reading = power(5)
+    place = b.ask("POST", "/mup", meter(b.lfdi, readings=(reading,))).headers["Location"]
+    assert a.ask("POST", "/mup", meter(a.lfdi, readings=(reading,))).status == 400
+    own = a.ask("POST", "/mup", meter(a.lfdi)).headers["Location"]
+    assert a.ask("POST", own, reading).status == 400
+    assert b.ask("POST", place, reading).status == 201
+    assert b.ask("DELETE", place).status == 204
+    assert a.ask("POST", own, reading).status == 201
+
+
+def test_a_client_that_has_yet_to_register_finds_the_time_and_no_meters(
+    tree: Tree, laboratory: Laboratory, validate: Validate
+) -> None:
+    client = Client(tree, laboratory.lfdi("C"))
+    found = client.walk()
+    assert set(found) == {"/dcap", "/tm", "/edev", "/mup"}
+    assert [b'all="0"' in found[path] for path in ("/edev", "/mup")] == [True, True]
+    for body in found.values():
+        validate(body)
+    assert client.ask("POST", "/mup", meter(client.lfdi)).status == 400
 
 
 def test_a_stranger_sees_the_entry_and_an_empty_list(tree: Tree, laboratory: Laboratory, validate: Validate) -> None:
