@@ -89,7 +89,7 @@ def test_watch_hears_data_as_it_comes(device):
     simulated, target = device
 
     def change() -> None:
-        simulated.set_target(6e5, simulated.now_s)
+        simulated.set_target(2e5, simulated.now_s)
 
     values = watched(target, "active_power_w", 2, change)
     assert values[0] != values[1]
