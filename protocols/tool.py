@@ -35,7 +35,8 @@ class Item:
     """What the value means, or what is wrong with it."""
     time_s: float | None = None
     """When the device took it, Unix seconds UTC; `None` where it does not say."""
-    writable: bool = False
+    writable: bool | None = False
+    """`None`: only trying tells."""
 
 
 @dataclass(frozen=True, slots=True)

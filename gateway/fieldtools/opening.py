@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from config.endpoints import Dnp3Endpoint, MqttEndpoint, SparkplugEndpoint
+from config.endpoints import Dnp3Endpoint, MqttEndpoint, OpcUaEndpoint, SparkplugEndpoint
 from config.modbus_endpoint import ModbusEndpoint
 from gateway import clock
 from gateway.fieldtools.target import ANY, Target
 from gateway.translate import dnp3 as dnp3_settings
 from gateway.translate import modbus as modbus_settings
 from gateway.translate.mqtt import source_of
+from gateway.translate.opcua import MissingPasswordError, user_of
 from protocols.dnp3 import tool as dnp3
 from protocols.modbus import tool as modbus
 from protocols.mqtt import tool as mqtt
 from protocols.mqtt.sparkplug import tool as sparkplug
+from protocols.opcua import tool as opcua
+from protocols.opcua.settings import Connection
 from protocols.signals import Bounds
 from protocols.tool import ToolError, Work
 
@@ -75,6 +78,8 @@ async def use(target: Target, work: Work[T], units: Sequence[int] = ()) -> T:
         case SparkplugEndpoint() as endpoint:
             source = None if ANY in (endpoint.group, endpoint.node) else source_of(endpoint)
             return await sparkplug.use(_broker(endpoint), source, _listen_s(endpoint), clock.wall, work)
+        case OpcUaEndpoint() as endpoint:
+            return await opcua.use(_server(endpoint), endpoint.node, clock.wall, work)
         case endpoint:
             raise ToolError(f"{target.text}: there are no tools for {endpoint.protocol}")
 
@@ -94,6 +99,19 @@ def _broker(endpoint: MqttEndpoint | SparkplugEndpoint) -> ToolBroker:
         certificate_file=endpoint.certificate_file,
         key_file=endpoint.key_file,
     )
+
+
+def _server(endpoint: OpcUaEndpoint) -> Connection:
+    """How the server of an endpoint is reached.
+
+    Raises:
+        ToolError: security and user do not fit each other, or a password is missing.
+    """
+    try:
+        user = user_of(endpoint, os.environ)
+        return Connection(endpoint.url, endpoint.timeout_s, endpoint.security, endpoint.trust, user)
+    except (MissingPasswordError, ValueError) as error:
+        raise ToolError(str(error)) from error
 
 
 def _listen_s(endpoint: MqttEndpoint | SparkplugEndpoint) -> float:

@@ -14,6 +14,7 @@ from protocols.tool import Found, Item, Value, Written
 
 _PLAIN_WIDTH = 160
 """Columns where the output is not a terminal."""
+_ACCESS = {True: "rw", False: "r", None: ""}
 _IDENTITY = ("maker", "model", "version", "serial")
 
 
@@ -45,7 +46,7 @@ def item_table(items: Sequence[Item]) -> Table:
         "value": [text_of(item.value) for item in items],
         "unit": [item.unit for item in items],
         "": [_remark(item) for item in items],
-        "rw": ["rw" if item.writable else "r" for item in items],
+        "rw": [_ACCESS[item.writable] for item in items],
         "taken at": ["" if item.time_s is None else stamp(item.time_s) for item in items],
         "name": [harmless(item.name) for item in items],
     }

@@ -41,13 +41,18 @@ def settings(zone: ZoneFile, environment: Mapping[str, str]) -> list[OpcUaSettin
             watchdog_s=endpoint.watchdog_s,
             security=endpoint.security,
             trust=endpoint.trust,
-            user=_user(endpoint, environment),
+            user=user_of(endpoint, environment),
         )
         for url, endpoint in endpoints.items()
     ]
 
 
-def _user(endpoint: OpcUaEndpoint, environment: Mapping[str, str]) -> User | None:
+def user_of(endpoint: OpcUaEndpoint, environment: Mapping[str, str]) -> User | None:
+    """Who opens the session; `None` where it is anonymous.
+
+    Raises:
+        MissingPasswordError: the environment does not hold the password.
+    """
     if endpoint.user_certificate_file:
         return UserCertificate(endpoint.user_certificate_file, endpoint.user_key_file)
     if not endpoint.username:
