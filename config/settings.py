@@ -244,6 +244,8 @@ class Ieee20305Server(Section):
     """Service territory, an IANA name."""
     pen: Annotated[int, Field(ge=0, le=99_999_999)] = 0
     """IANA Private Enterprise Number of the operator, the tail of every mRID."""
+    pen_encoding: Literal["hex", "decimal"] = "hex"
+    """How the number is written there: IEEE 2030.5 as eight hex digits, CSIP-AUS as eight decimal ones."""
 
 
 class ToldPoint(Section):

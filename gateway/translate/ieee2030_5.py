@@ -6,7 +6,7 @@ from pathlib import Path
 from config import units
 from config.endpoints import Ieee20305Endpoint
 from config.settings import Device, ZoneFile
-from ieee2030_5.identity import lfdi_of
+from ieee2030_5.identity import PenEncoding, lfdi_of
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 
 
@@ -33,6 +33,7 @@ def settings(zone: ZoneFile) -> ServerSettings | None:
         post_rate_s=max(1, round(min(post_s(device) for device in clients.values()))),
         timezone=server.timezone,
         pen=server.pen,
+        pen_encoding=PenEncoding(server.pen_encoding),
     )
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua
+from ieee2030_5.utility import mrid
 from protocols.dnp3.layouts import Kind
 from protocols.dnp3.master_words import TimeSync
 from protocols.dnp3.settings import MappedInput, Tls
@@ -111,6 +112,15 @@ def test_a_2030_5_client_is_known_by_its_lfdi_or_its_certificate():
     (device,) = server.devices
     assert (device.resource, device.lfdi.lower(), device.max_w) == ("B", "ab" * 20, 6e6)
     assert (server.poll_rate_s, server.post_rate_s) == (60, 60)
+
+
+def test_the_operators_number_is_written_in_hex_or_decimal_digits():
+    known = {"B": {"endpoint": {"protocol": "ieee2030_5", "lfdi": "ab" * 20}}}
+    plain = ieee2030_5.settings(zone(known, ieee2030_5={"pen": 28547}))
+    australian = ieee2030_5.settings(zone(known, ieee2030_5={"pen": 28547, "pen_encoding": "decimal"}))
+    assert plain is not None
+    assert australian is not None
+    assert [mrid(server, "x")[24:] for server in (plain, australian)] == ["00006F83", "00028547"]
 
 
 def test_a_missing_certificate_is_an_error_that_names_it(tmp_path):
