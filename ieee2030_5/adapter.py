@@ -7,6 +7,7 @@ from contextlib import suppress
 from ieee2030_5 import leases
 from ieee2030_5 import resources as r
 from ieee2030_5.enrolment import build
+from ieee2030_5.exchange import Answer, Asked
 from ieee2030_5.links import Links
 from ieee2030_5.modes import CannotSayError, as_values, control_base, from_values
 from ieee2030_5.notifier import Notifier, poster
@@ -15,7 +16,7 @@ from ieee2030_5.server import Front
 from ieee2030_5.settings import ServerSettings
 from ieee2030_5.subscriptions import CHANGED, Notice
 from ieee2030_5.tls import client_context, lfdi_of_file, server_context
-from ieee2030_5.tree import Answer, Asked, Tree
+from ieee2030_5.tree import Tree
 from ieee2030_5.utility import Device
 from protocols.port import Emit, Now
 from protocols.signals import Ack, Baseline, Control, Instruction, Outcome, Release, Signal
@@ -54,6 +55,8 @@ class UtilityServer:
         self._latest: dict[str, Instruction] = {}
         self._front = Front(self._reply, now, settings.body_limit, settings.body_timeout_s)
         self._emit: Emit | None = None
+        self._heard: set[str] = set()
+        """LFDIs of the clients that have given a sign of life since the last tick."""
         self._ended: list[str] = []
         """Subscriptions given up and not yet taken out."""
         self.listening = asyncio.Event()
@@ -100,6 +103,7 @@ class UtilityServer:
         """What time alone brings: events begin and end, links fall silent, subscribers are told once a second."""
         now = self._now()
         self._tree.utility.advance(int(now))
+        self._heard.clear()
         self._tell([*self._links.check(now)])
         for subscription in self._tree.take_renewed():
             notifier.renewed(subscription)
@@ -185,10 +189,16 @@ class UtilityServer:
             answer = self._tree.answer(lfdi, asked, int(now))
         except KeepError as error:
             return Answer(503, headers={"Retry-After": str(_RETRY_S)}, detail=str(error))
-        self._rerate()
-        what = f"{asked.method} {asked.target[:80]}"
-        changes = [self._links.seen(resource, what, now) for resource in self._spoken_for(lfdi)]
-        self._tell([change for change in changes if change is not None])
+        if self._tree.utility.rerated:
+            self._rerate()
+        changes: Sequence[Signal] = ()
+        if lfdi not in self._heard:
+            self._heard.add(lfdi)
+            what = f"{asked.method} {asked.target[:80]}"
+            seen = [self._links.seen(resource, what, now) for resource in self._spoken_for(lfdi)]
+            changes = [change for change in seen if change is not None]
+        if changes or self._tree.utility.signals:
+            self._tell(changes)
         return answer
 
     def _spoken_for(self, lfdi: str) -> frozenset[str]:

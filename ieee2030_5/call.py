@@ -134,20 +134,21 @@ def own_program(call: Call) -> Program:
 
 def own_meters(call: Call) -> dict[str, Meter]:
     """The meters that the client itself reports."""
-    return {slug: meter for slug, meter in call.utility.meters.items() if meter.owner == call.principal.lfdi}
+    utility = call.utility
+    return {slug: utility.meters[slug] for slug in utility.reported.get(call.principal.lfdi, ())}
 
 
 def own_meter(call: Call) -> Meter:
     """The meter named in the URI, if the client reports it."""
-    meter = own_meters(call).get(call.params["m"])
-    if meter is None:
+    meter = call.utility.meters.get(call.params["m"])
+    if meter is None or meter.owner != call.principal.lfdi:
         raise Absent(call.path)
     return meter
 
 
-def own_lfdis(call: Call) -> frozenset[str]:
-    """LFDIs that the client may write into documents."""
-    return frozenset(device.settings.lfdi for device in own_devices(call))
+def speaks_for(call: Call, lfdi: str) -> bool:
+    """True for an LFDI that the client may write into documents."""
+    return call.utility.lfdis.get(lfdi) in call.principal.devices
 
 
 def not_in_future(call: Call, at_s: int, name: str) -> None:

@@ -8,7 +8,6 @@ import asyncio
 import ssl
 from collections import deque
 from email.utils import formatdate
-from http import HTTPStatus
 from typing import Protocol
 
 from aiohttp import StreamReader
@@ -19,16 +18,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 from ieee2030_5 import resources as r
 from ieee2030_5.call import INVALID_FORMAT
 from ieee2030_5.codec import render
+from ieee2030_5.exchange import MEDIA_TYPE, Answer, Asked
 from ieee2030_5.identity import lfdi_of
-from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked
 
 _LINE = 8_190
 """Longest request line or header that is read."""
 _HEADERS = 64
 """Most headers of a request."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_WITHOUT_LENGTH = frozenset({204, 304})
-"""RFC 9110, 8.6: a 204 has no Content-Length; a 304 has no body, whatever its length would be."""
 
 
 class Host(Protocol):
@@ -188,6 +185,8 @@ class Connection(BaseProtocol):
             headers.get("Accept", ""),
             headers.get("Content-Type", ""),
             payload.read_nowait() if payload.total_bytes else b"",
+            headers.get("Accept-Encoding", ""),
+            headers.get("If-None-Match", ""),
         )
         answer = self._host.reply(self._lfdi or "", asked)
         last = message.should_close or message.version != HttpVersion11
@@ -195,7 +194,7 @@ class Connection(BaseProtocol):
         self._host.used(self)
 
     def _send(self, answer: Answer, *, head_only: bool, last: bool) -> None:
-        parts = [head_of(answer), self._host.date()]
+        parts = [answer.head, self._host.date()]
         if last:
             parts.append(b"Connection: close\r\n")
         parts.append(b"\r\n")
@@ -228,16 +227,6 @@ class Connection(BaseProtocol):
 def refusal(status: int) -> Answer:
     """A refusal by the shell, before anyone has looked for the resource."""
     return Answer(status, render(r.Error(reasonCode=INVALID_FORMAT)), {"Content-Type": MEDIA_TYPE})
-
-
-def head_of(answer: Answer) -> bytes:
-    """Status line and headers of an answer, without the empty line that ends them."""
-    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-    if answer.status not in _WITHOUT_LENGTH:
-        lines.append(f"Content-Length: {len(answer.body)}")
-    lines.append("")
-    return "\r\n".join(lines).encode()
 
 
 def date_line(now: float) -> bytes:

@@ -17,7 +17,7 @@ from ieee2030_5.call import (
 from ieee2030_5.enrolment import withdraw
 from ieee2030_5.groups import BASE
 from ieee2030_5.identity import sfdi_of, short_id
-from ieee2030_5.paging import paged
+from ieee2030_5.paging import cut, paged
 from ieee2030_5.readings import of_availability, of_status
 from ieee2030_5.topology import Assignment, assignment_version, assignments_of, programs_of
 from ieee2030_5.utility import Device, Utility, is_australian, mrid, sfdi
@@ -62,9 +62,17 @@ def own_der(call: Call) -> Device:
 
 def get_list(call: Call) -> r.EndDeviceList:
     """The devices that this client speaks for; empty for a stranger."""
-    items = [end_device(device, call.utility) for device in own_devices(call)]
-    whole = r.EndDeviceList(href="/edev", subscribable=call.utility.notifies, pollRate=call.utility.poll_s("edev"))
-    return paged(whole, items, call.page)
+    utility = call.utility
+    ordered = sorted(own_devices(call), key=lambda device: (-device.changed_s, sfdi(device), device.href))
+    whole = r.EndDeviceList(href="/edev", subscribable=utility.notifies, pollRate=utility.poll_s("edev"))
+    return cut(whole, ordered, call.page, lambda device: device.changed_s, lambda device: end_device(device, utility))
+
+
+def list_revision(call: Call) -> tuple[int, int, int]:
+    """Of all devices that this client speaks for."""
+    utility = call.utility
+    revisions = sum(utility.devices[slug].revision for slug in call.principal.devices)
+    return utility.people, utility.layout, revisions
 
 
 def get(call: Call) -> r.EndDevice:
@@ -305,6 +313,6 @@ def drop_log(utility: Utility, params: Params, at_s: int) -> None:  # noqa: ARG0
         device.revision += 1
 
 
-def revision(call: Call) -> int:
-    """Of the device named in the URI and of what it shares with others; both only rise."""
-    return own_device(call).revision + call.utility.layout
+def revision(call: Call) -> tuple[int, int, int]:
+    """Of the device named in the URI and of what it shares with others."""
+    return own_device(call).revision, call.utility.layout, call.utility.people

@@ -105,7 +105,7 @@ def withdraw(utility: Utility, device: Device) -> None:
     utility.people += 1
     lfdi = device.settings.lfdi
     for name in [n for n, meter in utility.meters.items() if lfdi in (meter.owner, meter.document.deviceLFDI)]:
-        del utility.meters[name]
+        utility.drop_meter(name)
 
 
 def _count(utility: Utility, device: Device, step: int) -> None:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ieee2030_5 import resources as r
-from ieee2030_5.call import Call, own_devices, own_meters
+from ieee2030_5.call import Call, own_meters
 from ieee2030_5.identity import sfdi_of
 
 
@@ -17,8 +17,8 @@ def device_capability(call: Call) -> r.DeviceCapability:
     table 12, would have it registered first.
     """
     poll = call.utility.poll_s("dcap")
-    devices = own_devices(call)
-    edev = r.ListLink(href="/edev", all=len(devices))
+    devices = len(call.principal.devices)
+    edev = r.ListLink(href="/edev", all=devices)
     if not call.principal.wards:
         return r.DeviceCapability(href="/dcap", pollRate=poll, EndDeviceListLink=edev)
     time, mup = r.Link(href="/tm"), r.ListLink(href="/mup", all=len(own_meters(call)))
@@ -37,6 +37,17 @@ def device_capability(call: Call) -> r.DeviceCapability:
         MirrorUsagePointListLink=mup,
         SelfDeviceLink=r.Link(href="/sdev"),
     )
+
+
+def counts(call: Call) -> tuple[bool, int, int, int]:
+    """What DeviceCapability tells one client and not another: how many devices, programs and meters it has."""
+    who = call.principal
+    return bool(who.wards), len(who.devices), len(who.programs), len(own_meters(call))
+
+
+def second(call: Call) -> tuple[int, int]:
+    """What Time changes with."""
+    return call.now, call.utility.layout
 
 
 def time(call: Call) -> r.Time:

@@ -1,6 +1,7 @@
 """Who is who: LFDI and SFDI from a certificate, the check digit of a PIN, mRIDs, and short names for URIs."""
 
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 
 
@@ -18,6 +19,7 @@ def lfdi_of(certificate_der: bytes) -> str:
     return sha256(certificate_der).hexdigest()[:40].upper()
 
 
+@lru_cache(maxsize=131_072)
 def sfdi_of(lfdi: str) -> int:
     """The leftmost 36 bits in decimal and a check digit that makes the sum of all digits divisible by ten."""
     number = int(lfdi[:9], 16)

@@ -15,10 +15,12 @@ class Links:
 
     poll_rate_s: float
     seen_s: dict[str, float] = field(default_factory=dict)
+    """The longest silent one first."""
     states: dict[str, LinkState] = field(default_factory=dict)
 
     def seen(self, resource: str, what: str, now: float) -> LinkChanged | None:
         """Note a request; returns the change where the link was not online."""
+        self.seen_s.pop(resource, None)
         self.seen_s[resource] = now
         return self._change(resource, LinkState.ONLINE, now, f"{what} arrived over mutual TLS")
 
@@ -31,7 +33,7 @@ class Links:
             elif silence > _MISSED_ONE * self.poll_rate_s:
                 state = LinkState.DEGRADED
             else:
-                continue
+                break
             detail = f"no request for {silence:.0f} s, asked to poll every {self.poll_rate_s:.0f} s"
             if (change := self._change(resource, state, now, detail)) is not None:
                 yield change

@@ -12,9 +12,9 @@ from ieee2030_5.call import (
     Kept,
     Params,
     Refused,
-    own_lfdis,
     own_meter,
     own_meters,
+    speaks_for,
 )
 from ieee2030_5.identity import short_id
 from ieee2030_5.paging import paged
@@ -59,7 +59,7 @@ def put(call: Call, body: r.Resource) -> Kept:
 
 
 def _accepted(call: Call, body: r.MirrorUsagePoint, known: Meter | None) -> r.MirrorUsagePoint:
-    if body.deviceLFDI not in own_lfdis(call):
+    if not speaks_for(call, body.deviceLFDI):
         raise Refused(400, INVALID_VALUE, f"deviceLFDI {body.deviceLFDI} is not the client's")
     series = dict(known.series) if known else {}
     for item in body.meter_readings:
@@ -121,10 +121,10 @@ def keep(utility: Utility, params: Params, document: r.Resource, owner: str, at_
     """Fold a meter."""
     if isinstance(document, r.MirrorUsagePoint):
         series = {item.mRID: item for item in document.meter_readings}
-        utility.meters[params["m"]] = Meter(owner, replace(document, meter_readings=()), series)
+        utility.put_meter(params["m"], Meter(owner, replace(document, meter_readings=()), series))
         utility.series.update(dict.fromkeys(series, params["m"]))
 
 
 def drop(utility: Utility, params: Params, at_s: int) -> None:  # noqa: ARG001
     """Fold the removal of a meter."""
-    utility.meters.pop(params["m"], None)
+    utility.drop_meter(params["m"])

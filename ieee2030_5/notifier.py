@@ -11,8 +11,8 @@ from typing import Final
 import aiohttp
 
 from ieee2030_5.codec import render
+from ieee2030_5.exchange import MEDIA_TYPE
 from ieee2030_5.subscriptions import Notice
-from ieee2030_5.tree import MEDIA_TYPE
 
 _TIMEOUT_S: Final = 30
 _PAUSES_S: Final = (5.0, 15.0, 30.0, 60.0)

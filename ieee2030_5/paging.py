@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl
 
 from ieee2030_5 import resources as r
 
 CAP = 255
 """Most items in one page; a larger `l` is capped silently."""
 
+T = TypeVar("T")
 L = TypeVar("L", bound=r.List | r.SubscribableList)
 
 
@@ -36,6 +39,23 @@ def read_query(query: Mapping[str, str]) -> Page:
     if (start is not None and start < 0) or (limit is not None and limit < 0):
         raise QueryError("s and l must not be negative")
     return Page(start or 0, 1 if limit is None else min(limit, CAP), after)
+
+
+def page_of(query: str) -> Page | QueryError:
+    """The page that the query of a URI asks for, or why it cannot be told."""
+    return _remembered(query) if len(query) <= _LONGEST else _page_of(query)
+
+
+def _page_of(query: str) -> Page | QueryError:
+    try:
+        return read_query(dict(parse_qsl(query, keep_blank_values=True)))
+    except QueryError as error:
+        return error
+
+
+_LONGEST = 64
+"""The three parameters in full length; longer queries are not remembered."""
+_remembered = lru_cache(maxsize=4_096)(_page_of)
 
 
 def _integer(query: Mapping[str, str], name: str) -> int | None:
@@ -80,9 +100,24 @@ def paged(whole: L, items: Sequence[Any], page: Page) -> L:
         page: what it asked for; `a` first, then `s` and `l`.
     """
     order, time = _ORDER[type(whole)]
-    chosen = sorted(items, key=order)
+    return cut(whole, sorted(items, key=order), page, time, lambda item: item)
+
+
+def cut(
+    whole: L, ordered: Sequence[T], page: Page, time: Callable[[T], int] | None, document: Callable[[T], object]
+) -> L:
+    """The page of a long list whose order is known already: only what is on it is made into documents.
+
+    Args:
+        whole: the list with its attributes, without items.
+        ordered: everything this client may see, in the order of the edition.
+        page: what it asked for.
+        time: the primary key of an item, where that is a time.
+        document: makes an item what is listed.
+    """
+    chosen = ordered
     if page.after is not None and time is not None:
         chosen = [item for item in chosen if time(item) > page.after]
-    chosen = chosen[page.start : page.start + page.limit]
-    filled: L = replace(cast("Any", whole), items=tuple(chosen), all=len(items), results=len(chosen))
+    items = tuple(document(item) for item in chosen[page.start : page.start + page.limit])
+    filled: L = replace(cast("Any", whole), items=items, all=len(ordered), results=len(items))
     return filled

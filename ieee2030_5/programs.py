@@ -13,9 +13,9 @@ from ieee2030_5.call import (
     Params,
     Refused,
     own_device,
-    own_lfdis,
     own_program,
     own_programs,
+    speaks_for,
 )
 from ieee2030_5.identity import short_id
 from ieee2030_5.paging import paged
@@ -146,6 +146,17 @@ def drop_control(utility: Utility, params: Params, at_s: int) -> None:
         utility.touch(program)
 
 
+def list_revision(call: Call) -> tuple[int, int, int]:
+    """Of all programs of this client."""
+    return call.utility.people, call.utility.layout, sum(program.revision for program in own_programs(call))
+
+
+def device_list_revision(call: Call) -> tuple[int, int, int]:
+    """Of the programs of the device named in the URI."""
+    utility = call.utility
+    return utility.people, utility.layout, sum(item.revision for item in programs_of(utility, own_device(call)))
+
+
 def revision(call: Call) -> int:
     """Of the program named in the URI and of what shows in all of them; both only rise.
 
@@ -175,8 +186,7 @@ def _response_set(call: Call, program: Program) -> r.ResponseSet:
 
 
 def _own_responses(call: Call, program: Program) -> dict[str, r.Response]:
-    mine = own_lfdis(call)
-    return {name: item for name, item in program.responses.items() if item.endDeviceLFDI in mine}
+    return {name: item for name, item in program.responses.items() if speaks_for(call, item.endDeviceLFDI)}
 
 
 def responses(call: Call) -> r.ResponseList:
@@ -202,7 +212,7 @@ def post_response(call: Call, body: r.Resource) -> Kept:
     issued = call.utility.issued.get(body.subject)
     if issued is None or issued.program != program.slug:
         raise Refused(400, INVALID_VALUE, f"subject {body.subject} is no event of this program")
-    if body.endDeviceLFDI not in own_lfdis(call):
+    if not speaks_for(call, body.endDeviceLFDI):
         raise Refused(400, INVALID_VALUE, f"endDeviceLFDI {body.endDeviceLFDI} is not the client's")
     if body.status not in RESPONSE_STATUSES[call.principal.edition]:
         raise Refused(400, INVALID_VALUE, f"status {body.status} is unknown at level {call.principal.edition.value}")
@@ -219,4 +229,3 @@ def keep_response(utility: Utility, params: Params, document: r.Resource, owner:
         program.responses[params["x"]] = document
         if len(program.responses) > utility.settings.responses:
             del program.responses[next(iter(program.responses))]
-        utility.touch(program)

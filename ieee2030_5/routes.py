@@ -1,7 +1,8 @@
 """The resource tree as one table: every URI, who may know of it, and what each method does."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from ieee2030_5 import end_devices, entry, metering, programs, subscriptions
 from ieee2030_5 import resources as r
@@ -15,7 +16,7 @@ Drop = Callable[[Utility, Params, int], None]
 Types = tuple[type[r.Resource], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """One row: a URI template, who may know of it, and what each method does.
 
@@ -36,12 +37,14 @@ class Route:
     takes: Types = ()
     """Documents that can be posted here."""
     post: Write | None = None
-    revision: Callable[[Call], int] | None = None
-    """Where given, the rendered answer is reused until the number changes."""
+    revision: Callable[[Call], Hashable] | None = None
+    """Where given, the rendered answer is reused while this stays the same."""
+    variant: Callable[[Call], Hashable] | None = None
+    """What makes the answer differ between clients, besides their dialect; where absent, they share it."""
     tells: bool = False
     """Clients may subscribe to it."""
 
-    @property
+    @cached_property
     def methods(self) -> tuple[str, ...]:
         """For the Allow header."""
         extra = (("PUT", self.put is not None), ("POST", self.post is not None), ("DELETE", self.delete))
@@ -60,17 +63,36 @@ def _device_document(name: str, cls: type[r.Resource], visible: Callable[[Call],
         stores=(cls,),
         put=end_devices.put_document,
         keep=end_devices.keep_document,
+        revision=end_devices.revision,
         tells=True,
     )
 
 
 _E, _P = end_devices.revision, programs.revision
 
+
+def _layout(call: Call) -> int:
+    return call.utility.layout
+
+
+def _client(call: Call) -> str:
+    return call.principal.lfdi
+
+
 ROUTES: tuple[Route, ...] = (
-    Route("/dcap", anyone, entry.device_capability),
-    Route("/tm", expected, entry.time),
-    Route("/sdev", registered, entry.self_device),
-    Route("/edev", anyone, end_devices.get_list, takes=(r.EndDevice,), post=end_devices.register, tells=True),
+    Route("/dcap", anyone, entry.device_capability, revision=_layout, variant=entry.counts),
+    Route("/tm", expected, entry.time, revision=entry.second),
+    Route("/sdev", registered, entry.self_device, revision=_layout),
+    Route(
+        "/edev",
+        anyone,
+        end_devices.get_list,
+        takes=(r.EndDevice,),
+        post=end_devices.register,
+        revision=end_devices.list_revision,
+        variant=_client,
+        tells=True,
+    ),
     Route(
         "/edev/{e}",
         own_device,
@@ -98,12 +120,25 @@ ROUTES: tuple[Route, ...] = (
         put=end_devices.put_connection_point,
         keep=end_devices.keep_document,
     ),
-    Route("/edev/{e}/fsa", end_devices.own_der, end_devices.assignments, tells=True),
-    Route("/edev/{e}/fsa/{f}", end_devices.assignment, end_devices.assignment, tells=True),
-    Route("/edev/{e}/fsa/{f}/derp", end_devices.assignment, programs.of_assignment, tells=True),
+    Route("/edev/{e}/fsa", end_devices.own_der, end_devices.assignments, revision=_E, variant=_client, tells=True),
+    Route(
+        "/edev/{e}/fsa/{f}",
+        end_devices.assignment,
+        end_devices.assignment,
+        revision=_E,
+        variant=_client,
+        tells=True,
+    ),
+    Route(
+        "/edev/{e}/fsa/{f}/derp",
+        end_devices.assignment,
+        programs.of_assignment,
+        revision=programs.device_list_revision,
+        tells=True,
+    ),
     Route("/edev/{e}/der", end_devices.own_der, end_devices.ders, revision=_E),
     Route("/edev/{e}/der/1", end_devices.own_der, end_devices.der, revision=_E),
-    Route("/edev/{e}/der/1/derp", end_devices.own_der, programs.of_device),
+    Route("/edev/{e}/der/1/derp", end_devices.own_der, programs.of_device, revision=programs.device_list_revision),
     Route("/edev/{e}/der/1/cdp", end_devices.own_der, programs.current),
     _device_document("di", r.DeviceInformation),
     _device_document("dstat", r.DeviceStatus),
@@ -147,7 +182,7 @@ ROUTES: tuple[Route, ...] = (
         keep=subscriptions.keep,
         drop=subscriptions.drop,
     ),
-    Route("/derp", registered, programs.get_list, tells=True),
+    Route("/derp", registered, programs.get_list, revision=programs.list_revision, variant=_client, tells=True),
     Route("/derp/{p}", own_program, programs.get, revision=_P, tells=True),
     Route(
         "/derp/{p}/dderc",
@@ -204,6 +239,10 @@ ROUTES: tuple[Route, ...] = (
 
 def match(path: str) -> tuple[Route, Params] | None:
     """The row of a path and the variable parts in it."""
+    return _remembered(path) if len(path) <= _LONGEST else _search(path)
+
+
+def _search(path: str) -> tuple[Route, Params] | None:
     segments = path.split("/")
     for route, parts in _BY_LENGTH.get(len(segments), ()):
         if all(
@@ -218,3 +257,6 @@ _BY_LENGTH: Mapping[int, Sequence[tuple[Route, list[str]]]] = {
     length: [(route, route.template.split("/")) for route in ROUTES if route.template.count("/") + 1 == length]
     for length in range(2, 8)
 }
+_LONGEST = 64
+"""Paths that we hand out are shorter; longer ones are not remembered."""
+_remembered = lru_cache(maxsize=16_384)(_search)

@@ -5,8 +5,8 @@ import ssl
 from collections.abc import Callable
 
 from ieee2030_5.connection import Connection, date_line
+from ieee2030_5.exchange import Answer, Asked
 from ieee2030_5.tls import Session
-from ieee2030_5.tree import Answer, Asked
 
 Reply = Callable[[str, Asked], Answer]
 """Answers the request of the client with this LFDI."""

@@ -1,8 +1,8 @@
 """What the tree answers: the whole server but for sockets and clock."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from ieee2030_5 import arrangements, subscriptions
 from ieee2030_5 import resources as r
@@ -17,41 +17,18 @@ from ieee2030_5.call import (
     principal_of,
 )
 from ieee2030_5.codec import DocumentError, InvalidValueError, parse, render
-from ieee2030_5.paging import CAP, Page, QueryError, read_query
+from ieee2030_5.exchange import MEDIA_TYPE, MEDIA_TYPES, Answer, Asked
+from ieee2030_5.paging import CAP, Page, QueryError, page_of
 from ieee2030_5.records import Arranged, Issued, Keep, Record, Removed, Stored
+from ieee2030_5.rendered import Cache, Rendered
 from ieee2030_5.routes import Route, match
-from ieee2030_5.settings import Edition
 from ieee2030_5.subscriptions import Notice
 from ieee2030_5.utility import Utility
 
-CACHED = 8_192
-"""Rendered answers kept at most; the oldest goes first."""
-MEDIA_TYPE = "application/sep+xml"
-MEDIA_TYPES: Mapping[Edition, str] = {edition: f"{MEDIA_TYPE}; level=+{edition.value}" for edition in Edition}
-"""With the level: which edition a document is of, and that it may hold elements of an extension."""
+CACHED = 64 * 2**20
+"""Octets of rendered documents kept at most."""
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One HTTP request without its transport."""
-
-    method: str
-    target: str
-    """Path and query as sent."""
-    accept: str = ""
-    content_type: str = ""
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to send back."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    detail: str = ""
-    """Why a request was refused; for the operator, never sent."""
+__all__ = ["CACHED", "MEDIA_TYPE", "MEDIA_TYPES", "Answer", "Asked", "Tree"]
 
 
 class Tree:
@@ -60,7 +37,7 @@ class Tree:
     def __init__(self, utility: Utility, keep: Keep) -> None:
         self.utility = utility
         self._keep = keep
-        self._rendered: dict[tuple[str, bool, Edition], tuple[int, bytes]] = {}
+        self._rendered = Cache(CACHED)
         self._principals: dict[str, tuple[int, Principal]] = {}
         """By LFDI, with the count of changes of people at which each was worked out."""
         self._told: dict[str, object] = {}
@@ -84,36 +61,34 @@ class Tree:
             raise Absent(path)
         route, params = found
         self.utility.advance(now)
-        call = self._call(lfdi, path, now, params)
+        page = page_of(query)
+        call = self._call(lfdi, path, now, params, Page() if isinstance(page, QueryError) else page)
         route.visible(call)
         if asked.method not in route.methods:
             raise Refused(405, INVALID_FORMAT, f"{asked.method} {path}", {"Allow": ", ".join(route.methods)})
         if asked.method in ("GET", "HEAD"):
-            return self._read(route, call, query, asked.accept)
+            if not _accepts_xml(asked.accept):
+                raise Refused(406, INVALID_FORMAT, f"only {MEDIA_TYPE} is served, asked for {asked.accept[:80]}")
+            if isinstance(page, QueryError):
+                raise Refused(400, INVALID_VALUE, f"{path}: {page}") from page
+            return self._read(route, call).answer(asked.accept_encoding, asked.if_none_match)
         if asked.method == "DELETE":
             self.remove(path, now)
             return Answer(204)
         return self._write(route, call, asked)
 
-    def _read(self, route: Route, call: Call, query: str, accept: str) -> Answer:
-        if not _accepts_xml(accept):
-            raise Refused(406, INVALID_FORMAT, f"only {MEDIA_TYPE} is served, asked for {accept[:80]}")
-        try:
-            call = replace(call, page=read_query(dict(parse_qsl(query, keep_blank_values=True))))
-        except QueryError as error:
-            raise Refused(400, INVALID_VALUE, f"{call.path}: {error}") from error
+    def _read(self, route: Route, call: Call) -> Rendered:
+        """The document asked for; one that has not changed since it was last asked for is not rendered again."""
         aus, edition = call.principal.aus, call.principal.edition
-        headers = {"Content-Type": MEDIA_TYPES[edition]}
         if route.revision is None:
-            return Answer(200, render(route.get(call), aus=aus), headers)
-        key, revision = (f"{call.path}?{call.page}", aus, edition), route.revision(call)
-        cached = self._rendered.get(key)
-        if cached is None or cached[0] != revision:
-            cached = (revision, render(route.get(call), aus=aus))
-            if len(self._rendered) >= CACHED:
-                del self._rendered[next(iter(self._rendered))]
-            self._rendered[key] = cached
-        return Answer(200, cached[1], headers)
+            return Rendered(render(route.get(call), aus=aus), MEDIA_TYPES[edition])
+        key = (call.path, call.page, aus, edition, route.variant(call) if route.variant else None)
+        revision = route.revision(call)
+        found = self._rendered.get(key, revision)
+        if found is None:
+            found = Rendered(render(route.get(call), aus=aus), MEDIA_TYPES[edition])
+            self._rendered.put(key, revision, found)
+        return found
 
     def _write(self, route: Route, call: Call, asked: Asked) -> Answer:
         types, write = (route.stores, route.put) if asked.method == "PUT" else (route.takes, route.post)
@@ -134,12 +109,12 @@ class Tree:
         created = kept.created and asked.method == "POST"
         return Answer(201 if created else 204, headers={"Location": kept.href})
 
-    def _call(self, lfdi: str, path: str, now: int, params: Params) -> Call:
+    def _call(self, lfdi: str, path: str, now: int, params: Params, page: Page) -> Call:
         def subscribable(other: str) -> bool:
             found = match(other)
             return found is not None and found[0].tells and self._look(lfdi, other, now, 0) is not None
 
-        return Call(self.utility, self._principal(lfdi), path, now, params, subscribable=subscribable)
+        return Call(self.utility, self._principal(lfdi), path, now, params, page, subscribable)
 
     def _principal(self, lfdi: str) -> Principal:
         known = self._principals.get(lfdi)
@@ -162,7 +137,7 @@ class Tree:
         if found is None:
             return None
         route, params = found
-        call = replace(self._call(lfdi, path, now, params), page=Page(limit=min(limit, CAP)))
+        call = self._call(lfdi, path, now, params, Page(limit=min(limit, CAP)))
         try:
             route.visible(call)
         except Absent:
@@ -244,6 +219,7 @@ class Tree:
             found[0].drop(self.utility, found[1], now)
 
 
+@lru_cache(maxsize=256)
 def _accepts_xml(accept: str) -> bool:
     """True where XML is acceptable: no header, any type, or ours with whatever parameters but q=0."""
     wanted = [item.strip().lower() for item in accept.split(",") if item.strip()]

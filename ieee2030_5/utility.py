@@ -135,6 +135,8 @@ class Utility:
     meters: dict[str, Meter] = field(default_factory=dict)
     series: dict[str, str] = field(default_factory=dict)
     """Slug of the meter that reported a series last, by mRID; the meter may be gone."""
+    reported: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Slugs of the meters that a client reports, by its LFDI, in the order in which they came."""
     issued: dict[str, Issued] = field(default_factory=dict)
     """By mRID, kept for `retention_s` after the end of the event."""
     carriers: dict[tuple[str, str, int], str] = field(default_factory=dict)
@@ -159,6 +161,17 @@ class Utility:
         """True while there is a subscription of this URI."""
         device = self.devices.get(href.removeprefix("/edev/").partition("/")[0])
         return device is not None and href in device.subscriptions
+
+    def put_meter(self, slug: str, meter: Meter) -> None:
+        """Hold a meter, in place of what was known of it."""
+        self.meters[slug] = meter
+        self.reported.setdefault(meter.owner, {})[slug] = None
+
+    def drop_meter(self, slug: str) -> None:
+        """Hold it no more."""
+        meter = self.meters.pop(slug, None)
+        if meter is not None:
+            del self.reported[meter.owner][slug]
 
     def poll_s(self, kind: str) -> int:
         """How often clients are asked to fetch a kind of resource."""
