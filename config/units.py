@@ -9,6 +9,11 @@ def watts(megawatts: float) -> float:
     return round(megawatts * _MEGA, 3)
 
 
+def megawatts(watts_given: float) -> float:
+    """W to MW, or Wh to MWh, as a person would write it."""
+    return round(watts_given / _MEGA, 6)
+
+
 def watts_or_none(megawatts: float | None) -> float | None:
     """MW to W where a value is given."""
     return None if megawatts is None else watts(megawatts)

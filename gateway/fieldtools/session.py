@@ -4,11 +4,13 @@ import asyncio
 import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from gateway.fieldtools.target import SYNTAX
 from protocols.tool import ToolError
+
+T = TypeVar("T")
 
 FAILED, WRONGLY_CALLED = 1, 2
 
@@ -22,15 +24,24 @@ def add_target(parser: ArgumentParser) -> None:
 
 def finish(command: str, work: Coroutine[Any, Any, int]) -> int:
     """Exit status of the work; a failure is told on standard error, and an interrupt ends it in good order."""
+    return guarded(command, lambda: until_told(work) or 0)
+
+
+def guarded(command: str, work: Callable[[], int]) -> int:
+    """Exit status of the work; a failure is told on standard error."""
     try:
-        return asyncio.run(_until_told(work))
+        return work()
     except ToolError as error:
         print(f"ampacity {command}: {error}", file=sys.stderr)
         return FAILED
 
 
-async def _until_told(work: Coroutine[Any, Any, int]) -> int:
-    """The work's result, or 0 where SIGINT or SIGTERM ended it."""
+def until_told(work: Coroutine[Any, Any, T]) -> T | None:
+    """The work's result, or `None` where SIGINT or SIGTERM ended it."""
+    return asyncio.run(_until_told(work))
+
+
+async def _until_told(work: Coroutine[Any, Any, T]) -> T | None:
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     task = loop.create_task(work)
 
@@ -44,5 +55,5 @@ async def _until_told(work: Coroutine[Any, Any, int]) -> int:
         return await task
     except asyncio.CancelledError:
         if told.is_set():
-            return 0
+            return None
         raise
