@@ -235,8 +235,10 @@ class Listen(Section):
 
 
 class Ieee20305Server(Section):
-    """Our own IEEE 2030.5 server; it runs where a device is a client of it."""
+    """Our own IEEE 2030.5 server; it runs where a device is a client of it, or `always` says so."""
 
+    always: bool = False
+    """Run it without such a device too, for those that the operator registers while it runs."""
     certificates: str = "certs"
     """Directory with `root.pem`, `server.pem` and `server.key.pem`, as `ampacity certs` makes it; relative to
     the working directory."""
@@ -246,6 +248,11 @@ class Ieee20305Server(Section):
     """IANA Private Enterprise Number of the operator, the tail of every mRID."""
     pen_encoding: Literal["hex", "decimal"] = "hex"
     """How the number is written there: IEEE 2030.5 as eight hex digits, CSIP-AUS as eight decimal ones."""
+    admin_host: str = "127.0.0.1"
+    """Where `ampacity der` and the like reach the server; whoever has the token in `admin.token` of the storage
+    directory may do everything there, so keep it on this machine."""
+    admin_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """0 takes a free one; `admin.url` in the storage directory tells which."""
 
 
 class ToldPoint(Section):

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +36,7 @@ from gateway.translate import facts as translate
 from gateway.translate import telemetry as telemetry_settings
 from gateway.workers import ClusterWorkers, LocalWorkers, Workers, WorkersError
 from ieee2030_5.adapter import UtilityServer
+from ieee2030_5.admin.token import TokenError
 from protocols.dnp3.adapter import Dnp3Adapter
 from protocols.modbus.adapter import ModbusAdapter
 from protocols.mqtt.adapter import MqttAdapter
@@ -251,9 +252,12 @@ def build_adapters(zone: ZoneFile, now: Now, journal: Journal) -> list[Adapter]:
     try:
         settings = ieee2030_5.settings(zone)
         if settings is not None:
+            settings = replace(settings, admin=ieee2030_5.admin(zone, os.environ))
             server = UtilityServer(settings, now, served.keeper(journal, now))
             server.restore(list(served.kept(journal)))
             adapters.append(server)
+    except TokenError as error:
+        raise StartError(f"the operator's way into the IEEE 2030.5 server cannot be opened: {error}") from error
     except (OSError, ValueError) as error:
         raise StartError(f"the IEEE 2030.5 server cannot start: {error}; `ampacity certs` makes a test PKI") from error
     return adapters

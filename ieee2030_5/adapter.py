@@ -6,6 +6,8 @@ from contextlib import suppress
 
 from ieee2030_5 import leases
 from ieee2030_5 import resources as r
+from ieee2030_5.admin.desk import Desk
+from ieee2030_5.admin.server import Service
 from ieee2030_5.enrolment import build
 from ieee2030_5.exchange import Answer, Asked
 from ieee2030_5.links import Links
@@ -54,6 +56,7 @@ class UtilityServer:
         self._versions: dict[str, int] = {}
         self._latest: dict[str, Instruction] = {}
         self._front = Front(self._reply, now, settings.body_limit, settings.body_timeout_s)
+        self._service = None if settings.admin is None else Service(self._desk, settings.admin)
         self._emit: Emit | None = None
         self._heard: set[str] = set()
         """LFDIs of the clients that have given a sign of life since the last tick."""
@@ -72,6 +75,16 @@ class UtilityServer:
         """The TCP port in use, once `listening`."""
         return self._front.port
 
+    @property
+    def admin_port(self) -> int:
+        """The TCP port of the admin API, once `listening`; 0 where there is none."""
+        return 0 if self._service is None else self._service.port
+
+    def _desk(self) -> Desk:
+        now = int(self._now())
+        self._tree.utility.advance(now)
+        return Desk(self._tree, self._resources, now)
+
     def restore(self, records: Sequence[Record]) -> None:
         """Fold what `record` kept in an earlier life, oldest first; before `run`."""
         self._tree.restore(records)
@@ -87,6 +100,8 @@ class UtilityServer:
         emit([self._baseline(device) for device in map(self._tree.utility.by_resource, self.resources) if device])
         try:
             await self._front.start(self._settings.host, self._settings.port, context)
+            if self._service is not None:
+                await self._service.start()
             self.listening.set()
             async with poster(client_context(*files)) as post, asyncio.TaskGroup() as tasks:
                 notifier = Notifier(post, self._is_wanted, self._ended.append)
@@ -97,6 +112,8 @@ class UtilityServer:
         finally:
             self.listening.clear()
             self._emit = None
+            if self._service is not None:
+                await self._service.stop()
             await self._front.stop()
 
     def _tick(self, notifier: Notifier) -> None:

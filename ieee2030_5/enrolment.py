@@ -51,6 +51,9 @@ def enrol(utility: Utility, item: DeviceSettings, at_s: int, birth: tuple[int, .
         utility.devices[slug] = device
     else:
         del utility.lfdis[device.settings.lfdi]
+        if item.lfdi != device.settings.lfdi:
+            # Its client describes them anew under the new certificate.
+            _drop_meters(utility, device.settings.lfdi)
         _count(utility, device, -1)
         device.settings, device.changed_s = item, at_s
     if device.registered_s is None and not item.in_band:
@@ -62,6 +65,15 @@ def enrol(utility: Utility, item: DeviceSettings, at_s: int, birth: tuple[int, .
         utility.wards.setdefault(slug, set()).update(map(slug_of, item.members))
     utility.people += 1
     return device
+
+
+def fault_of(utility: Utility, item: DeviceSettings) -> str | None:
+    """Why a client cannot be registered like this, if it cannot."""
+    try:
+        _own_program(utility, Device(item, slug_of(item.resource), None, 0), ())
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def hold(utility: Utility, aggregator: str, slug: str, *, held: bool) -> None:
@@ -103,7 +115,10 @@ def withdraw(utility: Utility, device: Device) -> None:
     device.subscriptions.clear()
     device.revision += 1
     utility.people += 1
-    lfdi = device.settings.lfdi
+    _drop_meters(utility, device.settings.lfdi)
+
+
+def _drop_meters(utility: Utility, lfdi: str) -> None:
     for name in [n for n, meter in utility.meters.items() if lfdi in (meter.owner, meter.document.deviceLFDI)]:
         utility.drop_meter(name)
 

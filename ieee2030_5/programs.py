@@ -227,5 +227,8 @@ def keep_response(utility: Utility, params: Params, document: r.Resource, owner:
     program = utility.programs.get(params["p"])
     if program is not None and isinstance(document, r.Response):
         program.responses[params["x"]] = document
+        if document.status is not None and document.subject in utility.issued:
+            latest = (document.status, document.createdDateTime or at_s)
+            utility.answered.setdefault(document.subject, {})[document.endDeviceLFDI] = latest
         if len(program.responses) > utility.settings.responses:
             del program.responses[next(iter(program.responses))]

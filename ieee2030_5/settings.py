@@ -66,6 +66,19 @@ class DeviceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """The operator's own way in."""
+
+    token: str = field(repr=False)
+    """Who has it may do everything."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 picks a free port."""
+    announce: Path | None = None
+    """File to write the URL into once it is known, for the command line to find."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSettings:
     """The whole server."""
 
@@ -105,3 +118,5 @@ class ServerSettings:
     """Kept per program; the oldest is dropped."""
     subscriptions: int = 32
     """Accepted per device."""
+    admin: AdminSettings | None = None
+    """`None`: nobody operates it while it runs."""

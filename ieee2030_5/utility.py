@@ -139,6 +139,10 @@ class Utility:
     """Slugs of the meters that a client reports, by its LFDI, in the order in which they came."""
     issued: dict[str, Issued] = field(default_factory=dict)
     """By mRID, kept for `retention_s` after the end of the event."""
+    endings: list[tuple[int, str]] = field(default_factory=list)
+    """A heap of when which of them ends."""
+    answered: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    """Status and time of the last Response to an event by the LFDI that it is about; kept as long as the event."""
     carriers: dict[tuple[str, str, int], str] = field(default_factory=dict)
     """mRID of the newest event of a control, by resource, control and version."""
     signals: list[Signal] = field(default_factory=list)
@@ -203,9 +207,12 @@ class Utility:
         return changed
 
     def _forget(self, horizon: int) -> None:
-        """Drop what ended before `horizon`; the oldest stand first."""
-        while self.issued and (oldest := next(iter(self.issued.values()))).end_s <= horizon:
-            del self.issued[oldest.mrid]
+        """Drop what ended before `horizon`."""
+        while self.endings and self.endings[0][0] <= horizon:
+            oldest = self.issued.pop(heappop(self.endings)[1], None)
+            if oldest is None:
+                continue
+            self.answered.pop(oldest.mrid, None)
             key = (oldest.resource, oldest.control_id, oldest.version)
             if self.carriers.get(key) == oldest.mrid:
                 del self.carriers[key]
@@ -213,6 +220,7 @@ class Utility:
     def remember(self, issued: Issued) -> None:
         """Note which control an event carries."""
         self.issued[issued.mrid] = issued
+        heappush(self.endings, (issued.end_s, issued.mrid))
         key = (issued.resource, issued.control_id, issued.version)
         if issued.resource:
             self.carriers[key] = issued.mrid

@@ -1,13 +1,17 @@
 """Settings of the IEEE 2030.5 server, or none where no device of the zone is a client of it."""
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 from config import units
 from config.endpoints import Ieee20305Endpoint
 from config.settings import Device, ZoneFile
+from ieee2030_5.admin import token
 from ieee2030_5.identity import PenEncoding, lfdi_of
-from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
+from ieee2030_5.settings import AdminSettings, DeviceSettings, Profile, ServerSettings
+
+_RATE_S = 300.0
 
 
 def settings(zone: ZoneFile) -> ServerSettings | None:
@@ -18,9 +22,9 @@ def settings(zone: ZoneFile) -> ServerSettings | None:
         ValueError: it is no certificate.
     """
     clients = {n: d for n, d in zone.devices.items() if isinstance(d.endpoint, Ieee20305Endpoint)}
-    if not clients:
-        return None
     server = zone.ieee2030_5
+    if not clients and not server.always:
+        return None
     certificates = Path(server.certificates)
     return ServerSettings(
         certificate=certificates / "server.pem",
@@ -29,17 +33,33 @@ def settings(zone: ZoneFile) -> ServerSettings | None:
         devices=tuple(_device(name, device, certificates) for name, device in clients.items()),
         host=zone.listen.host,
         port=zone.listen.ieee2030_5_port,
-        poll_rate_s=max(1, round(min(poll_s(device) for device in clients.values()))),
-        post_rate_s=max(1, round(min(post_s(device) for device in clients.values()))),
+        poll_rate_s=max(1, round(min(map(poll_s, clients.values()), default=_RATE_S))),
+        post_rate_s=max(1, round(min(map(post_s, clients.values()), default=_RATE_S))),
         timezone=server.timezone,
         pen=server.pen,
         pen_encoding=PenEncoding(server.pen_encoding),
     )
 
 
+def admin(zone: ZoneFile, environ: Mapping[str, str]) -> AdminSettings:
+    """How the operator reaches the server; the token is made where there is none yet.
+
+    Raises:
+        TokenError: the token may not be used.
+        OSError: its file cannot be written.
+    """
+    directory, server = Path(zone.storage.directory), zone.ieee2030_5
+    return AdminSettings(
+        token=token.make(directory, environ),
+        host=server.admin_host,
+        port=server.admin_port,
+        announce=directory / token.URL_FILE,
+    )
+
+
 def poll_s(device: Device) -> float:
     """Poll rate that the server asks of a client, s."""
-    return device.endpoint.poll_s if isinstance(device.endpoint, Ieee20305Endpoint) else 300.0
+    return device.endpoint.poll_s if isinstance(device.endpoint, Ieee20305Endpoint) else _RATE_S
 
 
 def post_s(device: Device) -> float:
