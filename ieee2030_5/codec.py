@@ -109,7 +109,10 @@ def root_name(cls: type) -> tuple[str, str]:
 
 
 def render(resource: object, *, aus: bool = False) -> bytes:
-    """Write a document.
+    """Write a document, in UTF-8 and without a declaration.
+
+    UTF-8 is what XML means by default, and clients that decode a body before they parse it refuse one that
+    declares an encoding.
 
     Args:
         resource: an instance of a class of `resources`.
@@ -120,7 +123,7 @@ def render(resource: object, *, aus: bool = False) -> bytes:
     aus = aus or namespace == CSIP_AUS
     tag = f"csipaus:{name}" if namespace == CSIP_AUS else name
     head = f' xmlns="{NAMESPACE}"' + (f' xmlns:csipaus="{CSIP_AUS}"' if aus else "")
-    out: list[str] = ['<?xml version="1.0" encoding="UTF-8"?>\n']
+    out: list[str] = []
     _write(resource, tag, head, out, aus=aus)
     return "".join(out).encode()
 

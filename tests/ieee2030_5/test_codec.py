@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from ieee2030_5 import codec, resources
 from ieee2030_5.codec import CSIP_AUS, DocumentError, InvalidValueError, parse, render
@@ -72,6 +73,12 @@ def test_any_document_validates_and_comes_back(cls: type, data: st.DataObject, v
         body = render(document, aus=aus)
         validate(body)
         assert parse(body, (cls,)) == (document if aus else plain(document))
+
+
+def test_a_document_begins_with_its_root_so_that_text_parses_as_well_as_bytes():
+    body = render(resources.Time(currentTime=1, dstEndTime=0, dstOffset=0, dstStartTime=0, quality=7, tzOffset=0))
+    assert body.startswith(b'<Time xmlns="urn:ieee:std:2030.5:ns">')
+    assert etree.fromstring(body.decode()).tag == "{urn:ieee:std:2030.5:ns}Time"
 
 
 def test_every_scalar_refuses_what_is_outside():
