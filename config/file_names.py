@@ -30,6 +30,7 @@ def with_absolute_names(root: Node) -> Node:
                 root = _changed(root, (section, entry, "endpoint", key))
     for key in ENDPOINT_FILES:
         root = _changed(root, ("telemetry", key))
+        root = _changed(root, ("sunspec", key))
     return root
 
 

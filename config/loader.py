@@ -7,7 +7,19 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.checks import clocks, devices, endpoints, modbus, network, opcua, parties, security, stations, telemetry
+from config.checks import (
+    clocks,
+    devices,
+    endpoints,
+    modbus,
+    network,
+    opcua,
+    parties,
+    security,
+    stations,
+    sunspec,
+    telemetry,
+)
 from config.checks.finding import Check, Finding, Subject
 from config.day_names import DayNames, DaySourceError, read_day_names
 from config.document import Node
@@ -57,6 +69,8 @@ _CHECKS: tuple[Check, ...] = (
     security.timezone_exists,
     telemetry.telemetry_is_measured,
     telemetry.telemetry_is_secured,
+    sunspec.units_are_devices,
+    sunspec.facade_is_reachable,
 )
 
 _ENTRIES = ("devices", "stations", "parties", "assets")

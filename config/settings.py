@@ -14,6 +14,7 @@ from config.endpoints import (
     LinkAddress,
 )
 from config.section import Identifier, Megawatt, Percent, Seconds, Section, TcpPort
+from config.sunspec_facade import SunSpecFacade
 
 
 class DsoModel(StrEnum):
@@ -333,5 +334,6 @@ class ZoneFile(Section):
     listen: Listen = Listen()
     ieee2030_5: Ieee20305Server = Ieee20305Server()
     telemetry: Telemetry | None = None
+    sunspec: SunSpecFacade | None = None
     storage: Storage = Storage()
     testbed: Testbed = Testbed()

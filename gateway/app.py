@@ -21,6 +21,7 @@ from gateway.clock import Now
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
 from gateway.coordination.zone import ZoneFacts
+from gateway.desk import Desk
 from gateway.engine import Engine, ZoneEngine
 from gateway.historian import Historian, HistorianError
 from gateway.journal.store import Journal
@@ -28,10 +29,12 @@ from gateway.ledger import Appends, Ledger
 from gateway.loop import CannotRecord, Loop, RefusedMessage, Send
 from gateway.models import LiveEngine, Model, Verdict
 from gateway.narrate import Narrator
+from gateway.northbound.sunspec import SunSpecFacade
+from gateway.northbound.sunspec_words import Picture
 from gateway.parties import http
 from gateway.snapshot import Image
-from gateway.supervise import supervised
-from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua
+from gateway.supervise import causes, supervised
+from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua, sunspec
 from gateway.translate import facts as translate
 from gateway.translate import telemetry as telemetry_settings
 from gateway.workers import ClusterWorkers, LocalWorkers, Workers, WorkersError
@@ -125,7 +128,9 @@ async def run(zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = N
             adapters = build_adapters(zone, now, journal)
             send = _sender(client, facts, say)
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
+            desk = Desk(facts, loop.ledger, now, say, loop.touched.set)
             outstation = _telemetry(zone, facts, loop, now)
+            facade = _facade(zone, facts, loop, desk, now)
             await journal.append([record.entry(_started(zone, now()))])
             async with _party_interface(zone, facts, loop):
                 structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)
@@ -134,6 +139,8 @@ async def run(zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = N
                     tasks.create_task(keep_running(loop, adapters, random.Random()), name="control")
                     if outstation is not None:
                         tasks.create_task(_keep_telling(outstation), name="telemetry")
+                    if facade is not None:
+                        tasks.create_task(_keep_facade(facade), name="facade")
                     if renewal is not None:
                         tasks.create_task(renew(engine, renewal), name="renew")
     finally:
@@ -171,6 +178,32 @@ async def _keep_telling(outstation: telemetry.TelemetryOutstation) -> None:
         log.error("telemetry.failed", detail=f"{name}: {error}", restart_s=round(restart_s, 1))
 
     await supervised("telemetry", outstation.run, crashed, random.Random())
+
+
+def _facade(zone: ZoneFile, facts: ZoneFacts, loop: Loop, desk: Desk, now: Now) -> SunSpecFacade | None:
+    """The zone as SunSpec devices, or None where the zone file asks for none.
+
+    Raises:
+        StartError: a certificate cannot be read.
+    """
+    settings = sunspec.settings(zone, facts)
+    if settings is None:
+        return None
+    try:
+        return SunSpecFacade(settings, desk, lambda: Picture(loop.image.freeze(now()), loop.book), now)
+    except OSError as error:
+        raise StartError(f"the SunSpec façade cannot start: {error}") from error
+
+
+async def _keep_facade(facade: SunSpecFacade) -> None:
+    """Serve behind a crash barrier of its own: control goes on without it."""
+    log = structlog.get_logger()
+
+    def crashed(name: str, error: Exception, restart_s: float) -> None:
+        why = "; ".join(str(cause) for cause in causes(error))
+        log.error("facade.failed", detail=f"{name}: {why}", restart_s=round(restart_s, 1))
+
+    await supervised("SunSpec", facade.run, crashed, random.Random())
 
 
 async def renew(engine: LiveEngine, renewal: Renewal) -> None:

@@ -33,6 +33,11 @@ class Desk:
         """What is asked of a resource now."""
         return self._ledger.book.operator_at(resource, self._now())
 
+    def version(self, resource: str) -> int:
+        """Which instruction to a resource is the newest, also where it no longer holds; 0 before the first."""
+        held = self._ledger.book.operator.get(resource)
+        return 0 if held is None else held.version
+
     async def instruct(
         self, resource: str, limit: Bounds, target_w: float | None, lasts_s: float, source: str
     ) -> OperatorInstruction:
@@ -43,9 +48,7 @@ class Desk:
             UnrecordedInstruction: The journal cannot be written now.
         """
         async with self._turn:
-            held = self._ledger.book.operator.get(resource)
-            version = 1 if held is None else held.version + 1
-            at_s = self._now()
+            version, at_s = self.version(resource) + 1, self._now()
             asked = OperatorInstruction(
                 f"{resource}-o{version}", resource, version, at_s, at_s + lasts_s, source, limit, target_w
             )

@@ -43,6 +43,13 @@ async def attempted(call: Callable[[], Awaitable[T]]) -> T | Exception:
         return caught
 
 
+def causes(error: BaseException) -> list[BaseException]:
+    """The errors in a group, or the one that is none."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [cause for inner in error.exceptions for cause in causes(inner)]
+
+
 async def supervised(name: str, run: Callable[[], Awaitable[None]], crashed: Crashed, rng: random.Random) -> None:
     """Run `run` for ever, restarting it after a crash with capped, jittered backoff.
 

@@ -107,6 +107,11 @@ def _servers(zone: ZoneFile) -> Iterator[_Server]:
     if zone.telemetry is not None:
         host, port = _machine(zone.telemetry.host), zone.telemetry.port
         yield _Server(("telemetry", "port"), "the telemetry outstation", host, port, "own", "")
+    if zone.sunspec is not None:
+        facade = zone.sunspec
+        for key, host, at in (("port", _HERE, facade.port), ("tls_port", _machine(facade.tls_host), facade.tls_port)):
+            if at is not None:
+                yield _Server(("sunspec", key), "the SunSpec façade", host, at, "own", "")
     if any(item.simulated for group in (zone.devices, zone.stations, zone.parties) for item in group.values()):
         yield _Server(("testbed", "control_port"), "the testbed", _HERE, zone.testbed.control_port, "own", "")
     for device_id, device in zone.devices.items():

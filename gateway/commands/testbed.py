@@ -24,6 +24,7 @@ from pathlib import Path
 from config.loader import ConfigError, load
 from config.settings import ZoneFile
 from gateway import clock
+from gateway.supervise import causes
 from gateway.testbed.run import run as play
 
 
@@ -44,9 +45,9 @@ def run(args: Namespace) -> int:
     try:
         asyncio.run(_until_interrupted(zone, args.zone.parent))
     except* OSError as group:
-        problems += [str(error) for error in _leaves(group)]
+        problems += [str(error) for error in causes(group)]
     except* ValueError as group:
-        problems += [str(error) for error in _leaves(group)]
+        problems += [str(error) for error in causes(group)]
     for problem in problems:
         print(f"ampacity testbed: {problem}", file=sys.stderr)
     return 1 if problems else 0
@@ -65,10 +66,3 @@ async def _until_interrupted(zone: ZoneFile, directory: Path) -> None:
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found

@@ -128,6 +128,7 @@ EVENTS = (
     _event("historian.failed", "warning error", "Telemetry could not be stored or pruned; control goes on.", "detail"),
     _event("telemetry.refused", "warning", "The system operator's master asked for what it is not given.", "detail"),
     _event("telemetry.failed", "error", "The system operator cannot read us; control goes on.", "detail restart_s"),
+    _event("facade.failed", "error", "The SunSpec façade ended; it restarts, and control goes on.", "detail restart_s"),
     _event("log.lost", "warning", "Log lines were dropped because nobody read them.", "count"),
     _event("library.message", "warning", "A library warned of something by itself.", "library text"),
     # The cycle

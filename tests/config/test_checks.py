@@ -61,6 +61,41 @@ CASES = {
         "A has `tls` without all of `ca_file`, `certificate_file` and `key_file`",
         "give all three: DNP3 over TLS is mutual",
     ),
+    "a façade without an address": (
+        "sunspec: {hold_s: 60}",
+        "the façade has neither `port` nor `tls_port`",
+        "give it one of them",
+    ),
+    "a façade that shows what is not there": (
+        "sunspec: {port: 1502, units: {AA: 1}}",
+        "`AA` is not a device",
+        "did you mean `A`?",
+    ),
+    "a façade with two devices at one unit": (
+        "sunspec: {port: 1502, units: {A: 1, B: 1}}",
+        "`B` and `A` are both unit 1",
+        "give one of them another unit id",
+    ),
+    "a façade over TLS without its files": (
+        f"sunspec: {{tls_port: 1802, ca_file: {BASE}}}",
+        "the façade has `tls_port` without `certificate_file`, `key_file`",
+        "both ends of Modbus/TCP Security show a certificate",
+    ),
+    "a façade with roles but without TLS": (
+        "sunspec: {port: 1502, writers: [bench]}",
+        "the façade has `writers`, but no `tls_port`",
+        "write tls_port, or take it away",
+    ),
+    "a façade with a certificate that is not there": (
+        f"sunspec: {{tls_port: 1802, ca_file: {BASE}, certificate_file: {BASE}, key_file: /nowhere/k}}",
+        "sunspec: /nowhere/k is not a file",
+        "correct the path",
+    ),
+    "a façade on the port of a device": (
+        "sunspec: {port: 15021}",
+        "device A is on port 15021 of this machine, as is the SunSpec façade",
+        "give one of them another address",
+    ),
     "telemetry that nobody measures": (
         "telemetry: {points: [{point: L11.current_a, address: AI0}]}",
         "no station measures `L11.current_a`",

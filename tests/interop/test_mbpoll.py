@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from protocols.signals import Outcome
+from tests.interop import facade_site
 from tests.interop.modbus_site import BATTERY, HOST, PATIENCE_S, SOLAR, address_of, served, served_on_a_line
 from tests.peers import need
 from tests.serial_line import serial_line
@@ -75,3 +77,21 @@ async def test_it_is_served_on_a_serial_line_and_an_absent_unit_stays_silent():
         status, said = await mbpoll(*rtu, "-a", 2, "-o", "0.2", "-r", 40000, "-c", 2, near)
         assert status != 0
         assert "timed out" in said
+
+
+async def test_it_reads_and_limits_a_der_behind_the_facade():
+    async with facade_site.shown("mqtt") as site:
+        face = site.facade.servers[0].units[1].face
+        image = face._image.models[704]
+        limit = image.address + image.points["WMaxLimPctEna"].offset
+        _, said = await mbpoll("-p", site.port, "-a", 1, "-t", "4:hex", "-r", 40000, "-c", 4, HOST)
+        assert values(said) == [0x5375, 0x6E53, 1, 66]
+        status, _ = await mbpoll("-p", site.port, "-a", 1, "-r", limit, HOST, 1, 3200)
+        assert status == 0
+        _, said = await mbpoll("-p", site.port, "-a", 1, "-t", "4:hex", "-r", limit, "-c", 2, HOST)
+        assert values(said) == [1, 3200]
+        await site.ends(Outcome.VERIFIED)
+        assert site.device.limit.ceiling_w == 0.8e6
+        status, said = await mbpoll("-p", site.port, "-a", 1, "-r", limit + 1, HOST, 10001)
+        assert status != 0
+        assert "Illegal data value" in said

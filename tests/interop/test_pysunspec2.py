@@ -20,7 +20,8 @@ from protocols.modbus.medium import Tls
 from protocols.modbus.server_security import ServerSecurity
 from protocols.modbus.settings import ModbusSettings, SunSpecDer
 from protocols.signals import Bounds, Control, Outcome
-from tests.interop import modbus_site
+from tests.gateway.test_loop import limited
+from tests.interop import facade_site, modbus_site
 from tests.interop.modbus_site import BATTERY, HOST, SOLAR, adapter_on
 from tests.protocols.modbus.certificates import Pki, make_pki
 
@@ -225,6 +226,116 @@ async def test_its_heartbeat_and_reversion_are_taken():
         count, local, theirs = await peer.ask(beat)
         assert (count, local) == (4711, 0)
         assert theirs == pytest.approx(int(device.now_s) % 1_000_000, abs=5)
+
+
+# --- the façade: DERs behind the gateway, whatever they speak -------------------------------------
+
+PROTOCOLS = ["modbus", "opcua", "mqtt", "sparkplug", "dnp3"]
+"""Those whose devices answer at once; a client of IEEE 2030.5 fetches its control at its next poll."""
+
+
+@pytest.mark.parametrize("protocol", [*PROTOCOLS, "ieee2030_5"])
+async def test_facade_scans_and_reads_a_der_of_any_protocol(protocol):
+    async with facade_site.shown(protocol) as site:
+
+        def scan(client):
+            problems = [model.error_info for models in client.models.values() for model in models if model.error_info]
+            ids = [key for key in client.models if isinstance(key, int)]
+            names = client.common[0].Mn.value, client.common[0].Opt.value, client.common[0].SN.value
+            return ids, problems, names, client.DERMeasureAC[0].W.cvalue, client.DERCapacity[0].WMax.cvalue
+
+        ids, problems, names, power_w, w_max_w = await Peer(site.port).ask(scan)
+        assert (ids, problems) == ([1, 701, 702, 703, 704, 713, 715], [])
+        assert names == ("Ampacity", protocol, "A")
+        assert (power_w, w_max_w) == (pytest.approx(1e6, abs=500), 2.5e6)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_facade_limit_obliges_the_der_and_is_verified(protocol):
+    async with facade_site.shown(protocol) as site:
+
+        def limit(client):
+            controls = client.DERCtlAC[0]
+            controls.WMaxLimPct.cvalue = 32.0
+            controls.WMaxLimPctRvrtTms.value = 600
+            controls.WMaxLimPctEna.value = 1
+            controls.write()
+            controls.read()
+            return controls.WMaxLimPct.cvalue, controls.WMaxLimPctEna.value, controls.WMaxLimPctRvrtRem.value
+
+        percent, enabled, remaining_s = await Peer(site.port).ask(limit)
+        assert (percent, enabled) == (32.0, 1)
+        assert 590 <= remaining_s <= 600
+        await site.ends(Outcome.VERIFIED)
+        assert site.device.limit.ceiling_w == pytest.approx(0.8e6, rel=1e-3)
+        assert site.device.power_w <= 0.8e6
+
+        def release(client):
+            client.DERCtlAC[0].WMaxLimPctEna.value = 0
+            client.DERCtlAC[0].write()
+
+        await Peer(site.port).ask(release)
+        await site.ends(Outcome.WRITTEN)
+        assert site.device.limit.is_open
+
+
+async def test_facade_set_point_moves_the_der_inside_the_limit_of_the_dso():
+    async with facade_site.shown("opcua") as site:
+
+        def charge(client):
+            controls = client.DERCtlAC[0]
+            controls.WSet.cvalue = -400_000
+            controls.WSetMod.value = 1
+            controls.WSetEna.value = 1
+            controls.write()
+
+        await Peer(site.port).ask(charge)
+        await site.ends(Outcome.VERIFIED)
+        assert site.device.power_w == pytest.approx(-0.4e6)
+        site.engine.answers = limited(0.3e6)
+        site.loop._wake.set()
+
+        def exceed(client):
+            controls = client.DERCtlAC[0]
+            controls.read()
+            controls.WSet.cvalue = 2_000_000
+            controls.write()
+            controls.read()
+            return controls.WMaxLimPct.cvalue, controls.WSet.cvalue
+
+        async with asyncio.timeout(20):
+            while site.loop.book.limit_at("A", site.now()) is None:  # noqa: ASYNC110 - the book is the condition
+                await asyncio.sleep(0.02)
+        assert await Peer(site.port).ask(exceed) == (12.0, 300_000)
+        async with asyncio.timeout(20):
+            while site.device.power_w < 0:  # noqa: ASYNC110 - the device is the condition
+                await asyncio.sleep(0.02)
+        assert site.device.power_w <= 0.3e6
+
+
+async def test_facade_refuses_what_the_gateway_cannot_bring_to_the_der():
+    async with facade_site.shown("mqtt") as site:
+
+        def ask(client):
+            controls = client.DERCtlAC[0]
+            controls.VarSet.value = 100
+            with pytest.raises(Exception, match="exception: 3"):
+                controls.write()
+            return controls.VarSetEna.value
+
+        assert await Peer(site.port).ask(ask) is None
+        assert site.loop.book.operator == {}
+
+
+async def test_facade_over_mutual_tls_obeys_the_role_of_the_certificate(pki):
+    async with facade_site.shown("opcua", security=security(pki, "operator")) as site:
+        for name in ("reader", "client"):
+            with pytest.raises(Exception, match="exception: 1"):
+                await Peer(site.port, **shown(pki, name)).ask(limit_to_a_third)
+        assert site.loop.book.operator == {}
+        assert await Peer(site.port, **shown(pki, "operator")).ask(limit_to_a_third) == (32.0, 1)
+        await site.ends(Outcome.VERIFIED)
+        assert site.device.limit.ceiling_w == pytest.approx(0.8e6)
 
 
 # --- Modbus/TCP Security --------------------------------------------------------------------------

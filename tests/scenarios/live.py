@@ -84,6 +84,7 @@ def on_free_ports(base: Path, directory: Path, **over: Any) -> Path:
         "devices": devices,
         "stations": {name: ports.endpoint(s["endpoint"]) for name, s in document["stations"].items()},
         **({"telemetry": {"port": ports.port(document["telemetry"]["port"])}} if document["telemetry"] else {}),
+        **({"sunspec": {"port": ports.port(document["sunspec"]["port"])}} if document["sunspec"] else {}),
         "parties": {name: {"url": ports.url(p["url"])} for name, p in document["parties"].items()},
         "listen": {key: ports.port(value) for key, value in document["listen"].items() if key.endswith("_port")},
         "testbed": {"control_port": ports.port(document["testbed"]["control_port"])},

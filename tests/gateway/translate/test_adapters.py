@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua
+from config.loader import load
+from gateway.translate import dnp3, facts, ieee2030_5, modbus, mqtt, opcua, sunspec
 from ieee2030_5.utility import mrid
 from protocols.dnp3.layouts import Kind
 from protocols.dnp3.master_words import TimeSync
@@ -12,7 +13,7 @@ from protocols.modbus.settings import PercentOf, Quirks, SunSpecDer
 from protocols.opcua.settings import UserCertificate, UserName
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds
-from tests.gateway.translate.zones import zone
+from tests.gateway.translate.zones import R1, zone
 
 
 def modbus_at(unit: int, **other):
@@ -175,3 +176,25 @@ def test_sparkplug_has_one_host_application_per_broker():
     assert one.ders[0].names == renamed
     assert one.password == "s3"
     assert one.state_topic.startswith("spBv1.0/STATE/ampacity-")
+
+
+def test_the_facade_shows_the_devices_of_its_zone_at_their_units():
+    bench = load(R1.parent / "r1_short_bench.yaml")
+    found = sunspec.settings(bench, facts.zone_facts(bench, 0.0))
+    assert found is not None
+    assert {der.resource.id: der.unit for der in found.ders} == {"A": 1, "B": 2, "C": 3, "D": 4, "E": 5}
+    assert (found.port, found.tls_port, found.security, found.hold_s) == (15502, None, None, 120)
+    battery = found.ders[0]
+    assert (battery.protocol, battery.kind, battery.p_min_w, battery.percent_of_w) == ("modbus", "bess", -2.5e6, 2.5e6)
+    assert sunspec.settings(load(R1), facts.zone_facts(load(R1), 0.0)) is None
+
+
+def test_a_secure_facade_has_its_files_and_who_may_write():
+    files = {"ca_file": "/p/ca", "certificate_file": "/p/c", "key_file": "/p/k"}
+    document = load(R1).model_dump(mode="json")
+    secured = type(load(R1)).model_validate({**document, "sunspec": {"tls_port": 1802, "writers": ["bench"], **files}})
+    found = sunspec.settings(secured, facts.zone_facts(secured, 0.0))
+    assert found is not None
+    assert found.security is not None
+    assert (str(found.security.key), found.security.writers) == ("/p/k", frozenset({"bench"}))
+    assert [der.unit for der in found.ders] == list(range(1, len(found.ders) + 1))
