@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ieee2030_5.paging import Page
+from ieee2030_5.records import Arranged
 from ieee2030_5.resources import Resource
 from ieee2030_5.settings import Edition
 from ieee2030_5.topology import programs_of_all
@@ -71,6 +72,8 @@ class Kept:
     document: Resource | None
     """`None` where there was nothing to change."""
     created: bool
+    first: tuple[Arranged, ...] = ()
+    """What has to be arranged before the document has a place."""
 
 
 def principal_of(utility: Utility, lfdi: str) -> Principal:

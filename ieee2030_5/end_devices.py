@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from ieee2030_5 import resources as r
+from ieee2030_5.arrangements import Enrolled, Held, arranged
 from ieee2030_5.call import (
     INVALID_VALUE,
+    RESOURCE_LIMIT,
     Absent,
     Call,
     Kept,
@@ -19,8 +21,9 @@ from ieee2030_5.groups import BASE
 from ieee2030_5.identity import sfdi_of, short_id
 from ieee2030_5.paging import cut, paged
 from ieee2030_5.readings import of_availability, of_status
+from ieee2030_5.settings import DeviceSettings
 from ieee2030_5.topology import Assignment, assignment_version, assignments_of, programs_of
-from ieee2030_5.utility import Device, Utility, is_australian, mrid, sfdi
+from ieee2030_5.utility import Device, Utility, is_australian, mrid, sfdi, slug_of
 
 
 def end_device(device: Device, utility: Utility) -> r.EndDevice:
@@ -84,6 +87,9 @@ def register(call: Call, body: r.Resource) -> Kept:
     """In-band registration: a configured device announces itself, or its aggregator does it."""
     lfdi = getattr(body, "lFDI", None) or call.principal.lfdi
     device = call.utility.by_lfdi(lfdi)
+    agent = call.utility.by_lfdi(call.principal.lfdi)
+    if device is None and agent is not None and agent.settings.may_enrol and agent.registered_s is not None:
+        return _brought(call, body, agent, lfdi)
     if lfdi != call.principal.lfdi and (device is None or device.slug not in call.principal.wards):
         raise Refused(400, INVALID_VALUE, f"lFDI {lfdi} is not that of the certificate")
     if device is None:
@@ -92,6 +98,18 @@ def register(call: Call, body: r.Resource) -> Kept:
     if device.registered_s is not None:
         raise Refused(409, INVALID_VALUE, f"{lfdi} is registered already")
     return Kept(device.href, document, created=True)
+
+
+def _brought(call: Call, body: r.Resource, agent: Device, lfdi: str) -> Kept:
+    """An aggregator that may do so brings a device that nobody has registered; it is called by its LFDI."""
+    document = _checked(call, body, lfdi)
+    held = len(call.utility.wards[agent.slug])
+    if held >= call.utility.settings.members:
+        raise Refused(400, RESOURCE_LIMIT, f"{held} devices are the most for one aggregator")
+    theirs = agent.settings
+    settings = DeviceSettings(lfdi, lfdi, theirs.max_w, profile=theirs.profile, edition=theirs.edition, in_band=True)
+    first = (arranged(Enrolled(settings), call.now), arranged(Held(theirs.resource, lfdi), call.now))
+    return Kept(f"/edev/{slug_of(lfdi)}", document, created=True, first=first)
 
 
 def put(call: Call, body: r.Resource) -> Kept:

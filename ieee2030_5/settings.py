@@ -118,5 +118,7 @@ class ServerSettings:
     """Kept per program; the oldest is dropped."""
     subscriptions: int = 32
     """Accepted per device."""
+    members: int = 10_000
+    """Devices that an aggregator may have when it brings one more by itself."""
     admin: AdminSettings | None = None
     """`None`: nobody operates it while it runs."""

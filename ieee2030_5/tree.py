@@ -103,6 +103,8 @@ class Tree:
         if write is None:
             raise Absent(call.path)
         kept = write(call, body)
+        for record in kept.first:
+            self.arrange(record)
         if kept.document is not None:
             self.store(kept.href, kept.document, call.principal.lfdi, call.now)
         # A PUT is 204 also where it creates: the link was there before, and clients take 201 for a refusal.

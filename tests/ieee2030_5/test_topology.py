@@ -21,8 +21,10 @@ from ieee2030_5.arrangements import (
     arranged,
     ended,
 )
+from ieee2030_5.codec import parse
 from ieee2030_5.enrolment import build
 from ieee2030_5.groups import GroupKind
+from ieee2030_5.identity import sfdi_of
 from ieee2030_5.records import Record, from_json, to_json
 from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 from ieee2030_5.tree import Tree
@@ -283,3 +285,41 @@ def test_a_subscriber_learns_of_programs_and_rates(laboratory: Laboratory) -> No
     utility.arrange(Polled("edev", 30))
     assert told() == ["/edev"]
     assert told() == []
+
+
+def brought(lfdi: str) -> r.EndDevice:
+    return r.EndDevice(lFDI=lfdi, sFDI=sfdi_of(lfdi), changedTime=T0)
+
+
+def test_an_aggregator_that_may_brings_devices_nobody_has_registered(utility: Utility, a: Client, b: Client) -> None:
+    agent = DeviceSettings("AGG", "89ABCDEF01" * 4, 10_000, aggregator=True, may_enrol=True, profile=Profile.CSIP_AUS)
+    utility.arrange(Enrolled(agent))
+    client = utility.client(agent.lfdi)
+    answer = client.ask("POST", "/edev", brought(NEW.lfdi))
+    assert answer.status == 201
+    href = answer.headers["Location"]
+    assert client.get(href, r.EndDevice).lFDI == NEW.lfdi  # type: ignore[attr-defined]
+    assert client.get(f"{href}/fsa/1/derp", r.DERProgramList).all == 1  # type: ignore[attr-defined]
+    assert client.ask("POST", "/edev", brought(NEW.lfdi)).status == 409
+    assert a.ask("GET", href).status == 404
+    assert Client(utility.restarted(), agent.lfdi).ask("GET", href).body == client.ask("GET", href).body
+    assert client.ask("POST", "/edev", brought(b.lfdi)).status == 400, "somebody else's device"
+    wrong = replace(brought("EF" * 20), sFDI=1)
+    kept = len(utility.records)
+    assert client.ask("POST", "/edev", wrong).status == 400
+    assert len(utility.records) == kept
+
+
+def test_an_aggregator_brings_no_more_devices_than_allowed(laboratory: Laboratory) -> None:
+    utility = Utility(laboratory.settings(members=1), laboratory.lfdi("server"))
+    agent = DeviceSettings("AGG", "89ABCDEF01" * 4, 10_000, aggregator=True, may_enrol=True)
+    utility.arrange(Enrolled(agent))
+    client = utility.client(agent.lfdi)
+    assert client.ask("POST", "/edev", brought(NEW.lfdi)).status == 201
+    refused = client.ask("POST", "/edev", brought("EF" * 20))
+    assert (refused.status, parse(refused.body, (r.Error,)).reasonCode) == (400, 2)
+
+
+def test_an_aggregator_that_may_not_is_refused(utility: Utility) -> None:
+    utility.arrange(Enrolled(DeviceSettings("AGG", "89ABCDEF01" * 4, 10_000, aggregator=True)))
+    assert utility.client("89ABCDEF01" * 4).ask("POST", "/edev", brought(NEW.lfdi)).status == 400
