@@ -6,7 +6,7 @@ belongs to the Australian namespace, a tuple that it repeats, a default that it 
 with `_named` gives its own name to every element that holds it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from html import escape
 from types import NoneType, UnionType
@@ -68,13 +68,39 @@ class _Part:
         return f"csipaus:{self.name}" if self.namespace == CSIP_AUS else self.name
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a class is read."""
+
+    attributes: Mapping[str, Scalar | None]
+    places: Mapping[str, tuple[int, _Part | None]]
+    """Where each element stands, by its name with its namespace."""
+    required: tuple[_Part, ...]
+    repeated: tuple[_Part, ...]
+
+
+_NOWHERE: tuple[int, _Part | None] = (-1, None)
 _PARTS: dict[type, tuple[_Part, ...]] = {}
+_PLANS: dict[type, _Plan] = {}
 
 
 def _parts(cls: type) -> tuple[_Part, ...]:
     if cls not in _PARTS:
         _PARTS[cls] = _read_class(cls)
     return _PARTS[cls]
+
+
+def _plan(cls: type) -> _Plan:
+    if cls not in _PLANS:
+        parts = _parts(cls)
+        elements = [part for part in parts if not part.is_attribute]
+        _PLANS[cls] = _Plan(
+            {part.name: part.scalar for part in parts if part.is_attribute},
+            {f"{{{part.namespace}}}{part.name}": (place, part) for place, part in enumerate(elements)},
+            tuple(part for part in parts if part.required),
+            tuple(part for part in parts if part.repeats),
+        )
+    return _PLANS[cls]
 
 
 def _read_class(cls: type) -> tuple[_Part, ...]:
@@ -151,6 +177,17 @@ def _write(resource: object, tag: str, head: str, out: list[str], *, aus: bool) 
         out.append(f"{start}/>")
 
 
+_PARSER = etree.XMLParser(
+    encoding="utf-8",
+    resolve_entities=False,
+    load_dtd=False,
+    no_network=True,
+    huge_tree=False,
+    remove_comments=True,
+    remove_pis=True,
+)
+
+
 def parse(body: bytes, expected: Collection[type[T]]) -> T:
     """Read a document whose root is one of the expected classes.
 
@@ -172,17 +209,8 @@ def _element(body: bytes) -> Any:
     # An encoding that hides "<!DOCTYPE" from this search is refused by its zero octets.
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body or b"\x00" in body:
         raise DocumentError("document type declarations, entities and encodings other than UTF-8 are not accepted")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        return etree.fromstring(body, parser)
+        return etree.fromstring(body, _PARSER)
     except etree.XMLSyntaxError as error:
         raise DocumentError(f"not well-formed XML: {error}") from error
     except ValueError as error:
@@ -190,40 +218,44 @@ def _element(body: bytes) -> Any:
 
 
 def _read(element: Any, cls: type[T], depth: int) -> T:
-    name = etree.QName(element).localname
     if depth > DEPTH:
-        raise DocumentError(f"nested deeper than {DEPTH} elements at {name}")
-    if element.text is not None and element.text.strip():
-        raise DocumentError(f"text between the elements of {name}")
-    parts = _parts(cls)
-    values: dict[str, Any] = _attributes(element, parts)
-    elements = [part for part in parts if not part.is_attribute]
-    position = 0
+        raise DocumentError(f"nested deeper than {DEPTH} elements at {_local(element)}")
+    plan = _plan(cls)
+    _no_text(element.text, element)
+    values = _attributes(element, plan) if element.attrib else {}
+    last = -1
     for child in element:
-        while position < len(elements) and child.tag != f"{{{elements[position].namespace}}}{elements[position].name}":
-            position += 1
-        if position == len(elements):
-            raise DocumentError(f"{_local(child)} is unknown, repeated or out of order in {name}")
-        part = elements[position]
-        value = (
-            _scalar(child, part.scalar) if part.scalar else _read(child, cast("type[Any]", part.children), depth + 1)
-        )
+        place, part = plan.places.get(child.tag, _NOWHERE)
+        if part is None or place < last or (place == last and not part.repeats):
+            raise DocumentError(f"{_local(child)} is unknown, repeated or out of order in {_local(element)}")
+        last = place
+        _no_text(child.tail, element)
+        if part.scalar is not None:
+            value = _scalar(child, part.scalar)
+        else:
+            value = _read(child, cast("type[Any]", part.children), depth + 1)
         if part.repeats:
-            values[part.field] = (*values.get(part.field, ()), value)
+            values.setdefault(part.field, []).append(value)
         else:
             values[part.field] = value
-            position += 1
-    for part in parts:
-        if part.required and part.field not in values:
-            raise DocumentError(f"{name} lacks {part.name}")
+    for part in plan.repeated:
+        if part.field in values:
+            values[part.field] = tuple(values[part.field])
+    for part in plan.required:
+        if part.field not in values:
+            raise DocumentError(f"{_local(element)} lacks {part.name}")
     return cls(**values)
 
 
-def _attributes(element: Any, parts: tuple[_Part, ...]) -> dict[str, Any]:
-    known = {part.name: part.scalar for part in parts if part.is_attribute}
+def _no_text(text: str | None, element: Any) -> None:
+    if text and not text.isspace():
+        raise DocumentError(f"text between the elements of {_local(element)}")
+
+
+def _attributes(element: Any, plan: _Plan) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in element.attrib.items():
-        scalar = known.get(name)
+        scalar = plan.attributes.get(name)
         if scalar is not None:
             values[name] = _decode(name, text, scalar)
         elif not name.startswith(f"{{{XSI}}}"):
@@ -234,7 +266,10 @@ def _attributes(element: Any, parts: tuple[_Part, ...]) -> dict[str, Any]:
 def _scalar(element: Any, scalar: Scalar) -> object:
     if len(element):
         raise DocumentError(f"{_local(element)} holds text, not elements")
-    return _decode(_local(element), (element.text or "").strip(), scalar)
+    try:
+        return scalar.decode((element.text or "").strip())
+    except ValueError as error:
+        raise InvalidValueError(f"{_local(element)}: {error}") from error
 
 
 def _decode(name: str, text: str, scalar: Scalar) -> object:

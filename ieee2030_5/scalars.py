@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
+_INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
+
 
 class Scalar(Protocol):
     """Turns the text of one element or attribute into a value and back."""
@@ -26,7 +29,7 @@ class Integer:
 
     def decode(self, text: str) -> int:
         """Read decimal digits with an optional sign."""
-        if not re.fullmatch(r"[+-]?\d{1,20}", text, re.ASCII):
+        if not _INTEGER.fullmatch(text):
             raise ValueError(f"{text[:40]!r} is not an integer")
         value = int(text)
         if not self.low <= value <= self.high:
@@ -85,7 +88,7 @@ class Hexadecimal:
 
     def decode(self, text: str) -> str:
         """Accept any case and, as some clients send it, an odd number of digits."""
-        if not re.fullmatch(rf"[0-9A-Fa-f]{{1,{2 * self.octets}}}", text, re.ASCII):
+        if len(text) > 2 * self.octets or not _HEXADECIMAL.fullmatch(text):
             raise ValueError(f"{text[:40]!r} is not a hexBinary of at most {self.octets} octets")
         digits = text.upper()
         if self.full_width:

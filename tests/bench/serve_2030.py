@@ -1,4 +1,4 @@
-"""The process under load in `bench_2030`: our 2030.5 server, or a bare aiohttp server that answers constant bytes."""
+"""A process under load in the 2030.5 benchmarks: our server, or a bare aiohttp server that answers constant bytes."""
 
 import asyncio
 import sys
@@ -7,32 +7,25 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.clock import wall
+from gateway.journal.store import Journal
+from gateway.served import keeper
 from ieee2030_5.adapter import UtilityServer
-from ieee2030_5.settings import DeviceSettings, ServerSettings
+from ieee2030_5.exchange import MEDIA_TYPE
 from ieee2030_5.tls import server_context
-from ieee2030_5.tree import MEDIA_TYPE
-from protocols.signals import Bounds, Control
+from tests.bench.utility_2030 import devices, feeder, settings
 
 
-async def ours(certificates: Path, port: int, lfdi: str) -> None:
-    settings = ServerSettings(
-        certificates / "server.pem",
-        certificates / "server.key.pem",
-        certificates / "root.pem",
-        (DeviceSettings("B", lfdi, 50_000.0),),
-        port=port,
-        poll_rate_s=60,
-        post_rate_s=60,
-    )
-    server = UtilityServer(settings, wall)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.run(lambda _: None))
-        await server.listening.wait()
-        now = wall()
-        await server.apply(Control("K1", "B", 1, now, now + 3_600, Bounds(ceiling_w=20_000.0)))
+async def ours(certificates: Path, port: int, count: int) -> None:
+    """The server as the gateway runs it: what it acknowledges is on the disk."""
+    members = devices(certificates, count)
+    journal = Journal.open(certificates / f"{port}.journal")
+    server = UtilityServer(settings(certificates, port, members), wall, keeper(journal, wall))
+    server.restore([*feeder(members, int(wall()))])
+    await server.run(lambda _: None)
 
 
 async def bare(certificates: Path, port: int, size: int) -> None:
+    """aiohttp as anyone would use it."""
     body = b"x" * size
 
     async def get(_request: web.Request) -> web.Response:
@@ -53,8 +46,5 @@ async def bare(certificates: Path, port: int, size: int) -> None:
 
 
 if __name__ == "__main__":
-    kind, directory, number, extra = sys.argv[1:]
-    if kind == "ours":
-        asyncio.run(ours(Path(directory), int(number), extra))
-    else:
-        asyncio.run(bare(Path(directory), int(number), int(extra)))
+    kind, directory, port_number, number = sys.argv[1:]
+    asyncio.run({"ours": ours, "bare": bare}[kind](Path(directory), int(port_number), int(number)))

@@ -120,6 +120,16 @@ def test_any_bytes_are_refused_as_a_document_error(body: bytes):
         parse(body, (resources.DERStatus,))
 
 
+@pytest.mark.parametrize("place", [b"<multiplier>", b"<value>", b"</setMaxW>"])
+def test_text_between_elements_is_refused(place: bytes):
+    body = render(
+        resources.DERSettings(setGradW=1, setMaxW=resources.ActivePower(multiplier=0, value=1), updatedTime=1)
+    )
+    assert parse(body.replace(place, b"\n " + place), (resources.DERSettings,)).setGradW == 1
+    with pytest.raises(DocumentError, match="text between"):
+        parse(body.replace(place, b"no" + place), (resources.DERSettings,))
+
+
 GOOD = render(
     resources.DERStatus(
         href="/x",
