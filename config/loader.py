@@ -61,6 +61,7 @@ _CHECKS: tuple[Check, ...] = (
     modbus.transport_is_complete,
     modbus.connections_agree,
     modbus.budgets_carry_leases,
+    modbus.maps_are_whole,
     opcua.connections_are_secure,
     opcua.connections_agree,
     opcua.watchdogs_outlast_calls,

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from config.registers import ControlTerm, ModbusControl, ModbusRegister
 from config.section import Percent, Seconds, Section, TcpPort
 
 
@@ -45,6 +46,12 @@ class ModbusEndpoint(Section):
     """How often each control register may be written, for memory that wears; absent: as often as needed."""
     heartbeat: bool = True
     """Give the device our heartbeat where it has a register for it."""
+    registers: dict[Annotated[str, Field(pattern=r"^[a-z_]+(\.(a|b|c|n))?$")], ModbusRegister] = Field(
+        default_factory=dict
+    )
+    """A device without a SunSpec map: where it tells what, by quantity, such as `active_power_w` or `voltage_v.a`."""
+    controls: dict[ControlTerm, ModbusControl] = Field(default_factory=dict)
+    """The same for what it can be told; powers in W, times in s once scaled."""
     sunspec: Literal["700", "legacy"] = "700"
     """Series of models that a simulated device offers; of a real one the gateway finds out by itself."""
 

@@ -13,6 +13,7 @@ from config.endpoints import (
     Endpoint,
     LinkAddress,
 )
+from config.registers import RegisterForm
 from config.section import Identifier, Megawatt, Percent, Seconds, Section, TcpPort
 from config.sunspec_facade import SunSpecFacade
 
@@ -197,17 +198,14 @@ class Device(Section):
     """How close measured power must come to count as obeyed."""
 
 
-class MappedPoint(Section):
-    """Where one measured value lives in a station."""
+class MappedPoint(RegisterForm):
+    """Where one measured value lives in a station; how its registers hold it matters to Modbus alone."""
 
     point: Annotated[str, Field(pattern=r"^[^.]+\.[a-z_]+(\.(a|b|c|n))?$")]
     """For example `L12.current_a` or `B4.voltage_pu`."""
     address: str | int
-    """Holding register (Modbus), NodeId (OPC UA), topic below the prefix (MQTT), or kind and index of a DNP3 point:
+    """Register (Modbus), NodeId (OPC UA), topic below the prefix (MQTT), or kind and index of a DNP3 point:
     `AI7` analog input, `BI` binary, `DBI` double-bit, `CTR` counter, `AO` and `BO` status of an output."""
-    encoding: Literal["int16", "uint16", "int32", "uint32", "float32"] = "float32"
-    scale: float = 1
-    """Multiplies the raw value to give the point's unit."""
 
 
 class Station(Section):

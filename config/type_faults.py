@@ -41,6 +41,7 @@ PATTERN_REMEDIES = {
     r"^opc\.tcp://": "begin with opc.tcp://",
     r"^https?://": "begin with http:// or https://",
     r"^(AI|BI)[0-9]{1,4}$": "write AI or BI and an index, as in AI0",
+    r"^[a-z_]+(\.(a|b|c|n))?$": "write a quantity, as in active_power_w or voltage_v.a",
     r"^[^.]+\.[a-z_]+(\.(a|b|c|n))?$": "write <id>.<quantity>, as in L12.current_a or B4.voltage_pu.a",
 }
 """What to do about each pattern of the settings."""

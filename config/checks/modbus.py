@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from math import ceil
 
 from config.checks.finding import Finding, Subject
+from config.checks.stations import QUANTITIES
+from config.faults import listed, suggestion
 from config.modbus_endpoint import ModbusEndpoint
+from config.registers import SWITCHES
 from config.settings import Device, Station, ZoneFile
 
 _FILES = ("ca_file", "certificate_file", "key_file")
@@ -71,6 +74,73 @@ def budgets_carry_leases(subject: Subject) -> Iterator[Finding]:
                 f"and writes_per_day is {endpoint.writes_per_day:g}",
                 f"write lease_s: {lease_s}, or allow more writes",
             )
+
+
+def maps_are_whole(subject: Subject) -> Iterator[Finding]:
+    """A map of registers tells the power, can end what it begins, and uses no register for two things."""
+    for path, item, endpoint in _endpoints(subject.zone):
+        name = path[1]
+        if not (endpoint.registers or endpoint.controls):
+            continue
+        if not isinstance(item, Device):
+            yield Finding((*path, "registers"), f"station {name} has its map in `points`", "move it there")
+            continue
+        if "active_power_w" not in endpoint.registers:
+            yield Finding(path, f"{name} has no register for `active_power_w`", "every device tells its power")
+        for quantity in endpoint.registers:
+            if (word := quantity.split(".")[0]) not in QUANTITIES:
+                remedy = suggestion(word, QUANTITIES, f"use one of: {listed(QUANTITIES, most=20)}")
+                yield Finding((*path, "registers", quantity), f"`{word}` is not a quantity", remedy)
+        yield from _controls(path, item, endpoint)
+        yield from _overlaps(path, endpoint)
+
+
+def _controls(path: _Path, item: Device, endpoint: ModbusEndpoint) -> Iterator[Finding]:
+    name, terms = path[1], endpoint.controls
+    if item.controllable != "none" and not {"ceiling_w", "target_w", "connected"} & terms.keys():
+        remedy = "give `controls` one of ceiling_w, target_w and connected, or write controllable: none"
+        yield Finding(path, f"{name} is controllable, but no register takes a limit", remedy)
+    for term, needed in _NEEDS.items():
+        if term in terms and not needed & terms.keys():
+            remedy = f"give it {' or '.join(sorted(needed))} as well"
+            yield Finding((*path, "controls", term), f"{name} has `{term}` alone", remedy)
+    for term, control in terms.items():
+        if control.function != 3:
+            remedy = "controls are holding registers: write function: 3"
+            yield Finding((*path, "controls", term, "function"), f"{name}: `{term}` cannot be written there", remedy)
+        if term in SWITCHES and (control.encoding.startswith("float") or control.scale != 1):
+            remedy = "write an integer encoding and no scale"
+            yield Finding((*path, "controls", term), f"{name}: `{term}` is a switch, on or off", remedy)
+        if term == "heartbeat" and (control.encoding.startswith("float") or control.scale != 1):
+            yield Finding(
+                (*path, "controls", term), f"{name}: `{term}` counts", "write an integer encoding and no scale"
+            )
+
+
+_NEEDS = {
+    "limit_enabled": {"ceiling_w", "floor_w"},
+    "fallback_ceiling_w": {"ceiling_w"},
+    "fallback_floor_w": {"floor_w"},
+    "target_enabled": {"target_w"},
+    "lease_s": {"ceiling_w", "target_w", "connected"},
+}
+"""Terms that mean nothing without another."""
+
+
+def _overlaps(path: _Path, endpoint: ModbusEndpoint) -> Iterator[Finding]:
+    """Registers written for two purposes, and a number that reaches beyond the last register."""
+    owner: dict[int, str] = {}
+    for term, control in endpoint.controls.items():
+        other = next((owner[register] for register in control.claimed if register in owner), None)
+        if other is not None:
+            problem = f"{path[1]}: `{term}` at {control.address} overlaps `{other}`"
+            yield Finding((*path, "controls", term, "address"), problem, "move one of them")
+        owner.update(dict.fromkeys(control.claimed, term))
+    for section, entries in (("registers", endpoint.registers), ("controls", endpoint.controls)):
+        for key, register in entries.items():
+            if register.claimed.stop > 65_536:
+                problem = f"{path[1]}: `{key}` reaches beyond the last register, 65535"
+                yield Finding((*path, section, key, "address"), problem, "correct the address or the encoding")
 
 
 def _endpoints(zone: ZoneFile) -> Iterator[tuple[_Path, Device | Station, ModbusEndpoint]]:

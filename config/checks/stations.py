@@ -6,6 +6,7 @@ from re import fullmatch
 
 from config.checks.finding import Finding, Subject
 from config.faults import listed, suggestion
+from config.registers import SIZES
 from config.settings import MappedPoint, Station
 
 QUANTITIES = frozenset(
@@ -29,7 +30,6 @@ QUANTITIES = frozenset(
 
 DNP3_POINT = r"(AI|BI|DBI|CTR|AO|BO)(\d{1,5})"
 """Kind and index, as `protocols.dnp3.settings` reads them; a test compares them."""
-_REGISTERS = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2}
 
 
 def points_are_known(subject: Subject) -> Iterator[Finding]:
@@ -77,22 +77,22 @@ def _unknown_resource(subject: Subject, resource: str, at: tuple[str | int, ...]
 
 
 def _registers(station_id: str, station: Station) -> Iterator[Finding]:
-    """Addresses that are no holding register, and registers claimed twice."""
-    owner: dict[int, str] = {}
+    """Addresses that are no register, and registers claimed twice."""
+    owner: dict[tuple[int, int], str] = {}
     for index, mapped in enumerate(station.points):
-        first, length = mapped.address, _REGISTERS[mapped.encoding]
+        first, length = mapped.address, SIZES[mapped.encoding]
         if not isinstance(first, int) or not 0 <= first <= 65_536 - length:
             yield _address_fault(station_id, index, mapped, "a register from 0 to 65535")
             continue
-        registers = range(first, first + length)
-        other = next((owner[register] for register in registers if register in owner), None)
+        claimed = [(mapped.function, register) for register in range(first, first + length)]
+        other = next((owner[register] for register in claimed if register in owner), None)
         if other is not None:
             yield Finding(
                 ("stations", station_id, "points", index, "address"),
                 f"{station_id}: `{mapped.point}` at {first} overlaps `{other}` ({mapped.encoding} takes {length})",
                 "move one of them",
             )
-        owner.update(dict.fromkeys(registers, mapped.point))
+        owner.update(dict.fromkeys(claimed, mapped.point))
 
 
 def _dnp3_points(station_id: str, station: Station) -> Iterator[Finding]:

@@ -1,10 +1,10 @@
 """`ModbusAdapter(settings, now)`: one Modbus connection or serial line behind the port.
 
 `settings` is a `protocols.modbus.settings.ModbusSettings`: host, port, medium, poll_s, timeout_s and `units`,
-each a `SunSpecDer(resource, ceiling_w, floor_w, fallback, unit_id)` or a `MappedStation(name,
-registers, unit_id)` with `MappedRegister(point, address, encoding, scale)`. `now` gives Unix seconds
-UTC. Each unit is polled on its own schedule; one that stays silent is asked less and less often and
-is never waited for by its neighbours.
+each a `SunSpecDer(resource, ceiling_w, floor_w, fallback, unit_id)`, a `MappedDer(resource, ceiling_w, registers,
+controls)` or a `MappedStation(name, registers, unit_id)` with `MappedRegister(point, Register(address, encoding,
+scale))`. `now` gives Unix seconds UTC. Each unit is polled on its own schedule; one that stays silent is asked less
+and less often and is never waited for by its neighbours.
 """
 
 import asyncio
@@ -16,11 +16,14 @@ from typing import Final
 from protocols.modbus.client import ModbusClient, ModbusError, UnitWire
 from protocols.modbus.der import DerSession
 from protocols.modbus.link import Link
+from protocols.modbus.mapped_der import MappedDerSession
 from protocols.modbus.models import SunSpecError
-from protocols.modbus.settings import ModbusSettings, SunSpecDer
+from protocols.modbus.settings import MappedDer, MappedStation, ModbusSettings, SunSpecDer
 from protocols.modbus.station import StationSession
 from protocols.port import Emit, Now
 from protocols.signals import Ack, Instruction, LinkChanged, LinkState, Outcome, Signal
+
+Session = DerSession | MappedDerSession | StationSession
 
 SPARE_SILENCES: Final = 3
 """Unanswered requests beyond one per unit before the connection itself is taken for dead."""
@@ -30,7 +33,7 @@ SPARE_SILENCES: Final = 3
 class _Unit:
     """One unit's session with its link and the newest version that was asked of it."""
 
-    session: DerSession | StationSession
+    session: Session
     link: Link
     resources: frozenset[str]
     offset_s: float
@@ -89,7 +92,7 @@ class ModbusAdapter:
         Nothing is written while the link is down; that is `UNKNOWN`, as the device is on its own.
         """
         unit = self._by_resource[instruction.resource]
-        if not isinstance(unit.session, DerSession):
+        if isinstance(unit.session, StationSession):
             return self._not_sent(instruction, Outcome.REJECTED, f"{instruction.resource} is read, not controlled")
         if unit.version is not None and instruction.version < unit.version:
             return self._superseded(instruction, unit.version)
@@ -145,13 +148,16 @@ class ModbusAdapter:
 
     def _unit(self, index: int) -> _Unit:
         settings = self._settings.units[index]
-        single = isinstance(settings, SunSpecDer) and settings.quirks.write_single
+        single = not isinstance(settings, MappedStation) and settings.quirks.write_single
         wire = UnitWire(self._client, settings.unit_id, self._settings.transaction_s, single)
-        session: DerSession | StationSession
-        if isinstance(settings, SunSpecDer):
-            session = DerSession(settings, wire, self._settings.settle_s, self._now)
-        else:
-            session = StationSession(settings, wire, self._now)
+        session: Session
+        match settings:
+            case SunSpecDer():
+                session = DerSession(settings, wire, self._settings.settle_s, self._now)
+            case MappedDer():
+                session = MappedDerSession(settings, wire, self._settings.settle_s, self._now)
+            case MappedStation():
+                session = StationSession(settings, wire, self._now)
         offset_s = index * self._settings.poll_s / len(self._settings.units)
         return _Unit(session, Link(), settings.resources, offset_s)
 

@@ -8,14 +8,14 @@ set point inside the limits, where the device takes one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from math import ceil
 from typing import Final
 
 from protocols.modbus.codec import OutOfRangeError, Rounding, decode_raw, encode, scaled
+from protocols.modbus.plan import Plan, Refusal, Wanted
 from protocols.modbus.settings import PercentOf, SunSpecDer
 from protocols.modbus.sunspec import Model, Reading, Write, writes
-from protocols.signals import Bounds, Control, Outcome
+from protocols.signals import Bounds, Control
 
 CONTROL_MODELS: Final = (704, 123)
 """Of these the first that the device has is used."""
@@ -41,14 +41,9 @@ GROUPS: Final[Mapping[int, Mapping[str, tuple[tuple[str, ...], ...]]]] = {
     123: {LIMIT: (("WMaxLimPct", "WMaxLimPct_RvrtTms"), ("WMaxLim_Ena",))},
 }
 """By model and function: the points to write, stage by stage."""
-TIMER_SLACK_S: Final = 2.0
-"""Device timers count whole seconds and are read a moment later."""
 _OWED: Final = frozenset(("WMaxLimPctEna", "WMaxLimPct", "WMaxLim_Ena", "WSetEna", "WSet"))
 """Written even if they read as not implemented; every other point only where the device implements it."""
 _ROUND_DOWN: Final = frozenset(("WMaxLimPct", "WMaxLimPctRvrt"))
-
-Wanted = Mapping[str, float]
-"""Scaled values by point name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +68,6 @@ class DeviceState:
     def is_sparing(self) -> bool:
         """True where registers that hold what they should are not written again."""
         return self.der.quirks.writes_per_day is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to write, in order, and what has to read back."""
-
-    writes: tuple[Write, ...]
-    requested: Mapping[str, float]
-    """Scaled, by point name, as the registers will hold it."""
-    held: frozenset[str]
-    """Functions taken over once this is carried out."""
-    notes: tuple[str, ...] = ()
-    """What the device cannot express, for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The device has no way to do it."""
-
-    detail: str
-
-
-class WriteAnswer(Enum):
-    """What the device said to the writes of a plan."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    SILENCE = "silence"
 
 
 @dataclass(slots=True)
@@ -201,57 +168,6 @@ def tightens(plan: Plan, state: DeviceState) -> bool:
             return True
     target = plan.requested.get("WSet")
     return target is not None and (values.get("WSetEna") != 1 or values.get("WSet") != target)
-
-
-def differences(plan: Plan, reading: Reading) -> dict[str, float | None]:
-    """Points that do not hold what was requested, with what they hold; half a step of the register is no difference."""
-    return {
-        name: reading.values.get(name)
-        for name, wanted in plan.requested.items()
-        if not _same(name, wanted, reading.values.get(name), reading.exponents.get(name, 0))
-    }
-
-
-def judge(
-    plan: Plan, said: WriteAnswer, before: Reading, after: Reading | None, settle_s: float
-) -> tuple[Outcome, str]:
-    """What became of a plan, from what the device said to the writes and what it held before and after.
-
-    `after` is `None` where reading back got no answer.
-    """
-    if said is WriteAnswer.REFUSED:
-        return Outcome.REJECTED, ""
-    if after is None:
-        return Outcome.UNKNOWN, "reading back got no answer"
-    wrong = differences(plan, after)
-    if wrong:
-        outcome = Outcome.UNKNOWN if said is WriteAnswer.SILENCE else Outcome.REJECTED
-        return outcome, f"{settle_s:g} s later " + ", ".join(f"{name} is {value}" for name, value in wrong.items())
-    if said is WriteAnswer.SILENCE and not _shows(plan, before, after, settle_s + TIMER_SLACK_S):
-        return Outcome.UNKNOWN, "reading back cannot tell, it held the same before"
-    return Outcome.WRITTEN, ""
-
-
-def _shows(plan: Plan, before: Reading, after: Reading, slack_s: float) -> bool:
-    """True where a reading that agrees with the plan shows that an unanswered write was carried out.
-
-    If the registers held the same values before, as when a lease is renewed, only timers that have
-    started anew within `slack_s` show it.
-    """
-    if differences(plan, before):
-        return True
-    timers = {name: wanted for name, wanted in plan.requested.items() if name.endswith("RvrtTms") and wanted > 0}
-    left = {name: after.values.get(f"{name[:-3]}Rem") for name in timers}
-    return bool(timers) and all((left[name] or 0.0) >= wanted - slack_s for name, wanted in timers.items())
-
-
-def _same(name: str, wanted: float, found: float | None, exponent: int) -> bool:
-    if found is None:
-        return False
-    if name.endswith("RvrtTms"):
-        # Some devices let the timer register itself run down.
-        return found == wanted or 0 < found < wanted
-    return abs(found - wanted) <= 0.5 * 10.0**exponent
 
 
 def _limit(draft: _Draft, state: DeviceState, ceiling_w: float, fallback: Bounds, reversion_s: int) -> Refusal | None:

@@ -3,24 +3,21 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import Final
 
 from protocols.modbus.budget import WriteBudget
-from protocols.modbus.client import ModbusError, NotConnectedError, RefusedError, SilenceError, UnitWire
+from protocols.modbus.carry import carry_out, spared
+from protocols.modbus.client import ModbusError, NotConnectedError, RefusedError, UnitWire
 from protocols.modbus.codec import encode
 from protocols.modbus.control import (
     CAPACITY,
     CEILING,
     CONTROL_MODELS,
     DeviceState,
-    Plan,
-    Refusal,
-    WriteAnswer,
     baseline,
     ceiling_in_force_w,
-    differences,
-    judge,
     plan_control,
     plan_release,
     prefixed,
@@ -31,16 +28,15 @@ from protocols.modbus.device import SunSpecDevice
 from protocols.modbus.heartbeat import LOCAL, NAMES, Heartbeat
 from protocols.modbus.measure import ALTERNATIVES, MEASURED, measurement, measurements
 from protocols.modbus.models import SunSpecError
+from protocols.modbus.plan import Plan, Refusal
 from protocols.modbus.settings import SunSpecDer
-from protocols.modbus.sunspec import Model, Reading, Span, Write
+from protocols.modbus.sunspec import Model, Reading, Span
 from protocols.points import Point, Quantity
 from protocols.port import Now
 from protocols.signals import Ack, Baseline, Control, Instruction, Measurement, Outcome, Quality, Signal
 
 CAPACITY_EVERY: Final = 10
 """Polls between two readings of the capacity, which seldom changes."""
-SETTLE_PAUSE_S: Final = 0.05
-"""Between two looks at whether a write has taken effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,46 +153,21 @@ class DerSession:
         return Refusal(worn) if worn else (plan, state)
 
     async def _write(self, instruction: Instruction, plan: Plan, state: DeviceState) -> Ack:
-        """Send each write once; whatever comes of it, look at what the device holds."""
-        said = WriteAnswer.ACCEPTED
-        detail = ""
         self._held = plan.held
         until_s = inf
         if isinstance(instruction, Control):
             until_s = asyncio.get_running_loop().time() + self._remaining_s(instruction)
-        try:
-            for write in plan.writes:
-                if self._budget is not None:
-                    self._budget.spend(_registers(write), asyncio.get_running_loop().time())
-                await self._wire.write(write.address, write.registers, until_s)
-        except RefusedError as error:
-            said, detail = WriteAnswer.REFUSED, str(error)
-        except (NotConnectedError, SilenceError) as error:
-            said, detail = WriteAnswer.SILENCE, str(error)
-        reading = await self._settled(plan, state.model, once=said is WriteAnswer.REFUSED)
-        outcome, why = judge(plan, said, state.reading, reading, self._settle_s)
-        detail = "; ".join(part for part in (detail, why, *plan.notes) if part)
-        values = {} if reading is None else reading.values
-        read_back = {n: v for n, v in values.items() if v is not None and _is_shown(n, plan)}
-        proof = (prefixed(state.model, plan.requested), prefixed(state.model, read_back))
-        return self._ack(instruction, outcome, detail, *proof)
-
-    async def _settled(self, plan: Plan, model: Model, *, once: bool) -> Reading | None:
-        """The last reading, taken until nothing differs from the plan or the time is up; `None` in silence."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._settle_s
-        reading: Reading | None = None
-        while True:
-            try:
-                reading = await self._device.read(model)
-                if once or not differences(plan, reading):
-                    return reading
-            except (ModbusError, SunSpecError):
-                if once:
-                    return None
-            if loop.time() >= until:
-                return reading
-            await asyncio.sleep(SETTLE_PAUSE_S)
+        done = await carry_out(
+            plan,
+            state.reading,
+            self._wire,
+            partial(self._device.read, state.model),
+            settle_s=self._settle_s,
+            until_s=until_s,
+            budget=self._budget,
+        )
+        proof = (prefixed(state.model, plan.requested), prefixed(state.model, done.read_back))
+        return self._ack(instruction, done.outcome, done.detail, *proof)
 
     def _remaining_s(self, control: Control) -> float:
         """What is left of the lease; never more than the device's longest, should our clock have gone back."""
@@ -208,14 +179,7 @@ class DerSession:
         """Why a plan would wear the device too much; empty where it would not, or where it must not matter."""
         if self._budget is None or not isinstance(instruction, Control) or tightens(plan, state):
             return ""
-        registers = [register for write in plan.writes for register in _registers(write)]
-        wait_s = self._budget.wait_s(registers, asyncio.get_running_loop().time())
-        if not wait_s:
-            return ""
-        return (
-            f"{self.settings.resource}: not written, its registers are spared for another {wait_s:.0f} s "
-            f"({self._budget.per_day:g} writes a day)"
-        )
+        return spared(self.settings.resource, plan, self._budget)
 
     async def _beat(self, span: Span) -> None:
         """Look at the device's heartbeat, and give it ours."""
@@ -299,12 +263,6 @@ def _is_power(measured: Measurement) -> bool:
     return point == wanted and measured.quality is Quality.GOOD
 
 
-def _is_shown(name: str, plan: Plan) -> bool:
-    """What was requested, and the timers that show how long the device will wait."""
-    timers = {requested.replace("RvrtTms", "RvrtRem") for requested in plan.requested if requested.endswith("RvrtTms")}
-    return name in plan.requested or name in timers
-
-
 def _map(models: Sequence[Model], read_max: int) -> _Map:
     """Choose what to read: the first of each row of alternatives, the first control model, all capacities."""
     by_id = {model.model_id: model for model in reversed(models)}
@@ -322,7 +280,3 @@ def _map(models: Sequence[Model], read_max: int) -> _Map:
 def _heart_points(model_id: int) -> tuple[str, ...]:
     names = NAMES[model_id]
     return names.local, names.theirs, names.ours
-
-
-def _registers(write: Write) -> range:
-    return range(write.address, write.address + len(write.registers))

@@ -1,34 +1,23 @@
 """What the Modbus adapter has to be told: one connection and the units behind it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from protocols.modbus.medium import PLAIN_TCP, Medium, SerialLine
+from protocols.modbus.register import Register
 from protocols.modbus.sunspec import BASES, READ_MAX
 from protocols.points import Point
 from protocols.signals import Bounds
 
 
-class Encoding(StrEnum):
-    """How one value lies in holding registers, most significant register first."""
-
-    INT16 = "int16"
-    UINT16 = "uint16"
-    INT32 = "int32"
-    UINT32 = "uint32"
-    FLOAT32 = "float32"
-
-
 @dataclass(frozen=True, slots=True)
 class MappedRegister:
-    """Where one measured value lives in a station."""
+    """Where one measured value lives."""
 
     point: Point
-    address: int
-    encoding: Encoding = Encoding.FLOAT32
-    scale: float = 1.0
-    """Multiplies the raw value to give the point's unit."""
+    register: Register
 
 
 class PercentOf(StrEnum):
@@ -70,11 +59,83 @@ class MappedStation:
     """For people, in the details of link changes."""
     registers: tuple[MappedRegister, ...]
     unit_id: int = 1
+    read_max: int = READ_MAX
+    """Registers that it gives in one transaction."""
 
     @property
     def resources(self) -> frozenset[str]:
         """Ids of the assets whose values the station gives."""
-        return frozenset(register.point.resource for register in self.registers)
+        return frozenset(mapped.point.resource for mapped in self.registers)
+
+
+class Term(StrEnum):
+    """What a register of a DER without a SunSpec map may be for; powers in W, times in s."""
+
+    CEILING = "ceiling_w"
+    FLOOR = "floor_w"
+    TARGET = "target_w"
+    FALLBACK_CEILING = "fallback_ceiling_w"
+    """The upper limit that the device takes up when its timer runs out, or our heartbeat stops."""
+    FALLBACK_FLOOR = "fallback_floor_w"
+    LEASE = "lease_s"
+    """The device's own timer: how long what it was told holds."""
+    LIMIT_ENABLED = "limit_enabled"
+    TARGET_ENABLED = "target_enabled"
+    CONNECTED = "connected"
+    """Off where a limit lets the device neither inject nor absorb."""
+    HEARTBEAT = "heartbeat"
+    """A number that we keep changing for as long as a lease lives."""
+
+
+SWITCHES: Final = frozenset((Term.LIMIT_ENABLED, Term.TARGET_ENABLED, Term.CONNECTED))
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRegister:
+    """A register by which a DER is told something."""
+
+    register: Register
+    read_back: Register | None = None
+    """Where the device shows what it obeys; `None`: in the same place."""
+    on: int = 1
+    """Value of a switch whose register has no scale; so is `off`."""
+    off: int = 0
+
+    @property
+    def shown(self) -> Register:
+        """What is read to see what it holds."""
+        return self.register if self.read_back is None else self.read_back
+
+
+@dataclass(frozen=True, slots=True)
+class MappedDer:
+    """A unit that is one DER with registers of its own."""
+
+    resource: str
+    ceiling_w: float
+    """Nameplate: greatest injection."""
+    registers: tuple[MappedRegister, ...]
+    """What is measured."""
+    controls: Mapping[Term, ControlRegister] = field(default_factory=dict)
+    """What it can be told; without any it is read, never controlled."""
+    floor_w: float = 0.0
+    """Nameplate: greatest absorption as a negative number. A lower limit that is not above it asks for nothing."""
+    fallback: Bounds = field(default_factory=Bounds)
+    """What the device falls back to where a control names no fallback of its own."""
+    unit_id: int = 1
+    quirks: Quirks = AS_THE_MODELS_SAY
+    lease_max_s: float | None = None
+    """Longest time that its own timer is ever given, however our clock jumps."""
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """The DER's own id, alone."""
+        return frozenset((self.resource,))
+
+    @property
+    def name(self) -> str:
+        """For people, in the details of link changes."""
+        return self.resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +169,7 @@ class SunSpecDer:
         return self.resource
 
 
-Unit = SunSpecDer | MappedStation
+Unit = SunSpecDer | MappedDer | MappedStation
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +200,7 @@ class ModbusSettings:
     def __post_init__(self) -> None:
         if min(self.poll_s, self.timeout_s, self.retry_min_s, self.retry_max_s, self.settle_s) <= 0:
             raise ValueError(f"modbus {self.address}: poll, timeout, retry and settle times must be above 0")
-        ders = [unit.unit_id for unit in self.units if isinstance(unit, SunSpecDer)]
+        ders = [unit.unit_id for unit in self.units if isinstance(unit, SunSpecDer | MappedDer)]
         if len(set(ders)) != len(ders):
             raise ValueError(f"modbus {self.address}: two DERs have the same unit id")
 

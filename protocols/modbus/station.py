@@ -1,63 +1,45 @@
-"""Values of a station with a register map: which registers to read together, and what they say."""
+"""Values of a station with a register map."""
 
-import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import isfinite
-from typing import Final
 
 from protocols.modbus.client import RefusedError, UnitWire
 from protocols.modbus.measure import measurement
-from protocols.modbus.settings import Encoding, MappedRegister, MappedStation
-from protocols.modbus.sunspec import READ_MAX
-from protocols.points import Point
+from protocols.modbus.register import Block, blocks
+from protocols.modbus.settings import MappedRegister, MappedStation
 from protocols.port import Now
 from protocols.signals import Measurement, Signal
 
-_CODES: Final = {
-    Encoding.INT16: ">h",
-    Encoding.UINT16: ">H",
-    Encoding.INT32: ">i",
-    Encoding.UINT32: ">I",
-    Encoding.FLOAT32: ">f",
-}
 
+class MappedReader:
+    """Reads mapped registers, neighbours together."""
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Registers that lie side by side and are read in one transaction."""
+    def __init__(self, registers: Sequence[MappedRegister], wire: UnitWire, now: Now, read_max: int) -> None:
+        """`read_max`: registers that the device gives in one transaction."""
+        self._wire = wire
+        self._now = now
+        self._blocks = blocks([mapped.register for mapped in registers], read_max)
+        self._mapped = {block: [m for m in registers if m.register in block.registers] for block in self._blocks}
 
-    address: int
-    count: int
-    registers: tuple[MappedRegister, ...]
+    async def read(self) -> Sequence[Measurement]:
+        """Everything once; values of a block that the device refuses are bad, the others are not touched by it.
 
+        Raises:
+            ModbusError: the link failed.
+        """
+        found: list[Measurement] = []
+        for block in self._blocks:
+            try:
+                answer = await self._wire.read(block.address, block.count, inputs=block.inputs)
+            except RefusedError:
+                answer = None
+            found += self._told(block, answer)
+        return found
 
-def size(register: MappedRegister) -> int:
-    """How many registers the value takes."""
-    return struct.calcsize(_CODES[register.encoding]) // 2
-
-
-def blocks(registers: Sequence[MappedRegister]) -> tuple[Block, ...]:
-    """Gather values into reads; registers that nobody asked for are not read, as a station may refuse them."""
-    gathered: list[Block] = []
-    for register in sorted(registers, key=lambda register: register.address):
-        end = register.address + size(register)
-        last = gathered[-1] if gathered else None
-        if last is not None and register.address <= last.address + last.count and end - last.address <= READ_MAX:
-            count = max(last.count, end - last.address)
-            gathered[-1] = Block(last.address, count, (*last.registers, register))
-        else:
-            gathered.append(Block(register.address, end - register.address, (register,)))
-    return tuple(gathered)
-
-
-def decode(block: Block, answer: Sequence[int]) -> Iterator[tuple[Point, float | None]]:
-    """Each point's value in its unit; `None` where the station sent no number."""
-    data = struct.pack(f">{len(answer)}H", *answer)
-    for register in block.registers:
-        (raw,) = struct.unpack_from(_CODES[register.encoding], data, 2 * (register.address - block.address))
-        value = float(raw) * register.scale
-        yield register.point, value if isfinite(value) else None
+    def _told(self, block: Block, answer: Sequence[int] | None) -> Iterator[Measurement]:
+        at_s = self._now()
+        for mapped in self._mapped[block]:
+            value = None if answer is None else mapped.register.decode(block.words(mapped.register, answer))
+            yield measurement(mapped.point, value, at_s)
 
 
 class StationSession:
@@ -65,9 +47,7 @@ class StationSession:
 
     def __init__(self, settings: MappedStation, wire: UnitWire, now: Now) -> None:
         self.settings = settings
-        self._wire = wire
-        self._now = now
-        self._blocks = blocks(settings.registers)
+        self._reader = MappedReader(settings.registers, wire, now, settings.read_max)
 
     async def open(self) -> Sequence[Signal]:
         """Nothing has to be found first."""
@@ -76,18 +56,10 @@ class StationSession:
     def close(self) -> None:
         """Nothing has to be forgotten."""
 
-    async def poll(self) -> Sequence[Measurement]:
-        """Read everything once; values of a block that the station refuses are bad, the others are not touched by it.
+    async def poll(self) -> Sequence[Signal]:
+        """Read everything once; what the station refuses to tell is bad.
 
         Raises:
             ModbusError: the link failed.
         """
-        found: list[Measurement] = []
-        for block in self._blocks:
-            try:
-                values = tuple(decode(block, await self._wire.read(block.address, block.count)))
-            except RefusedError:
-                values = tuple((register.point, None) for register in block.registers)
-            at_s = self._now()
-            found += [measurement(point, value, at_s) for point, value in values]
-        return found
+        return await self._reader.read()

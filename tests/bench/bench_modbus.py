@@ -19,7 +19,8 @@ from gateway.historian import Historian
 from gateway.snapshot import Image
 from gateway.supervise import supervised
 from protocols.modbus.adapter import ModbusAdapter
-from protocols.modbus.settings import Encoding, MappedRegister, MappedStation, ModbusSettings
+from protocols.modbus.register import Register
+from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings
 from protocols.points import Phase, Point, Quantity
 from protocols.signals import LinkChanged, Measurement, Signal
 from tests.bench.fleet import BASE, HOST, POINTS, Load, answer, bare, many_files, measured, process, serve
@@ -143,7 +144,7 @@ def _crashed(name: str, error: Exception, restart_s: float) -> None:
 def _settings(index: int, port: int, poll_s: float) -> ModbusSettings:
     name = f"D{index}"
     registers = tuple(
-        MappedRegister(Point(name, quantity, phase), BASE + 2 * k, Encoding.FLOAT32)
+        MappedRegister(Point(name, quantity, phase), Register(BASE + 2 * k))
         for k, (quantity, phase) in enumerate(_QUANTITIES)
     )
     return ModbusSettings(HOST, (MappedStation(name, registers),), port, poll_s=poll_s)

@@ -15,6 +15,7 @@ from pymodbus.exceptions import ModbusException
 
 from gateway import clock
 from protocols.modbus.adapter import ModbusAdapter
+from protocols.modbus.register import Register
 from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings
 from protocols.points import Point, Quantity
 from protocols.signals import Measurement, Quality, Signal
@@ -57,7 +58,8 @@ def _judged(times: Times) -> tuple[float, int]:
 async def _heard_by_us(port: int) -> Times:
     times: Times = {unit: [] for unit in UNITS}
     stations = tuple(
-        MappedStation(f"U{unit}", (MappedRegister(Point(f"U{unit}", Quantity.CURRENT_A), 0),), unit) for unit in UNITS
+        MappedStation(f"U{unit}", (MappedRegister(Point(f"U{unit}", Quantity.CURRENT_A), Register(0)),), unit)
+        for unit in UNITS
     )
     adapter = ModbusAdapter(ModbusSettings(HOST, stations, port, poll_s=POLL_S), clock.wall, random.Random(1))
     began_s = time.perf_counter()

@@ -11,7 +11,8 @@ import pytest
 
 from gateway.clock import wall
 from protocols.modbus.medium import Parity, RtuOverTcp, SerialLine
-from protocols.modbus.settings import Encoding, MappedRegister, MappedStation, ModbusSettings, SunSpecDer
+from protocols.modbus.register import Register
+from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings, SunSpecDer
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds, Control, Measurement, Outcome
 from tests.interop.modbus_site import BATTERY, HOST, PATIENCE_S, adapter_on, address_of, served, served_on_a_line
@@ -127,7 +128,7 @@ async def test_our_adapter_reads_a_register_map_that_it_serves(peer):
     current = Point("L12", Quantity.CURRENT_A)
     image = battery_image()
     image.registers[:2] = [0x4316, 0x4000]
-    station = MappedStation("SCADA", (MappedRegister(current, image.base, Encoding.FLOAT32),))
+    station = MappedStation("SCADA", (MappedRegister(current, Register(image.base)),))
     async with (
         libmodbus_device(peer, "tcp", "0", image) as (port, _),
         adapter_on(ModbusSettings(HOST, (station,), port, poll_s=0.1)) as (_, said),

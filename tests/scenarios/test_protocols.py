@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gateway import clock
 from gateway.historian import TelemetryReader
@@ -16,11 +17,13 @@ from protocols.dnp3.adapter import Dnp3Adapter
 from protocols.dnp3.master_words import MasterSettings
 from protocols.dnp3.settings import Dnp3Settings, MappedInput, place_at
 from protocols.signals import Measurement, Quality, Signal
-from tests.scenarios.live import Live, free_ports, live, until
+from tests.scenarios.live import ZONES, Live, free_ports, live, until
 
 pytestmark = pytest.mark.sockets
 
 LIMIT_MW = 0.01
+REGISTERS: dict[str, Any] = yaml.safe_load((ZONES / "r1_short_registers.yaml").read_text())["devices"]["A"]["endpoint"]
+"""A Modbus device without a SunSpec map."""
 VOLTAGE_PU = 0.002
 
 
@@ -41,6 +44,7 @@ def endpoint(protocol: str, device: str) -> dict[str, Any]:
         },
         "ieee2030_5": {"protocol": "ieee2030_5", "poll_s": 10},
         "dnp3": {"protocol": "dnp3", "host": "127.0.0.1", "port": port},
+        "registers": {**REGISTERS, "port": port},
     }[protocol]
 
 
@@ -49,7 +53,7 @@ ALONE: dict[str, Any] = {"C": None, "D": None, "E": None}
 """The other devices of the zone stay away: the full zone is played by the demonstration."""
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", [*PROTOCOLS, "registers"])
 async def test_s01_over(protocol: str, tmp_path: Path) -> None:
     others = {**ALONE, "B": {"endpoint": endpoint("modbus", "B")}}
     zone = {"devices": {**others, "A": {"endpoint": endpoint(protocol, "A")}}}

@@ -2,18 +2,25 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from config.modbus_endpoint import ModbusEndpoint
-from config.settings import MappedPoint, ZoneFile
+from config.registers import RegisterForm
+from config.settings import ZoneFile
+from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.faces.served import Served
+from gateway.testbed.mapped_der_face import MappedDerFace, ServedControl
 from gateway.testbed.register_face import RegisterFace, ServedRegister
 from gateway.testbed.sunspec_face import SunSpecFace
 from gateway.testbed.world import World, point_of
+from protocols.modbus.register import Encoding, Order, Register
 from protocols.modbus.server import ModbusServer, Unit
 from protocols.points import Point, Quantity
 from protocols.port import Now
+
+_INPUTS = 4
+"""Function code of input registers."""
 
 
 def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
@@ -29,7 +36,7 @@ def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
                 serial_frames.add((endpoint.host, endpoint.port))
             voltage = partial(world.truth, Point(device.connection.bus, Quantity.VOLTAGE_PU))
             units[endpoint.host, endpoint.port][endpoint.unit] = Unit(
-                SunSpecFace(simulated, voltage, legacy=endpoint.sunspec == "legacy"), simulated.faults
+                _device_face(simulated, endpoint, voltage), simulated.faults
             )
             names[endpoint.host, endpoint.port].append(name)
     for name, station in world.stations.items():
@@ -38,7 +45,8 @@ def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
         if isinstance(endpoint, ModbusEndpoint):
             if endpoint.transport == "rtu_over_tcp":
                 serial_frames.add((endpoint.host, endpoint.port))
-            face = RegisterFace([_register(point) for point in mapped.points], partial(world.measure, name))
+            served = [ServedRegister(point_of(p.point), _register(p, int(p.address))) for p in mapped.points]
+            face = RegisterFace(served, partial(world.measure, name))
             units[endpoint.host, endpoint.port][endpoint.unit] = Unit(face, station.faults)
             names[endpoint.host, endpoint.port].append(name)
     for (host, port), behind in units.items():
@@ -47,5 +55,24 @@ def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
         yield Served(f"modbus {host}:{port} {', '.join(names[host, port])}", partial(server.run, listening), listening)
 
 
-def _register(mapped: MappedPoint) -> ServedRegister:
-    return ServedRegister(point_of(mapped.point), int(mapped.address), mapped.encoding, mapped.scale)
+def _device_face(
+    simulated: SimulatedDevice, endpoint: ModbusEndpoint, voltage: Callable[[], float]
+) -> SunSpecFace | MappedDerFace:
+    if not endpoint.registers:
+        return SunSpecFace(simulated, voltage, legacy=endpoint.sunspec == "legacy")
+    measured = {Quantity(quantity): _register(r, r.address) for quantity, r in endpoint.registers.items()}
+    controls: dict[str, ServedControl] = {
+        term: ServedControl(
+            _register(c, c.address),
+            _register(c, c.address if c.read_address is None else c.read_address),
+            c.when_on,
+            c.when_off,
+        )
+        for term, c in endpoint.controls.items()
+    }
+    return MappedDerFace(simulated, measured, controls, voltage)
+
+
+def _register(form: RegisterForm, address: int) -> Register:
+    order, inputs = Order[form.order], form.function == _INPUTS
+    return Register(address, Encoding(form.encoding), form.scale, order, inputs, form.missing)

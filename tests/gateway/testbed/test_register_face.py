@@ -5,6 +5,7 @@ import pytest
 
 from gateway.testbed.register_face import RegisterFace, ServedRegister
 from gateway.testbed.world import point_of
+from protocols.modbus.register import Encoding, Register
 from protocols.modbus.sunspec import IllegalAddressError
 
 CURRENT, VOLTAGE, TAP = point_of("L12.current_a"), point_of("B4.voltage_pu"), point_of("T1.tap_position")
@@ -12,9 +13,9 @@ CURRENT, VOLTAGE, TAP = point_of("L12.current_a"), point_of("B4.voltage_pu"), po
 
 def _face(**values: float) -> RegisterFace:
     registers = [
-        ServedRegister(CURRENT, 100),
-        ServedRegister(VOLTAGE, 104, "uint16", scale=0.0001),
-        ServedRegister(TAP, 105, "int16"),
+        ServedRegister(CURRENT, Register(100)),
+        ServedRegister(VOLTAGE, Register(104, Encoding.UINT16, scale=0.0001)),
+        ServedRegister(TAP, Register(105, Encoding.INT16)),
     ]
     return RegisterFace(registers, lambda point: values.get(point.resource, float("nan")))
 
@@ -49,4 +50,4 @@ def test_nothing_can_be_written() -> None:
 
 def test_overlapping_points_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"L12\.current_a and B4\.voltage_pu overlap at register 101"):
-        RegisterFace([ServedRegister(CURRENT, 100), ServedRegister(VOLTAGE, 101)], lambda _: 0.0)
+        RegisterFace([ServedRegister(CURRENT, Register(100)), ServedRegister(VOLTAGE, Register(101))], lambda _: 0.0)

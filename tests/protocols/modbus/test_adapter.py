@@ -10,7 +10,8 @@ from itertools import pairwise
 import pytest
 
 from protocols.modbus.adapter import ModbusAdapter
-from protocols.modbus.settings import Encoding, MappedRegister, MappedStation, ModbusSettings, SunSpecDer
+from protocols.modbus.register import Encoding, Register
+from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings, SunSpecDer
 from protocols.points import Point, Quantity
 from protocols.signals import (
     Ack,
@@ -409,10 +410,10 @@ def test_stations_are_read_and_one_refused_block_spoils_no_other():
         station = MappedStation(
             "SCADA",
             (
-                MappedRegister(current, 40000, Encoding.UINT16, scale=0.1),
-                MappedRegister(voltage, 40001, Encoding.UINT16),
-                MappedRegister(nan, 40002, Encoding.FLOAT32),
-                MappedRegister(nowhere, 60000),
+                MappedRegister(current, Register(40000, Encoding.UINT16, scale=0.1)),
+                MappedRegister(voltage, Register(40001, Encoding.UINT16)),
+                MappedRegister(nan, Register(40002, Encoding.FLOAT32)),
+                MappedRegister(nowhere, Register(60000)),
             ),
         )
         line = Line({1: battery_image()})

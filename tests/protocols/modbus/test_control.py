@@ -4,15 +4,13 @@ import pytest
 
 from protocols.modbus.control import (
     DeviceState,
-    Plan,
-    Refusal,
     baseline,
     ceiling_in_force_w,
-    differences,
     plan_control,
     plan_release,
     w_max,
 )
+from protocols.modbus.plan import Plan, Refusal, differences
 from protocols.modbus.settings import SunSpecDer
 from protocols.modbus.sunspec import ModelImage, Reading
 from protocols.signals import Bounds, Control
