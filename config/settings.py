@@ -141,6 +141,7 @@ class Asset(Section):
     rating_mva: Annotated[float, Field(gt=0, le=10_000)] | None = None
     emergency_mva: Annotated[float, Field(gt=0, le=10_000)] | None = None
     reverse_power_mw: Annotated[float, Field(ge=0, le=10_000)] | None = None
+    forward_power_mw: Annotated[float, Field(ge=0, le=10_000)] | None = None
     derate_pct: Annotated[float, Field(ge=0, lt=100)] = 0
     condition_score: Percent = 100
     short_circuit_ka: Annotated[float, Field(gt=0, le=1_000)] | None = None

@@ -17,16 +17,19 @@ from aiohttp import web
 
 from config.settings import ZoneFile
 from gateway import clock, record, served, telemetry
+from gateway.actuation import Actuation
 from gateway.clock import Now
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
 from gateway.coordination.zone import ZoneFacts
 from gateway.desk import Desk
 from gateway.engine import Engine, ZoneEngine
+from gateway.exchange import CannotRecord, Exchange, RefusedMessage
+from gateway.ground import Ground, Send
 from gateway.historian import Historian, HistorianError
 from gateway.journal.store import Journal
 from gateway.ledger import Appends, Ledger
-from gateway.loop import CannotRecord, Loop, RefusedMessage, Send
+from gateway.loop import Loop
 from gateway.models import LiveEngine, Model, Verdict
 from gateway.narrate import Narrator
 from gateway.northbound.sunspec import SunSpecFacade
@@ -45,7 +48,7 @@ from protocols.modbus.adapter import ModbusAdapter
 from protocols.mqtt.adapter import MqttAdapter
 from protocols.mqtt.sparkplug.adapter import SparkplugAdapter
 from protocols.opcua.adapter import OpcUaAdapter
-from protocols.port import Adapter
+from protocols.port import Adapter, Operator
 from protocols.signals import Measurement
 
 TOLD = 10
@@ -69,16 +72,11 @@ class Parts:
 def assemble(zone: ZoneFile, facts: ZoneFacts, parts: Parts) -> Loop:
     """The control loop of a zone on given parts."""
     say = Narrator(facts)
+    ground = Ground(facts, Image(translate.polls(zone)), Ledger(parts.journal, parts.book, say), parts.now, say)
+    adapters = {r: a for a in parts.adapters for r in a.resources if r in facts.resources}
+    operators = {point: a for a in parts.adapters if isinstance(a, Operator) for point in a.operates}
     return Loop(
-        zone=facts,
-        image=Image(translate.polls(zone)),
-        ledger=Ledger(parts.journal, parts.book, say),
-        adapters={r: a for a in parts.adapters for r in a.resources if r in facts.resources},
-        engine=parts.engine,
-        send=parts.send,
-        now=parts.now,
-        say=say,
-        history=parts.history,
+        ground, parts.engine, Exchange(ground, parts.send), Actuation(ground, adapters, operators), parts.history
     )
 
 
@@ -128,7 +126,7 @@ async def run(zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = N
             adapters = build_adapters(zone, now, journal)
             send = _sender(client, facts, say)
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
-            desk = Desk(facts, loop.ledger, now, say, loop.touched.set)
+            desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
             outstation = _telemetry(zone, facts, loop, now)
             facade = _facade(zone, facts, loop, desk, now)
             await journal.append([record.entry(_started(zone, now()))])
@@ -159,7 +157,7 @@ def _telemetry(zone: ZoneFile, facts: ZoneFacts, loop: Loop, now: Now) -> teleme
         return None
 
     def picture() -> telemetry.Picture:
-        return telemetry.Picture(loop.image.freeze(now()), loop.book, facts.resources)
+        return telemetry.Picture(loop.ground.image.freeze(now()), loop.book, facts.resources)
 
     def alarm(detail: str) -> None:
         structlog.get_logger().warning("telemetry.refused", detail=detail)
@@ -190,7 +188,7 @@ def _facade(zone: ZoneFile, facts: ZoneFacts, loop: Loop, desk: Desk, now: Now) 
     if settings is None:
         return None
     try:
-        return SunSpecFacade(settings, desk, lambda: Picture(loop.image.freeze(now()), loop.book), now)
+        return SunSpecFacade(settings, desk, lambda: Picture(loop.ground.image.freeze(now()), loop.book), now)
     except OSError as error:
         raise StartError(f"the SunSpec façade cannot start: {error}") from error
 
@@ -338,7 +336,7 @@ async def _party_interface(zone: ZoneFile, facts: ZoneFacts, loop: Loop) -> Asyn
 
     async def take(message: Message) -> None:
         try:
-            await loop.receive(message)
+            await loop.exchange.receive(message)
         except RefusedMessage as error:
             raise http.Refused(str(error), "see the addressing matrix of the zone's DSO model") from error
         except CannotRecord as error:

@@ -14,6 +14,8 @@ from typing import Protocol, TypeVar
 from gateway.supervise import contained
 from gateway.workers import Workers
 from grid_engine.cycle import answer as solve
+from grid_engine.dispatch.questions import Question, Reply, failed
+from grid_engine.dispatch.replies import reply
 from grid_engine.envelopes.budget import Budget
 from grid_engine.envelopes.equal_share import equal_shares
 from grid_engine.joint import answer as solve_jointly
@@ -21,14 +23,21 @@ from grid_engine.model import Network, NetworkError
 from grid_engine.partition import merge, split, strangers
 from grid_engine.results import Answer, Envelope, Purpose, Status, Study
 
+_Asked = TypeVar("_Asked")
 _Result = TypeVar("_Result")
+
+Replies = Callable[[Network, Question], Reply]
 
 
 class Engine(Protocol):
-    """Answers studies."""
+    """Answers studies and questions of dispatch."""
 
     async def answer(self, study: Study) -> Answer:
         """The engine's answer; a failure of the engine is an `Answer`, never an exception."""
+        ...
+
+    async def reply(self, question: Question) -> Reply:
+        """The engine's reply; a failure of the engine is a `Reply`, never an exception."""
         ...
 
 
@@ -49,10 +58,19 @@ def timed(network: Network, study: Study, deadline_s: float = inf) -> Answer:
     else:
         answer = contained(partial(solve, network, study))
     if isinstance(answer, Exception):
-        where = traceback.extract_tb(answer.__traceback__)[-1]
-        detail = f"defect in the engine: {type(answer).__name__}: {answer} ({Path(where.filename).name}:{where.lineno})"
-        answer = Answer(study.study_id, Status.NOT_CONVERGED, network.version, detail=detail)
+        answer = Answer(study.study_id, Status.NOT_CONVERGED, network.version, detail=_defect(answer))
     return replace(answer, duration_s=time.perf_counter() - began)
+
+
+def replied(network: Network, question: Question) -> Reply:
+    """The reply; a defect of the engine is a failed question, not the end of control."""
+    found = contained(partial(reply, network, question))
+    return failed(question, network.version, _defect(found)) if isinstance(found, Exception) else found
+
+
+def _defect(error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"defect in the engine: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
 
 
 def spared(network: Network, study: Study) -> tuple[Envelope, ...]:
@@ -93,6 +111,23 @@ class ZoneEngine:
             for feeder, part in split(study, self._feeders).items():
                 tasks.create_task(fill(feeder, part))
         return merge(study, {feeder: answers[feeder] for feeder in self._feeders}, self._version)
+
+    async def reply(self, question: Question) -> Reply:
+        """The engine's reply, within the deadline of a study; of a zone with one network."""
+        if self._feeders != ("",):
+            detail = "a zone of several feeders has no dispatch of its own: one zone per node"
+            return failed(question, self._version, detail)
+        try:
+            async with asyncio.timeout(self._deadline_s if "" in self._loaded else LOAD_DEADLINE_S):
+                return await self._result("", replied, question)
+        except NetworkError as error:
+            return failed(question, self._version, str(error))
+        except TimeoutError:
+            detail = f"no reply within {self._deadline_s:g} s; the worker was replaced"
+        except (BrokenExecutor, OSError) as error:
+            detail = f"the worker died ({error}) and was replaced"
+        self._abandon("")
+        return failed(question, self._version, detail)
 
     async def settle(self) -> str:
         """Have every network loaded; what stands in the way, or nothing."""
@@ -141,10 +176,10 @@ class ZoneEngine:
             return self._lost(feeder, study, f"the worker died ({error}) and was replaced")
         return answer if answer.status is not Status.NOT_CONVERGED else self._with_spare(feeder, study, answer)
 
-    async def _result(self, feeder: str, work: Callable[[Network, Study], _Result], study: Study) -> _Result:
+    async def _result(self, feeder: str, work: Callable[[Network, _Asked], _Result], asked: _Asked) -> _Result:
         """What `work` gives; asked again where its process was ended for the sake of another of its feeders."""
         while True:
-            ended, future = self._abandoned, self._workers.submit(feeder, work, study)
+            ended, future = self._abandoned, self._workers.submit(feeder, work, asked)
             try:
                 return await asyncio.wrap_future(future)
             except asyncio.CancelledError:
@@ -155,10 +190,13 @@ class ZoneEngine:
                 if ended == self._abandoned:
                     raise
 
-    def _lost(self, feeder: str, study: Study, detail: str) -> Answer:
+    def _abandon(self, feeder: str) -> None:
         self._workers.abandon(feeder)
         self._abandoned += 1
         self._loaded.clear()  # its process may have held others too
+
+    def _lost(self, feeder: str, study: Study, detail: str) -> Answer:
+        self._abandon(feeder)
         answer = Answer(study.study_id, Status.NOT_CONVERGED, self._version, detail=detail)
         return self._with_spare(feeder, study, answer)
 
@@ -176,12 +214,22 @@ class ZoneEngine:
 class ExecutorEngine:
     """The network in this process, solved on an executor: for tests and for virtual time."""
 
-    def __init__(self, network: Network, executor: Executor, solve: Callable[[Network, Study], Answer] = timed) -> None:
-        self._network, self._executor, self._solve = network, executor, solve
+    def __init__(
+        self,
+        network: Network,
+        executor: Executor,
+        solve: Callable[[Network, Study], Answer] = timed,
+        replies: Replies = replied,
+    ) -> None:
+        self._network, self._executor, self._solve, self._replies = network, executor, solve, replies
 
     async def answer(self, study: Study) -> Answer:
         """The engine's answer."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._solve, self._network, study)
+
+    async def reply(self, question: Question) -> Reply:
+        """The engine's reply."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._replies, self._network, question)
 
 
 _NOTHING = Study("", Purpose.IMPACT, 0, ())

@@ -4,8 +4,9 @@ What is in force keeps answering meanwhile, and stays where the candidate is not
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Protocol
 
 from gateway.engine import LOAD_DEADLINE_S, Engine
 from gateway.workers import WorkersError
+from grid_engine.dispatch.questions import Question, Reply
 from grid_engine.importers.any import load
 from grid_engine.model import Network, NetworkError
 from grid_engine.modelling.checks import faults
@@ -83,11 +85,21 @@ class LiveEngine:
 
     async def answer(self, study: Study) -> Answer:
         """The engine's answer; a study that has begun ends on the model that it began on."""
+        async with self._asking() as engine:
+            return await engine.answer(study)
+
+    async def reply(self, question: Question) -> Reply:
+        """The engine's reply; likewise."""
+        async with self._asking() as engine:
+            return await engine.reply(question)
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Resident]:
         serving = self._serving
         serving.asked += 1
         serving.idle.clear()
         try:
-            return await serving.engine.answer(study)
+            yield serving.engine
         finally:
             serving.asked -= 1
             if not serving.asked:

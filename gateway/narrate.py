@@ -5,22 +5,34 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from gateway.coordination.book import Book, ControlRecord
-from gateway.coordination.events import Alarmed, Answered, Issued, Kept
+from gateway.coordination.events import (
+    Alarmed,
+    Answered,
+    Dispatched,
+    Event,
+    Issued,
+    Kept,
+    Operated,
+    Planned,
+    Proposed,
+    Ruled,
+    Shown,
+)
 from gateway.coordination.messages import (
     CapabilityNotice,
     DispatchCopy,
     LimitAck,
-    LimitClear,
-    LimitIssue,
     Message,
     OutageNotice,
 )
+from gateway.coordination.operating import described
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
+from gateway.sayings import mw, said
 from grid_engine.results import Answer, Status
-from protocols.signals import Ack, Control, LinkChanged, LinkState, Outcome
+from protocols.signals import Ack, Command, Control, LinkChanged, LinkState, Outcome
 
 STEPS = frozenset({Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED})
 """Answers of devices that fetch their controls: each is an edge."""
@@ -28,12 +40,8 @@ STEPS = frozenset({Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED})
 CONCLUSIVE = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED, Outcome.REJECTED, Outcome.UNKNOWN, Outcome.EXPIRED})
 
 
-def _mw(power_w: float) -> float:
-    return round(power_w / 1e6, 4)
-
-
 def _mw_or_none(power_w: float | None) -> float | None:
-    return None if power_w is None else _mw(power_w)
+    return None if power_w is None else mw(power_w)
 
 
 class Narrator:
@@ -55,15 +63,15 @@ class Narrator:
         log = self._log.bind(corr_id=message.header.corr_id, sender=message.header.sender)
         match message.body:
             case DispatchCopy() as body:
-                log.info("dispatch.rx", resource=body.resource, mw=_mw(body.power_w), version=body.version, stale=stale)
+                log.info("dispatch.rx", resource=body.resource, mw=mw(body.power_w), version=body.version, stale=stale)
             case LimitAck() as body:
-                log.info("limit.ack", resource=body.resource, mw=_mw(body.power_w), status=body.status.value)
+                log.info("limit.ack", resource=body.resource, mw=mw(body.power_w), status=body.status.value)
             case CapabilityNotice() as body:
-                log.info("cap.notice", resource=body.resource, mw=_mw(body.power_w), ref=body.ref)
+                log.info("cap.notice", resource=body.resource, mw=mw(body.power_w), ref=body.ref)
             case OutageNotice() as body:
-                log.info("outage.notice", resource=body.resource, mw=_mw(body.available_w), planned=body.planned)
+                log.info("outage.notice", resource=body.resource, mw=mw(body.available_w), planned=body.planned)
             case _:
-                log.info("party.rx", code=message.code)
+                log.info("party.rx", code=message.code, resource=message.resource)
 
     def duplicate(self, message: Message) -> None:
         """The same message came again and had no effect."""
@@ -123,7 +131,7 @@ class Narrator:
                 log.error("psa.failed", status=answer.status.value, detail=answer.detail)
             else:
                 log.info("psa.recovered")
-        self.limits(at, sent)
+        self.sent(at, sent)
         for alarm in alarms:
             log.warning("alarm.raised", code=alarm.code, subject=alarm.subject, detail=alarm.detail)
         log.debug(
@@ -134,11 +142,68 @@ class Narrator:
             messages=len(sent),
         )
 
-    def limits(self, at: Situation, sent: Sequence[Message]) -> None:
-        """Limits of a cycle leave for the owners of resources."""
+    def sent(self, at: Situation, messages: Sequence[Message]) -> None:
+        """Messages leave for parties."""
         log = self._log.bind(cycle_id=at.cycle_id)
-        for message in sent:
-            self._limit(log, message)
+        for message in messages:
+            said(log, message)
+
+    def acted(self, at: Situation, events: Sequence[Event]) -> None:
+        """What else a cycle concluded: shares, choices, plans, proposals."""
+        log = self._log.bind(cycle_id=at.cycle_id)
+        for event in events:
+            match event:
+                case Dispatched():
+                    log.info(
+                        "selection.done",
+                        corr_id=event.ref,
+                        status=event.outcome,
+                        mw=mw(event.delivered_w),
+                        short_mw=mw(event.shortfall_w),
+                        cost_per_h=round(event.cost_per_h, 2),
+                        detail=event.detail,
+                    )
+                case Planned():
+                    log.info("netop.plan", corr_id=event.plan_id, detail=described(event))
+                case Proposed():
+                    log.warning("approval.waiting", corr_id=event.action_id, detail=event.reason)
+                case Ruled():
+                    log.info("approval.ruled", corr_id=event.action_id, approved=event.approved, by=event.by)
+                case _:
+                    pass  # told elsewhere
+
+    def ruled(self, proposal: Proposed, ruled: Ruled) -> None:
+        """An operator has decided about a proposal."""
+        self._log.info(
+            "approval.ruled",
+            corr_id=ruled.action_id,
+            approved=ruled.approved,
+            by=ruled.by,
+            detail=proposal.reason,
+        )
+
+    # --- the network
+
+    def network_operated(self, events: Sequence[Operated | Shown | Planned], book: Book) -> None:
+        """Steps of a plan are taken, shown, or taken back."""
+        for event in events:
+            match event:
+                case Operated():
+                    record = book.operating.newest
+                    device = "" if record is None else record.plan.operations[event.step].device
+                    self._log.info("netop.request", corr_id=event.plan_id, device=device)
+                case Shown():
+                    step = event.step + 1
+                    if event.confirmed:
+                        self._log.info("netop.confirm", corr_id=event.plan_id, step=step)
+                    else:
+                        self._log.error("netop.unconfirmed", corr_id=event.plan_id, step=step, detail=event.detail)
+                case Planned():
+                    self._log.warning("netop.rollback", corr_id=event.plan_id, detail=event.detail)
+
+    def not_operated(self, command: Command, detail: str) -> None:
+        """A command did not reach the control room, or was refused."""
+        self._log.error("netop.failed", corr_id=command.command_id, point=str(command.point), detail=detail)
 
     def _gaps(self, log: structlog.typing.FilteringBoundLogger, at: Situation) -> None:
         """Resources whose power is not known any more; each once."""
@@ -169,25 +234,6 @@ class Narrator:
                 )
         self._violated = frozenset(now)
 
-    def _limit(self, log: structlog.typing.FilteringBoundLogger, message: Message) -> None:
-        match message.body:
-            case LimitIssue() as limit:
-                log.info(
-                    "limit.issue",
-                    corr_id=limit.limit_id,
-                    resource=limit.resource,
-                    mw=_mw(limit.ceiling_w),
-                    floor_mw=_mw(limit.floor_w),
-                    reason=limit.reason.value,
-                    constraint_id=limit.constraint_id,
-                    loading_pct=round(limit.supporting.loading_before_pct, 1),
-                    start_s=limit.start_s,
-                )
-            case LimitClear() as clear:
-                log.info("limit.clear", corr_id=clear.limit_id, resource=clear.resource)
-            case _:
-                log.info("party.tx", corr_id=message.header.corr_id, code=message.code)
-
     # --- devices
 
     def link(self, change: LinkChanged) -> None:
@@ -203,7 +249,7 @@ class Narrator:
 
     def fallback(self, resource: str, power_w: float) -> None:
         """The flows show that a lost device has fallen back."""
-        self._log.warning("fallback.enter", resource=resource, mw=_mw(power_w))
+        self._log.warning("fallback.enter", resource=resource, mw=mw(power_w))
 
     def issued(self, event: Issued, *, reasserted: bool) -> None:
         """An instruction leaves for its device."""

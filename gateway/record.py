@@ -5,7 +5,23 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from gateway.coordination.book import Book
-from gateway.coordination.events import Alarmed, Answered, Decided, Event, Instructed, Issued, Kept, Received, Sent
+from gateway.coordination.events import (
+    Alarmed,
+    Answered,
+    Decided,
+    Dispatched,
+    Event,
+    Instructed,
+    Issued,
+    Kept,
+    Operated,
+    Planned,
+    Proposed,
+    Received,
+    Ruled,
+    Sent,
+    Shown,
+)
 from gateway.journal.codec import Codec, CodecError
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
 from gateway.journal.store import JournalReader
@@ -123,9 +139,27 @@ def _address(fact: Fact) -> Address:
             found = Kind.OPERATED, asked.instruction_id, asked.at_s, ""
         case Alarmed():
             found = Kind.ALARM, fact.subject, fact.at_s, ""
-        case _:
+        case Issued() | Answered() | Kept() | LinkChanged():
             found = _device_address(fact)
+        case _:
+            found = _action_address(fact)
     return found
+
+
+def _action_address(fact: Dispatched | Planned | Operated | Shown | Proposed | Ruled) -> Address:
+    match fact:
+        case Dispatched():
+            return Kind.SHARED, fact.ref, fact.at_s, fact.cycle_id
+        case Planned():
+            return Kind.OPERATION, fact.plan_id, fact.at_s, fact.cycle_id
+        case Operated() | Shown():
+            return Kind.OPERATION, fact.plan_id, fact.at_s, ""
+        case Proposed():
+            return Kind.PROPOSED, fact.action_id, fact.at_s, ""
+        case Ruled():
+            return Kind.RULED, fact.action_id, fact.at_s, ""
+        case _:
+            assert_never(fact)
 
 
 def _device_address(fact: Issued | Answered | Kept | LinkChanged) -> Address:

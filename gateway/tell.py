@@ -3,7 +3,22 @@
 from datetime import UTC, datetime
 from typing import assert_never
 
-from gateway.coordination.events import Alarmed, Answered, Decided, Instructed, Issued, Kept, Received, Sent
+from gateway.coordination.events import (
+    Alarmed,
+    Answered,
+    Decided,
+    Dispatched,
+    Instructed,
+    Issued,
+    Kept,
+    Operated,
+    Planned,
+    Proposed,
+    Received,
+    Ruled,
+    Sent,
+    Shown,
+)
 from gateway.coordination.messages import (
     CapabilityNotice,
     Dispatch,
@@ -13,6 +28,7 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
+from gateway.coordination.operating import described
 from gateway.coordination.operator import OperatorInstruction
 from gateway.record import Checkpoint, Fact, Started
 from protocols.signals import Ack, Bounds, Control, Instruction, LinkChanged
@@ -36,6 +52,8 @@ def told(fact: Fact) -> tuple[str, str]:
             found = asked.source, _asked(asked)
         case Alarmed():
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
+        case Dispatched() | Planned() | Operated() | Shown() | Proposed() | Ruled():
+            found = "DSO", _acted(fact)
         case Decided() | Checkpoint() | Started():
             found = "DSO", _own(fact)
         case _:
@@ -92,6 +110,28 @@ def _asked(asked: OperatorInstruction) -> str:
         return f"operator asks nothing of {asked.resource} any more"
     words = _powers(asked.limit, asked.target_w)
     return f"operator asks {asked.resource} for {words}, until {clock(asked.expires_s)}"
+
+
+def _acted(fact: Dispatched | Planned | Operated | Shown | Proposed | Ruled) -> str:
+    match fact:
+        case Dispatched():
+            short = f", {mw(fact.shortfall_w)} short" if fact.shortfall_w > 0 else ""
+            return f"{fact.ref} shared out: {mw(fact.delivered_w)} at {fact.cost_per_h:.2f} $/h{short}"
+        case Planned():
+            return f"plan {fact.plan_id}: {described(fact)}"
+        case Operated():
+            return f"plan {fact.plan_id}: step {fact.step + 1} goes to the control room"
+        case Shown():
+            return f"plan {fact.plan_id}: step {fact.step + 1} " + (
+                "shown by the field" if fact.confirmed else fact.detail
+            )
+        case Proposed():
+            what = [_said(message) for message in fact.messages] + ([described(fact.plan)] if fact.plan else [])
+            return f"{fact.action_id} waits for an operator: {'; '.join(what)}"
+        case Ruled():
+            return f"{fact.action_id} {'approved' if fact.approved else 'not approved'} by {fact.by}"
+        case _:
+            assert_never(fact)
 
 
 def _issued(fact: Issued) -> str:

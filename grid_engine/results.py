@@ -20,6 +20,8 @@ class Reason(StrEnum):
     VOLT_HI = "VOLT_HI"
     VOLT_LO = "VOLT_LO"
     REVERSE_POWER = "REVERSE_POWER"
+    FORWARD_POWER = "FORWARD_POWER"
+    """Of a branch that may draw only so much, such as the interface to another utility."""
     UNBALANCE = "UNBALANCE"
     """Negative-sequence voltage over positive-sequence voltage."""
     FAULT_LEVEL = "FAULT_LEVEL"
@@ -169,6 +171,8 @@ class Rating:
     """The same after a contingency."""
     reverse_power_w: float | None = None
     """Largest power allowed back towards the source."""
+    forward_power_w: float | None = None
+    """Largest power allowed away from the source."""
     derate_pct: float = 0.0
     """Taken off every rating above."""
     condition_score: float = 100.0

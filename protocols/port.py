@@ -1,9 +1,10 @@
 """The one port: what the gateway asks of every adapter, whatever its protocol."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from protocols.signals import Ack, Instruction, Signal
+from protocols.points import Point
+from protocols.signals import Ack, Command, Instruction, Signal
 
 Emit = Callable[[Sequence[Signal]], None]
 """Takes a batch of signals and returns at once; it never waits and never raises."""
@@ -34,5 +35,22 @@ class Adapter(Protocol):
         Never raises for what a device or a link does: a refusal is `REJECTED`, silence that reading
         back could not resolve is `UNKNOWN`, an older version is `SUPERSEDED`. Later answers of the
         same instruction (Received, Started, Completed) arrive through `emit`.
+        """
+        ...
+
+
+@runtime_checkable
+class Operator(Protocol):
+    """Whoever carries out operations of the network: the utility's ADMS."""
+
+    @property
+    def operates(self) -> frozenset[Point]:
+        """Points that can be told where to go."""
+        ...
+
+    async def operate(self, command: Command) -> Ack:
+        """Hand one command over and tell whether it was taken; that it was carried out is shown by the field.
+
+        Never raises for what the ADMS or the link does: a refusal is `REJECTED`, silence is `UNKNOWN`.
         """
         ...

@@ -124,6 +124,8 @@ class Control:
     """Set point, positive for injection; `None` leaves the set point to whoever owns it."""
     fallback: Bounds = field(default_factory=Bounds)
     """What the device falls back to when the lease runs out."""
+    urgent: bool = False
+    """An emergency: where the protocol knows precedence, it goes before everything else."""
 
     def __post_init__(self) -> None:
         if self.expiry_s <= self.start_s:
@@ -143,6 +145,20 @@ class Release:
 
 Instruction = Control | Release
 """What `Adapter.apply` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One operation of the network itself: a tap position, a switch, a capacitor."""
+
+    command_id: str
+    point: Point
+    """Where the field shows what it is told: `T1.tap_position`, `SW12.switch_closed`."""
+    value: float
+    """Tap position, or 1 for closed and in service, 0 for open and out of it."""
+    start_s: float
+    expiry_s: float
+    """It must not be carried out later."""
 
 
 class Outcome(StrEnum):

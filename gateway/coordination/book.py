@@ -2,11 +2,31 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import assert_never
 
-from gateway.coordination.events import Alarmed, Answered, Decided, Event, Instructed, Issued, Kept, Received, Sent
+from gateway.coordination.emergency_record import Emergencies
+from gateway.coordination.events import (
+    Alarmed,
+    Answered,
+    Decided,
+    Dispatched,
+    Event,
+    Instructed,
+    Issued,
+    Kept,
+    Operated,
+    Planned,
+    Proposed,
+    Received,
+    Ruled,
+    Sent,
+    Shown,
+)
+from gateway.coordination.lifecycle import NeedEvent, OrderEvent
 from gateway.coordination.messages import (
     CapabilityNotice,
+    Dispatch,
     DispatchCopy,
     LimitAck,
     LimitClear,
@@ -14,12 +34,24 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
+from gateway.coordination.neighbours import Neighbours
+from gateway.coordination.operating import Operating
 from gateway.coordination.operator import OperatorInstruction
+from gateway.coordination.trade import Trade
 from grid_engine.results import Purpose, Status
 from protocols.signals import Ack, Baseline, Bounds, Control, Instruction, Outcome, Release
 
+_SHARED = 100
+"""Dispatches of nodes that are remembered with how they were shared out."""
+
 SEEN = 100_000
 """Message ids that are remembered; beyond that the older half is forgotten."""
+
+NON_RESPONSE = "NON_RESPONSE"
+"""Code of the alarm for somebody who does not answer in time."""
+
+NEED_UNCOVERED = "NEED_UNCOVERED"
+"""Code of the alarm for a need that nobody, or not enough, was offered for."""
 
 FINAL = frozenset({Outcome.REJECTED, Outcome.UNKNOWN, Outcome.UNVERIFIED})
 """Outcomes after which a resource cannot be counted on to obey."""
@@ -104,6 +136,14 @@ class Book:
     """Message ids with the time of their arrival."""
     alarms: dict[tuple[str, str], float] = field(default_factory=dict)
     """(code, subject) of alarms raised, with their time."""
+    trade: Trade = field(default_factory=Trade)
+    operating: Operating = field(default_factory=Operating)
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    emergencies: Emergencies = field(default_factory=Emergencies)
+    shared: dict[str, Dispatched] = field(default_factory=dict)
+    """How the newest dispatch of each node was shared out, by dispatch."""
+    proposals: dict[str, Proposed] = field(default_factory=dict)
+    """What waits for an operator."""
 
     def fold(self, event: Event) -> None:
         """Take one event in."""
@@ -120,10 +160,23 @@ class Book:
                 self._answered(event.ack)
             case Kept():
                 self.baselines.setdefault(event.baseline.resource, event.baseline)
+            case Alarmed():
+                self._alarmed(event)
+            case Planned() | Operated() | Shown():
+                self.operating.fold(event)
+            case _:
+                self._acted(event)
+
+    def _acted(self, event: Dispatched | Instructed | Proposed | Ruled) -> None:
+        match event:
             case Instructed(instruction):
                 self.operator[instruction.resource] = instruction
-            case Alarmed():
-                self.alarms.setdefault((event.code, event.subject), event.at_s)
+            case Dispatched():
+                self.shared = {**dict(list(self.shared.items())[-_SHARED:]), event.ref: event}
+            case Proposed():
+                self.proposals[event.action_id] = event
+            case Ruled():
+                self.proposals.pop(event.action_id, None)
             case _:
                 assert_never(event)
 
@@ -166,8 +219,8 @@ class Book:
     def is_stale(self, message: Message, at_s: float) -> bool:
         """True where a newer version of the same dispatch is held, or one that has taken over from it by `at_s`."""
         body = message.body
-        if not isinstance(body, DispatchCopy):
-            return False
+        if not isinstance(body, DispatchCopy | Dispatch):
+            return self.trade.is_stale(message)
         held = self.dispatches.get(body.resource, ())
         same = (d for d in held if d.dispatch_id == body.dispatch_id or d.start_s == body.start_s)
         return any(body.start_s < d.start_s <= at_s for d in held) or any(d.version > body.version for d in same)
@@ -182,11 +235,17 @@ class Book:
         if len(self.seen) > SEEN:
             newest = sorted(self.seen.items(), key=lambda one: one[1])[-(SEEN // 2) :]
             self.seen = dict(newest)
+        self.trade.pass_time(at_s)
         if self.is_stale(message, at_s):
             return
+        self.trade.received(message, at_s)
+        self.neighbours.received(message, at_s)
         match message.body:
             case DispatchCopy() as body:
                 self._dispatched(body, at_s)
+            case Dispatch() as body:
+                copy = (body.dispatch_id, body.version, body.resource, body.power_w, body.start_s, body.end_s)
+                self._dispatched(DispatchCopy(*copy), at_s)
             case LimitAck() as body:
                 for record in self._records(body.resource, body.limit_id):
                     record.ack = body
@@ -209,13 +268,32 @@ class Book:
         return [r for r in self.limits.get(resource, ()) if r.limit.limit_id == limit_id]
 
     def _sent(self, message: Message, at_s: float) -> None:
+        self.trade.pass_time(at_s)
+        self.trade.sent(message, at_s)
+        self.neighbours.sent(message, at_s)
+        self.emergencies.sent(message, at_s, self.trade)
         match message.body:
             case LimitIssue() as limit:
                 self._limit_sent(limit, at_s)
+                self._bound(limit.resource, at_s)
             case LimitClear() as clear:
                 self._cleared(clear, at_s)
+                self._bound(clear.resource, at_s)
             case _:
                 pass
+
+    def _bound(self, resource: str, at_s: float) -> None:
+        """What is owed follows the limit in force."""
+        record = self.limit_at(resource, at_s)
+        floor_w, ceiling_w = (-inf, inf) if record is None else (record.limit.floor_w, record.limit.ceiling_w)
+        self.trade.bound(resource, floor_w, ceiling_w, at_s)
+
+    def _alarmed(self, event: Alarmed) -> None:
+        self.alarms.setdefault((event.code, event.subject), event.at_s)
+        if event.code == NON_RESPONSE and event.subject in self.trade.instances:
+            self.trade.step(event.subject, OrderEvent.SILENCE)
+        if event.code == NEED_UNCOVERED:
+            self.trade.need_step(event.subject, NeedEvent.FAIL)
 
     def _cleared(self, clear: LimitClear, at_s: float) -> None:
         kept = [r for r in self.limits.get(clear.resource, ()) if r.limit.limit_id != clear.limit_id]
@@ -247,6 +325,7 @@ class Book:
             self.relaxed_s[limit.resource] = at_s
 
     def _decided(self, event: Decided) -> None:
+        self.trade.pass_time(event.at_s)
         if event.study.purpose in (Purpose.ENVELOPE, Purpose.JOINT):
             return  # it looks ahead: it says nothing of now
         self.last_answer = event

@@ -1,15 +1,15 @@
-"""What each device should be told now: the limit in force as a leased control, refreshed, re-asserted or released.
+"""What each device should be told now: box and set point as a leased control, refreshed, re-asserted or released.
 
-An operator's instruction holds within the limit. Reconciles what should hold with what was last sent; the
-same call serves the cycle, a link that came back and the first seconds after a restart.
+Reconciles what should hold with what was last sent; the same call serves the cycle, a link that
+came back and the first seconds after a restart.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeGuard
 
-from gateway.coordination.book import Book, ControlRecord, LimitRecord
-from gateway.coordination.operator import OperatorInstruction, within
+from gateway.coordination.book import Book, ControlRecord
+from gateway.coordination.precedence import GRACE_S, Box, Target, box, commanded
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Controllable, Resource
 from protocols.signals import Bounds, Control, Instruction, LinkState, Outcome, Release
@@ -23,7 +23,7 @@ REACHABLE = frozenset({LinkState.ONLINE, LinkState.DEGRADED})
 
 
 def due(at: Situation, reassert: frozenset[str] = frozenset()) -> tuple[tuple[Instruction, str], ...]:
-    """Instructions to send now, each with the id of the limit or operator's instruction behind it.
+    """Instructions to send now, each with the id of the limit, emergency or order behind it.
 
     Args:
         reassert: resources whose link has just come up; what holds for them is sent again whatever
@@ -38,41 +38,30 @@ def due(at: Situation, reassert: frozenset[str] = frozenset()) -> tuple[tuple[In
 
 
 def _due(at: Situation, resource: Resource, *, reassert: bool) -> Iterator[tuple[Instruction, str]]:
-    limit = at.book.limit_at(resource.id, at.now_s)
-    asked = at.book.operator_at(resource.id, at.now_s)
+    within, wanted_at = box(at, resource.id, at.now_s), commanded(at, resource)
     held = at.book.controls.get(resource.id)
-    if limit is None and at.book.lapsed(resource.id, at.now_s) is not None:
+    if (within is None or not within.urgent) and at.book.lapsed(resource.id, at.now_s) is not None:
         return  # it was not cleared: the lease runs out and the device falls back, it is not set free
-    cause = limit.limit.limit_id if limit is not None else "" if asked is None else asked.instruction_id
-    if not cause:
+    if within is None and wanted_at is None:
         if held is not None and _needs_release(held, at.now_s, reassert=reassert):
             yield _release(at.book, held, resource), ""
         return
-    wanted = _control(limit, asked, held, resource, at.now_s)
+    wanted = _control(within, wanted_at, held, resource, at.now_s)
+    ref = within.ref if within is not None else wanted_at.ref if wanted_at is not None else ""
     if held is None or not _same(held.instruction, wanted):
-        yield wanted, cause
+        yield wanted, ref
     elif reassert or _refresh_due(held, wanted, resource, at.now_s):
-        yield replace(held.instruction, expiry_s=wanted.expiry_s), cause
+        yield replace(held.instruction, expiry_s=wanted.expiry_s), ref
 
 
 def _control(
-    limit: LimitRecord | None,
-    asked: OperatorInstruction | None,
-    held: ControlRecord | None,
-    resource: Resource,
-    now_s: float,
+    within: Box | None, wanted: Target | None, held: ControlRecord | None, resource: Resource, now_s: float
 ) -> Control:
-    """What is asked, within the limit; one of the two at least is there."""
     version = 1 if held is None else held.instruction.version + 1
-    bounds, target_w, ends_s = Bounds(), None, now_s
-    if limit is not None:
-        bounds = limit.bounds
-    if asked is not None:
-        bounds, ends_s = within(bounds, asked.limit), asked.expires_s
-        if asked.target_w is not None:
-            target_w = bounds.clamp(min(max(asked.target_w, resource.floor_w), resource.ceiling_w))
-    if limit is not None:
-        ends_s = limit.limit.expires_s  # no limit opens because an instruction inside it ends
+    # A set point that outlives its interval by a little does no harm inside a box, a gap between two would.
+    ends_s = within.until_s if within is not None else (now_s if wanted is None else wanted.until_s + GRACE_S)
+    bounds = Bounds() if within is None else within.bounds
+    target_w = None if wanted is None else bounds.clamp(min(max(wanted.power_w, resource.floor_w), resource.ceiling_w))
     return Control(
         control_id=f"{resource.id}-c{version}",
         resource=resource.id,
@@ -82,6 +71,7 @@ def _control(
         limit=_enforceable(bounds, resource),
         target_w=target_w,
         fallback=resource.static,
+        urgent=within is not None and within.urgent,
     )
 
 
@@ -101,6 +91,7 @@ def _same(sent: Instruction, wanted: Control) -> TypeGuard[Control]:
         and sent.limit == wanted.limit
         and sent.target_w == wanted.target_w
         and sent.fallback == wanted.fallback
+        and sent.urgent == wanted.urgent
     )
 
 

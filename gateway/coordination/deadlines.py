@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from gateway.coordination.book import LimitRecord
+from gateway.coordination.book import NON_RESPONSE, LimitRecord
 from gateway.coordination.events import Alarmed
+from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.messages import Message
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import DsoModel
@@ -34,7 +35,19 @@ def overdue(at: Situation, told: frozenset[str] = frozenset()) -> Overdue:
             if unheard and at.now_s >= record.sent_s + at.zone.clocks.commit_s:
                 reminders.append(_again(at, record))
             alarms.extend(a for a in _alarms(at, record) if (a.code, a.subject) not in at.book.alarms)
+    alarms.extend(_unanswered(at))
     return Overdue(tuple(reminders), tuple(alarms))
+
+
+def _unanswered(at: Situation) -> Iterator[Alarmed]:
+    """Orders, instructions and relays that nobody has committed to in time: they count as undelivered."""
+    for resource in at.zone.resources:
+        for instance in at.book.trade.of(resource):
+            waiting = instance.state in (OrderState.DISPATCHED, OrderState.RECEIVED)
+            if waiting and at.now_s >= instance.sent_s + at.zone.clocks.commit_s:
+                owner, asked_mw = at.zone.resources[resource].owner, instance.asked_w / 1e6
+                detail = f"{owner} has not committed to {instance.source.value} {instance.id} of {asked_mw:.2f} MW"
+                yield Alarmed(NON_RESPONSE, instance.id, at.now_s, detail)
 
 
 def _again(at: Situation, record: LimitRecord) -> Message:
@@ -48,7 +61,7 @@ def _alarms(at: Situation, record: LimitRecord) -> Iterator[Alarmed]:
     limit, clocks = record.limit, at.zone.clocks
     if record.ack is None and at.now_s >= record.sent_s + clocks.commit_s:
         yield Alarmed(
-            "NON_RESPONSE",
+            NON_RESPONSE,
             limit.limit_id,
             at.now_s,
             f"{limit.resource} has not acknowledged limit {limit.limit_id} of {limit.ceiling_w / 1e6:.2f} MW",

@@ -7,6 +7,7 @@ device's registers follows in `controls`.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from gateway.coordination import host
 from gateway.coordination.book import LimitRecord
 from gateway.coordination.messages import LimitClear, LimitIssue, Message, Supporting
 from gateway.coordination.situation import Situation
@@ -61,7 +62,7 @@ def _change(at: Situation, record: LimitRecord, envelope: Envelope | None) -> Ve
         gain_w = max(envelope.ceiling_w - held.ceiling_w, held.floor_w - envelope.floor_w)
         if gain_w < at.zone.limits.release_w:
             return Verdict((_issue(at, envelope),)) if _ending(at, held) else Verdict()
-    if not (_headroom_lasted(at, held.resource) or _outage_seen(at, record)):
+    if not (_headroom_lasted(at, held.resource) or _outage_seen(at, record) or _operated(at, record)):
         return Verdict((_extended(at, held),) if _ending(at, held) else (), headroom=(held.resource,))
     return Verdict((_clear(at, held) if envelope is None else _issue(at, envelope),))
 
@@ -107,6 +108,12 @@ def _outage_seen(at: Situation, record: LimitRecord) -> bool:
     return False
 
 
+def _operated(at: Situation, record: LimitRecord) -> bool:
+    """True where the network was operated since, and the field has shown it: what that gained is given at once."""
+    plan = at.book.operating.newest
+    return plan is not None and plan.done_s is not None and plan.done_s >= record.sent_s
+
+
 def limits_ahead(at: Situation, answer: Answer, starts_s: tuple[float, ...]) -> tuple[Message, ...]:
     """Limits for the intervals that start at `starts_s`, from an `ENVELOPE` answer: where the network binds."""
     if answer.status is not Status.SOLVED:
@@ -146,6 +153,7 @@ def _issue(at: Situation, envelope: Envelope) -> Message:
 def _limit(at: Situation, envelope: Envelope, version: int, window: tuple[float, float]) -> Message:
     resource = at.zone.resources[envelope.resource]
     binding = envelope.binding
+    reason, constraint_id = (Reason.PREEXISTING, "") if binding is None else host.named(at, binding)
     limit = LimitIssue(
         limit_id=f"{at.zone.id}-{resource.id}-{version}",
         version=version,
@@ -154,8 +162,8 @@ def _limit(at: Situation, envelope: Envelope, version: int, window: tuple[float,
         end_s=window[1],
         ceiling_w=envelope.ceiling_w,
         floor_w=envelope.floor_w,
-        reason=Reason.PREEXISTING if binding is None else binding.reason,
-        constraint_id="" if binding is None else binding.asset_id,
+        reason=reason,
+        constraint_id=constraint_id,
         expires_s=max(window[0], at.now_s) + at.zone.clocks.limit_expiry_s,
         supporting=_supporting(at, binding),
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from gateway.coordination.messages import Message
 from gateway.coordination.operator import OperatorInstruction
+from grid_engine.dispatch.operation_words import Operation
+from grid_engine.dispatch.words import LocationalPrice
 from grid_engine.results import Answer, Study
 from protocols.signals import Ack, Baseline, Instruction
 
@@ -88,4 +90,96 @@ class Alarmed:
     detail: str
 
 
-Event = Received | Sent | Decided | Issued | Answered | Kept | Instructed | Alarmed
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """A dispatch of a node was shared out, or who meets a need was chosen."""
+
+    cycle_id: str
+    at_s: float
+    key: str
+    """Of everything that the question stood on: while it stays, nobody asks again."""
+    ref: str
+    """The dispatch, or the need."""
+    outcome: str
+    delivered_w: float
+    shortfall_w: float
+    cost_per_h: float
+    prices: tuple[LocationalPrice, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The engine looked for operations of the network; none where they would not help."""
+
+    plan_id: str
+    at_s: float
+    cycle_id: str
+    key: str
+    """As of `Dispatched`."""
+    operations: tuple[Operation, ...]
+    before: tuple[tuple[float, ...], ...] = ()
+    """How each device stood, one value per point, for the way back."""
+    undoes: str = ""
+    """The plan that it takes back."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """A step of a plan is about to leave for the control room."""
+
+    plan_id: str
+    step: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The field shows a step of a plan, or did not in time."""
+
+    plan_id: str
+    step: int
+    at_s: float
+    confirmed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Something waits for an operator."""
+
+    action_id: str
+    at_s: float
+    messages: tuple[Message, ...]
+    plan: Planned | None
+    expires_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """An operator, or the clock, has decided about it."""
+
+    action_id: str
+    at_s: float
+    approved: bool
+    by: str
+
+
+Event = (
+    Received
+    | Sent
+    | Decided
+    | Issued
+    | Answered
+    | Kept
+    | Instructed
+    | Alarmed
+    | Dispatched
+    | Planned
+    | Operated
+    | Shown
+    | Proposed
+    | Ruled
+)

@@ -4,7 +4,7 @@ Inside, powers are watts (positive for injection at the point of interconnection
 seconds UTC; `gateway.coordination.wire` turns them into MW and ISO 8601 on the wire.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -222,6 +222,8 @@ class Message:
 
     header: Header
     body: Body
+    raw: str = field(default="", compare=False)
+    """As its sender wrote it, where it came from outside: what is passed on unmodified."""
 
     @property
     def code(self) -> str:

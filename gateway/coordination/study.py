@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from gateway.coordination import host
+from gateway.coordination.precedence import target
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Controllable, Resource
 from gateway.snapshot import Snapshot
@@ -43,14 +45,13 @@ def _worst(*power_w: float) -> float:
 
 
 def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> float | None:
-    """What the resource was last told or asked to do, within its limit; else how far its limit lets it go."""
-    held = at.book.controls.get(resource.id)
-    if held is not None and isinstance(held.instruction, Control) and held.instruction.target_w is not None:
-        return held.instruction.target_w
-    dispatch = at.book.dispatch_at(resource.id, at.now_s)
-    if dispatch is not None:
+    """What the resource was last asked to do, within its limit; without a dispatch, how far its limit lets it go."""
+    ours, dispatch = target(at, resource.id, at.now_s), at.book.dispatch_at(resource.id, at.now_s)
+    asked_w = ours.power_w if ours is not None else None if dispatch is None else dispatch.power_w
+    if asked_w is not None:
         limit = at.book.limit_at(resource.id, at.now_s)
-        return dispatch.power_w if limit is None else limit.bounds.clamp(dispatch.power_w)
+        return asked_w if limit is None else limit.bounds.clamp(asked_w)
+    held = at.book.controls.get(resource.id)
     if held is None or last_w is None or not isinstance(held.instruction, Control):
         return None
     return held.instruction.limit.ceiling_w if last_w >= 0 else held.instruction.limit.floor_w
@@ -59,9 +60,9 @@ def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> flo
 def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float) -> float:
     """Where a resource will go if nothing limits it, at a time now or ahead, W."""
     dispatch = at.book.dispatch_at(resource.id, time_s)
-    asked = at.book.operator_at(resource.id, time_s)
-    if asked is not None and asked.target_w is not None:
-        wish = asked.target_w
+    ours = target(at, resource.id, time_s)
+    if ours is not None:
+        wish = ours.power_w
     elif dispatch is not None:
         wish = dispatch.power_w
     elif resource.forecast is not None:
@@ -141,6 +142,28 @@ def look_ahead(at: Situation) -> Study:
     return replace(question, sharing=rules.sharing, utilisation=rules.utilisation)
 
 
+def only_now(question: Study) -> Study:
+    """The first interval of a study alone."""
+    members = tuple(
+        replace(member, held_w=member.held_w[:1], requested_w=member.requested_w[:1])
+        for member in question.participants
+    )
+    return replace(
+        question,
+        intervals=1,
+        participants=members,
+        load_scale=question.load_scale[:1],
+        load_w={load: w[:1] for load, w in question.load_w.items()},
+        unit_w={unit: w[:1] for unit, w in question.unit_w.items()},
+    )
+
+
+def look_at(at: Situation, purpose: Purpose, starts_s: tuple[float, ...], study_id: str) -> Study:
+    """The zone at some times, everybody where they are expected without what is being asked for."""
+    members = tuple(replace(p, held_w=p.requested_w) for p in _participants(at, starts_s))
+    return replace(_study(at, purpose, members, starts_s), study_id=study_id, intervals=len(starts_s))
+
+
 def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:
     """The same network with every resource given, for comparing predicted with measured flows."""
     members = []
@@ -195,7 +218,7 @@ def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], st
         load_w={} if at.zone.daily is None else at.zone.daily.load_w(starts_s),
         unit_w={} if at.zone.daily is None else at.zone.daily.unit_w(starts_s),
         state=network_state(at.snapshot, at.zone.capacitors),
-        ratings=at.zone.ratings,
+        ratings=host.ratings(at),
         contingencies=at.zone.contingencies,
         policy=rules.policy,
         preexisting=rules.preexisting,

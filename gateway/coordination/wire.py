@@ -6,7 +6,7 @@ follow from the names in `messages`: a field `power_w` travels as `power_mw`, a 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -59,7 +59,7 @@ def decode(raw: bytes) -> Message:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise WireError(".", f"not JSON: {error}", "send one JSON object in UTF-8") from error
-    return from_json(document)
+    return replace(from_json(document), raw=raw.decode())
 
 
 def to_json(message: Message) -> dict[str, object]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.coordination.daily import Daily
+from gateway.coordination.market import Approval, ControlRoom, MarketRules, Neighbourhood
 from grid_engine.results import Connection, Policy, Preexisting, Rating
 from protocols.signals import Bounds
 
@@ -52,6 +53,17 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """What is behind a resource that can store energy."""
+
+    energy_wh: float
+    least_pu: float = 0.0
+    """Lowest state of charge."""
+    efficiency_in: float = 1.0
+    efficiency_out: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One DER as decisions see it."""
 
@@ -72,6 +84,9 @@ class Resource:
     poll_s: float = 1.0
     forecast: Forecast | None = None
     connection: Connection = Connection.WYE
+    storage: Storage | None = None
+    availability: float = 1.0
+    """Share of its orders that it delivers; what is not said is sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,5 +151,19 @@ class ZoneFacts:
     ratings: Mapping[str, Rating] = field(default_factory=dict)
     clocks: Clocks = field(default_factory=Clocks)
     limits: LimitRules = field(default_factory=LimitRules)
+    market: MarketRules = field(default_factory=MarketRules)
+    room: ControlRoom | None = None
+    """What of the network may be operated from here; nothing in dual participation."""
+    around: Neighbourhood = field(default_factory=Neighbourhood)
+    approval: Approval = field(default_factory=Approval)
     dso: str = "DSO"
     """Our own party id."""
+
+    @property
+    def system_operator(self) -> str:
+        """Party id; empty where the zone has none."""
+        return next((party for party, role in self.parties.items() if role is Role.SYSTEM_OPERATOR), "")
+
+    def owned_by(self, party: str) -> tuple[Resource, ...]:
+        """The resources that a party speaks for."""
+        return tuple(resource for resource in self.resources.values() if resource.owner == party)

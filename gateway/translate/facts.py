@@ -81,6 +81,7 @@ def _rating(asset: Asset) -> Rating:
         apparent_power_va=None if asset.rating_mva is None else units.volt_amperes(asset.rating_mva),
         emergency_va=None if asset.emergency_mva is None else units.volt_amperes(asset.emergency_mva),
         reverse_power_w=units.watts_or_none(asset.reverse_power_mw),
+        forward_power_w=units.watts_or_none(asset.forward_power_mw),
         derate_pct=asset.derate_pct,
         condition_score=asset.condition_score,
         short_circuit_a=None if asset.short_circuit_ka is None else units.amperes(asset.short_circuit_ka),

@@ -85,6 +85,8 @@ class Monitor:
         quantity, asset = Quantity(int(own.quantity[at])), int(own.asset[at])
         ids = self.network.buses.ids if quantity in BUS_QUANTITIES else self.network.branch_ids
         reason = _REASONS.get(quantity, Reason.VOLT_HI if self.sign[row] > 0 else Reason.VOLT_LO)
+        if quantity == Quantity.REVERSE and self.sign[row] < 0:
+            reason = Reason.FORWARD_POWER
         if case:
             reason = Reason.N1
         if self.preexisting[row]:
@@ -154,7 +156,7 @@ def study_meter(system: System, study: Study) -> Meter:
     network = system.network
     able = capability(network, study, emergency=False)
     neutral = np.flatnonzero(~np.isnan(able.neutral_a) & ~_own_neutral(network))
-    reverse = np.flatnonzero(np.isfinite(able.reverse_w))
+    reverse = np.flatnonzero(np.isfinite(able.reverse_w) | np.isfinite(able.forward_w))
     return meter(system, tuple(neutral.tolist()), tuple(reverse.tolist()))
 
 
@@ -229,4 +231,6 @@ def _limits(study: Study, own: Meter, able: Capability) -> tuple[FloatArray, Flo
         upper[own.quantity == Quantity.UNBALANCE] = study.unbalance_max_pct
     voltages = np.flatnonzero(own.quantity == Quantity.VOLTAGE)
     lower[voltages] = able.voltage_min_pu[own.asset[voltages]]
+    powers = np.flatnonzero(own.quantity == Quantity.REVERSE)
+    lower[powers] = -able.forward_w[own.asset[powers]]
     return upper, lower

@@ -25,6 +25,8 @@ class Capability:
     """Shape (n_branch,): of the neutral conductor; not a number where nobody said."""
     reverse_w: FloatArray
     """Shape (n_branch,)."""
+    forward_w: FloatArray
+    """Shape (n_branch,)."""
     withstand_a: FloatArray
     """Shape (n_branch,)."""
     bus_withstand_a: FloatArray
@@ -42,6 +44,7 @@ def capability(network: Network, study: Study, *, emergency: bool) -> Capability
     thermal = (own.emergency if emergency else own.normal).copy()
     normal, neutral = own.normal, own.neutral_a.copy()
     reverse, withstand = own.reverse_power_w.copy(), own.withstand_a.copy()
+    forward = np.full(len(reverse), np.inf)
     derate, condition = own.derate_pct.copy(), own.condition_score.copy()
     n_line = len(network.lines.ids)
     for name, rating in study.ratings.items():
@@ -51,13 +54,16 @@ def capability(network: Network, study: Study, *, emergency: bool) -> Capability
         thermal[n] = _chosen(rating, float(thermal[n]), float(normal[n]), line=n < n_line, emergency=emergency)
         neutral[n] = neutral[n] if rating.neutral_a is None else rating.neutral_a
         reverse[n] = reverse[n] if rating.reverse_power_w is None else rating.reverse_power_w
+        forward[n] = np.inf if rating.forward_power_w is None else rating.forward_power_w
         withstand[n] = withstand[n] if rating.short_circuit_a is None else rating.short_circuit_a
         derate[n], condition[n] = max(derate[n], rating.derate_pct), min(condition[n], rating.condition_score)
     left = (1 - derate / 100) * np.minimum(1.0, 0.8 + 0.2 * condition / 50)
     heat = left * own.seasonal
     low, high = _band(network, study, emergency=emergency)
     bus_withstand = _by_bus(network, study, np.full(len(network.buses.ids), np.inf), "short_circuit_a")
-    return Capability(thermal * heat, neutral * heat, reverse * left, withstand, bus_withstand, low, high)
+    return Capability(
+        thermal * heat, neutral * heat, reverse * left, forward * left, withstand, bus_withstand, low, high
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

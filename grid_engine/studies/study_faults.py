@@ -116,7 +116,7 @@ def _numbers(participant: Participant) -> tuple[float, ...]:
 def _rated(rating: Rating) -> tuple[float, ...]:
     limits = (
         *(rating.ampacity_a, rating.emergency_a, rating.apparent_power_va, rating.emergency_va),
-        *(rating.reverse_power_w, rating.short_circuit_a, rating.neutral_a),
+        *(rating.reverse_power_w, rating.forward_power_w, rating.short_circuit_a, rating.neutral_a),
         *(rating.voltage_min_pu, rating.voltage_max_pu),
     )
     return (*(x for x in limits if x is not None), rating.derate_pct, rating.condition_score)

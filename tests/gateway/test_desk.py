@@ -14,7 +14,7 @@ from tests.gateway.test_loop import limited, play
 
 def desk_of(scene, facts: ZoneFacts | None = None) -> Desk:
     facts = facts or zone()
-    return Desk(facts, scene.loop.ledger, scene.now, Narrator(facts), scene.loop.touched.set)
+    return Desk(facts, scene.loop.ground.ledger, scene.now, Narrator(facts), scene.loop.ground.touched.set)
 
 
 def test_an_instruction_is_on_the_disk_before_it_reaches_the_device_and_ends_with_its_lease():

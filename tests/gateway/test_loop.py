@@ -9,15 +9,19 @@ import async_solipsism
 import pytest
 from structlog.testing import capture_logs
 
-from gateway import clock, loop, record
+from gateway import actuation, clock, record
+from gateway.actuation import APPLY_DEADLINE_S, Actuation
 from gateway.coordination.book import Book
 from gateway.coordination.messages import LimitIssue, Message, OutageAck
 from gateway.coordination.zone import ZoneFacts
+from gateway.exchange import CannotRecord, Exchange, RefusedMessage
+from gateway.ground import Ground
 from gateway.journal.entries import Entry, JournalWriteError
 from gateway.ledger import Ledger
-from gateway.loop import APPLY_DEADLINE_S, CannotRecord, Loop, RefusedMessage
+from gateway.loop import Loop
 from gateway.narrate import Narrator
 from gateway.snapshot import Image
+from grid_engine.dispatch.questions import Question, Reply, failed
 from grid_engine.results import Answer, Purpose, Status, Study
 from protocols.points import Quantity
 from protocols.signals import Ack, Baseline, Bounds, Control, Instruction, LinkState, Outcome, Release
@@ -73,6 +77,9 @@ class FakeEngine:
         await asyncio.sleep(self.takes_s)
         return self.answers(study)
 
+    async def reply(self, question: Question) -> Reply:
+        return failed(question, "v1", "not asked here")
+
 
 class FakeJournal:
     """Keeps entries in memory, unless it is full."""
@@ -99,17 +106,9 @@ class Scene:
         self.posted: list[Message] = []
         self.power_w = 0.3 * MW
         say = Narrator(facts)
-        self.loop = Loop(
-            zone=facts,
-            image=Image({"A": 1.0, "B": 1.0}),
-            ledger=Ledger(self.journal, book, say),
-            adapters={"A": self.adapter},
-            engine=self.engine,
-            send=self.send,
-            now=self.now,
-            say=say,
-            history=lambda _: None,
-        )
+        ground = Ground(facts, Image({"A": 1.0, "B": 1.0}), Ledger(self.journal, book, say), self.now, say)
+        actuation = Actuation(ground, {"A": self.adapter})
+        self.loop = Loop(ground, self.engine, Exchange(ground, self.send), actuation, lambda _: None)
 
     async def send(self, told: Message) -> None:
         self.posted.append(told)
@@ -172,7 +171,7 @@ def test_limits_cite_the_network_model_that_they_were_computed_on():
     async def act(scene):
         for version, ceiling_w in (("r1-1", 1.2 * MW), ("r1-2", 0.9 * MW)):
             scene.engine.answers = lambda study, v=version, c=ceiling_w: replace(limited(c)(study), model_version=v)
-            scene.loop._wake.set()
+            scene.loop.ground.wake.set()
             await asyncio.sleep(15)
         cited = [told.body.supporting.model_version for told in scene.posted if isinstance(told.body, LimitIssue)]
         assert (cited[0], cited[-1]) == ("r1-1", "r1-2")
@@ -196,7 +195,7 @@ def test_an_adapter_that_hangs_is_given_up_and_only_the_newest_instruction_follo
         scene.adapter.takes_s = 60
         for k in range(4):
             scene.engine.answers = limited((1.2 - 0.1 * k) * MW)
-            scene.loop._wake.set()
+            scene.loop.ground.wake.set()
             await asyncio.sleep(3)
         await asyncio.sleep(60)
         assert [one.version for one in scene.instructions()] == [1, 4]
@@ -263,10 +262,10 @@ def test_a_message_that_comes_while_the_engine_computes_is_seen_by_the_next_cycl
     async def act(scene):
         await asyncio.sleep(15)
         scene.engine.takes_s = 3
-        scene.loop._wake.set()
+        scene.loop.ground.wake.set()
         await asyncio.sleep(1)
         before = len(scene.engine.studies)
-        await scene.loop.receive(dispatched(2 * MW, T, scene.now()).message)
+        await scene.loop.exchange.receive(dispatched(2 * MW, T, scene.now()).message)
         await asyncio.sleep(3)
         assert len(scene.engine.studies) == before + 1
         assert scene.engine.studies[-1].participants[0].requested_w[0] == 2 * MW
@@ -322,7 +321,7 @@ def test_with_a_full_journal_nothing_leaves_and_it_is_told_once():
         with capture_logs() as logs:
             await asyncio.sleep(30)
             with pytest.raises(CannotRecord):
-                await scene.loop.receive(dispatched(2 * MW, T, T).message)
+                await scene.loop.exchange.receive(dispatched(2 * MW, T, T).message)
         assert (scene.posted, scene.instructions()) == ([], [])
         assert [line["event"] for line in logs].count("journal.failed") == 1
         scene.journal.full = False
@@ -350,10 +349,10 @@ def test_a_verdict_that_cannot_be_journalled_is_not_told():
 
 
 def test_answers_that_wait_for_the_journal_keep_their_order_and_lose_the_oldest(monkeypatch):
-    monkeypatch.setattr(loop, "PENDING", 3)
+    monkeypatch.setattr(actuation, "PENDING", 3)
 
     async def act(scene):
-        scene.loop._pending = type(scene.loop._pending)(maxlen=3)
+        scene.loop.actuation._pending = type(scene.loop.actuation._pending)(maxlen=3)
         await asyncio.sleep(3)
         scene.journal.full = True
         for k in range(5):
@@ -401,7 +400,7 @@ def test_an_outage_notice_is_acknowledged_and_a_repeat_has_no_effect():
         await asyncio.sleep(5)
         notice = outage("B", T).message
         for _ in range(2):
-            await scene.loop.receive(notice)
+            await scene.loop.exchange.receive(notice)
         await asyncio.sleep(1)
         assert [m.body for m in scene.posted] == [OutageAck("o1", "B")]
         assert scene.journal.kinds().count("party_in") == 1
@@ -420,7 +419,7 @@ def test_what_may_not_be_said_leaves_no_trace(told, why):
     async def act(scene):
         before = len(scene.journal.entries)
         with pytest.raises(RefusedMessage, match=why):
-            await scene.loop.receive(told)
+            await scene.loop.exchange.receive(told)
         assert len(scene.journal.entries) == before
 
     play(act)

@@ -1,5 +1,6 @@
 """Whole studies on R1; the numbers are the specification's or the bisection oracle's."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,18 @@ def test_margin_is_taken_off_the_rating(margin_pct: float, ceiling_mw: float) ->
 )
 def test_lower_rating_lowers_the_limit(rating: Rating, ceiling_mw: float) -> None:
     assert bounds_mw(ask(der("A", 0, 2), der("B", 4), ratings={"L12": rating}))["A"][1] == ceiling_mw
+
+
+def test_draw_limit_binds_where_it_is_set() -> None:
+    rating = Rating(reverse_power_w=0.6e6, forward_power_w=2.5e6)
+    storage = replace(der("G", 0), requested_w=(-2e6,), floor_w=-2e6)
+    result = ask(storage, ratings={"L31": rating})
+    assert bounds_mw(result)["G"][0] == pytest.approx(-0.47, abs=0.011)  # 2.0 MW of load and 33 kW lost in L31
+    (found,) = result.violations
+    assert (found.asset_id, found.reason) == ("L31", Reason.FORWARD_POWER)
+    export = ask(der("G", 0, 3), ratings={"L31": rating})
+    assert bounds_mw(export)["G"][1] == pytest.approx(2.60, abs=0.011)
+    assert export.violations[0].reason is Reason.REVERSE_POWER
 
 
 def test_reverse_power_limit_binds_where_it_is_set() -> None:

@@ -8,8 +8,11 @@ from importlib import import_module
 from random import Random
 
 from gateway import app
+from gateway.actuation import Actuation
 from gateway.coordination.book import Book
 from gateway.desk import Desk
+from gateway.exchange import Exchange
+from gateway.ground import Ground
 from gateway.ledger import Ledger
 from gateway.loop import Loop
 from gateway.narrate import Narrator
@@ -62,22 +65,14 @@ async def shown(protocol: str, *, security: ServerSecurity | None = None) -> Asy
         facts = replace(zone(), resources={RESOURCE: battery})
         say, now = Narrator(facts), harness.now
         ledger, adapter, engine = Ledger(FakeJournal(), Book(), say), harness.adapter(), FakeEngine()
-        loop = Loop(
-            zone=facts,
-            image=Image({RESOURCE: 1.0}),
-            ledger=ledger,
-            adapters={RESOURCE: adapter},
-            engine=engine,
-            send=_post,
-            now=now,
-            say=say,
-            history=lambda _: None,
-        )
+        ground = Ground(facts, Image({RESOURCE: 1.0}), ledger, now, say)
+        actuation = Actuation(ground, {RESOURCE: adapter})
+        loop = Loop(ground, engine, Exchange(ground, _post), actuation, lambda _: None)
         der = ShownDer(1, battery, "bess", protocol, SPEC.p_max_w, SPEC.p_min_w, energy_wh=5e6)
         ports = {"tls_host": HOST, "tls_port": 0, "security": security} if security else {"port": 0}
-        desk = Desk(facts, ledger, now, say, loop.touched.set)
+        desk = Desk(facts, ledger, now, say, ground.touched.set)
         facade = SunSpecFacade(
-            FacadeSettings((der,), 900.0, **ports), desk, lambda: Picture(loop.image.freeze(now()), loop.book), now
+            FacadeSettings((der,), 900.0, **ports), desk, lambda: Picture(ground.image.freeze(now()), loop.book), now
         )
         async with asyncio.TaskGroup() as tasks:
             listening = asyncio.Event()
@@ -87,7 +82,7 @@ async def shown(protocol: str, *, security: ServerSecurity | None = None) -> Asy
             ]
             async with asyncio.timeout(PATIENCE_S):
                 await listening.wait()
-                while loop.image.freeze(now()).power_w(RESOURCE) is None:  # noqa: ASYNC110 - the image is the condition
+                while ground.image.freeze(now()).power_w(RESOURCE) is None:  # noqa: ASYNC110 - the image is the condition
                     await asyncio.sleep(0.02)
             yield Site(harness.device, loop, engine, facade, now)
             for task in running:

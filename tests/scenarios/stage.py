@@ -202,7 +202,7 @@ class Stage(AbstractAsyncContextManager["Stage"]):
             if message.header.sender in self.deaf:
                 self.lost.append(message)
             else:
-                await self.loop.receive(message)
+                await self.loop.exchange.receive(message)
 
     def _solve(self, network: Network, study: Study) -> Answer:
         return self.solve(network, study)  # looked up each time: a scene may change it

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.coordination.messages import LimitIssue
-from gateway.loop import CannotRecord
+from gateway.exchange import CannotRecord
 from protocols.signals import Outcome
 from tests.scenarios.stage import MW, Stage, play, zone_file
 from tests.scenarios.test_dual_participation import LIMIT_MW, LOADING_PCT, dispatch_copy
@@ -122,7 +122,7 @@ def test_with_a_full_disk_nothing_leaves_and_nothing_is_lost(tmp_path: Path) -> 
                 refused = 0
                 for version in range(1, 40):
                     try:
-                        await stage.loop.receive(dispatch_copy("d1", version, 2.0, start_s))
+                        await stage.loop.exchange.receive(dispatch_copy("d1", version, 2.0, start_s))
                     except CannotRecord:
                         refused += 1
                 await stage.pass_time(30)
@@ -132,7 +132,7 @@ def test_with_a_full_disk_nothing_leaves_and_nothing_is_lost(tmp_path: Path) -> 
 
             writing.execute("PRAGMA max_page_count = 1000000")
             with capture_logs() as logs:
-                await stage.loop.receive(dispatch_copy("d1", 41, 2.0, start_s))
+                await stage.loop.exchange.receive(dispatch_copy("d1", 41, 2.0, start_s))
                 await stage.pass_time(30)
             assert any(line["event"] == "journal.recovered" for line in logs)
             assert stage.ceiling_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)

@@ -210,7 +210,7 @@ def test_s22_a_lost_device_counts_at_its_worst_until_the_flows_show_its_fallback
 
             held = stage.loop.book.controls["A"]
             stage.world.devices["A"].faults.drop_link = True
-            await stage.until(lambda: stage.loop.image.freeze(stage.now()).link("A") == "lost", within_s=6)
+            await stage.until(lambda: stage.loop.ground.image.freeze(stage.now()).link("A") == "lost", within_s=6)
             await stage.until(lambda: stage.assumed_mw("A") == pytest.approx(1.20, abs=LIMIT_MW), within_s=2)
 
             lease_left_s = held.instruction.expiry_s - stage.now()
@@ -262,7 +262,7 @@ def test_s23_a_silent_poller_counts_at_its_last_event_until_its_default_is_prove
             seen: list[str] = []
 
             def link() -> str:
-                state = stage.loop.image.freeze(stage.now()).link("B").value
+                state = stage.loop.ground.image.freeze(stage.now()).link("B").value
                 if state not in seen:
                     seen.append(state)
                 return state
@@ -316,9 +316,9 @@ def test_s30_repeats_and_older_versions_change_nothing(tmp_path: Path) -> None:
             start_s = await stage.next_interval()
             first, second = dispatch_copy("d1", 1, 2.0, start_s), dispatch_copy("d1", 2, 1.0, start_s)
             for message in (first, second, first, replace(first, header=replace(first.header, msg_id="again"))):
-                await stage.loop.receive(message)
+                await stage.loop.exchange.receive(message)
             for _ in range(3):
-                await stage.loop.receive(second)
+                await stage.loop.exchange.receive(second)
             await stage.pass_time(30)
             assert stage.loop.book.dispatches["A"] == (second.body,)
             assert stage.messages("LIMIT.Issue") == []

@@ -36,7 +36,7 @@ class Field:
         self.heard: dict[str, list[float]] = {}
 
     def watch(self) -> None:
-        fold = self.stage.loop.image.fold
+        fold = self.stage.loop.ground.image.fold
 
         def folded(signal: object) -> None:
             point = getattr(signal, "point", None)
@@ -46,7 +46,7 @@ class Field:
                     times.append(self.stage.now())
             fold(signal)  # type: ignore[arg-type]  # handed on as it came
 
-        self.stage.loop.image.fold = folded  # type: ignore[method-assign]  # a tap on the wire, nothing is replaced
+        self.stage.loop.ground.image.fold = folded  # type: ignore[method-assign]  # a tap on the wire, nothing is replaced
 
     async def stop_server(self, name: str) -> None:
         await self.lines[name].stop()
@@ -98,7 +98,7 @@ def test_killing_one_disturbs_no_other_poll(tmp_path: Path, kill: Callable[[Fiel
             killed_s = stage.now()
             await stage.pass_time(WATCHED_S)
             lost = "L12" if victim == "SCADA" else victim
-            assert stage.loop.image.freeze(stage.now()).link(lost) is LinkState.LOST
+            assert stage.loop.ground.image.freeze(stage.now()).link(lost) is LinkState.LOST
             for resource, times in field.heard.items():
                 if resource == victim or (victim == "SCADA" and resource[0] in "LT"):
                     continue

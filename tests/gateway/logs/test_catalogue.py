@@ -32,8 +32,9 @@ class Logged:
 def logged() -> Iterator[Logged]:
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
-            calls = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
-            if any(isinstance(call.func, ast.Attribute) and call.func.attr == "get_logger" for call in calls):
+            tree = ast.parse(path.read_bytes())
+            calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+            if any(isinstance(node, ast.Import) and node.names[0].name == "structlog" for node in ast.walk(tree)):
                 bound = frozenset(word for call in calls if name(call.func) == "bind" for word in words(call))
                 yield from (one(f"{path.relative_to(ROOT)}:{call.lineno}", call, bound) for call in calls if logs(call))
 

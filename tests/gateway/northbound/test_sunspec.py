@@ -30,10 +30,13 @@ class Bench:
 
     def __init__(self, scene, facts: ZoneFacts | None = None, *ders: ShownDer) -> None:
         facts = facts or zone()
-        self.desk = Desk(facts, scene.loop.ledger, scene.now, Narrator(facts), scene.loop.touched.set)
+        self.desk = Desk(facts, scene.loop.ground.ledger, scene.now, Narrator(facts), scene.loop.ground.touched.set)
         settings = FacadeSettings(ders or (BATTERY, SOLAR), HOLD_S, port=0)
         self.facade = SunSpecFacade(
-            settings, self.desk, lambda: Picture(scene.loop.image.freeze(scene.now()), scene.loop.book), scene.now
+            settings,
+            self.desk,
+            lambda: Picture(scene.loop.ground.image.freeze(scene.now()), scene.loop.book),
+            scene.now,
         )
         self.now = scene.now
 
@@ -272,6 +275,8 @@ def test_a_certificate_that_cannot_be_read_is_found_at_the_start(tmp_path):
         none = tmp_path / "none.pem"
         settings = FacadeSettings((BATTERY,), HOLD_S, None, "127.0.0.1", 0, ServerSecurity(none, none, none))
         with pytest.raises(OSError, match="No such file"):
-            SunSpecFacade(settings, Bench(scene).desk, lambda: Picture(scene.loop.image.freeze(T), Book()), scene.now)
+            SunSpecFacade(
+                settings, Bench(scene).desk, lambda: Picture(scene.loop.ground.image.freeze(T), Book()), scene.now
+            )
 
     play(act)

@@ -1,0 +1,86 @@
+"""One cycle of decisions under the zone's model: what follows from the engine's answer, and what else has to be asked.
+
+The models differ in four places only: who operates the network, who re-dispatches, who tells the system
+operator, and whose counterparty the DER/As are.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.coordination import aggregate, approval, decide, facilitator, failure, host, needs, total
+from gateway.coordination.events import Alarmed, Dispatched, Planned, Proposed, Ruled
+from gateway.coordination.inquiry import Asked, Told
+from gateway.coordination.messages import Message
+from gateway.coordination.situation import Situation
+from gateway.coordination.zone import DsoModel
+from grid_engine.results import Answer, Study
+
+Steps = Generator[Asked, Told, "Conclusion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a cycle concludes."""
+
+    messages: tuple[Message, ...] = ()
+    headroom: tuple[str, ...] = ()
+    """Resources whose limit could be loosened by at least the release step."""
+    plan: Planned | None = None
+    selected: tuple[Dispatched, ...] = ()
+    """How a dispatch was shared out, or who was chosen for a need."""
+    alarms: tuple[Alarmed, ...] = ()
+    proposed: tuple[Proposed, ...] = ()
+    ruled: tuple[Ruled, ...] = ()
+
+
+def conclude(at: Situation, question: Study, answer: Answer) -> Steps:
+    """What follows from the answer to the cycle's first question."""
+    solved = decide.limits_now(at, answer)
+    limits = (*solved.messages, *failure.limits_without_engine(at, answer))
+    match at.zone.model:
+        case DsoModel.DUAL_PARTICIPATION:
+            found = Conclusion(limits)
+        case DsoModel.TOTAL_DSO:
+            found = yield from _total(at, limits)
+        case DsoModel.MARKET_FACILITATOR:
+            found = yield from _facilitated(at, question, answer, limits)
+    bought = yield from needs.procured(at, question, answer)
+    messages, selected = (*found.messages, *bought.messages), (*found.selected, *bought.selections)
+    return _released(
+        at, replace(found, messages=messages, headroom=solved.headroom, alarms=bought.alarms, selected=selected)
+    )
+
+
+def limits_ahead(at: Situation, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Envelopes of intervals ahead as the model tells them; what an operator has to see waits for its own interval."""
+    if at.zone.model is DsoModel.MARKET_FACILITATOR:
+        messages = tuple(facilitator.informed(at, messages))
+    return approval.sorted_out(at, messages, None).messages
+
+
+def _total(at: Situation, limits: tuple[Message, ...]) -> Steps:
+    shared = yield from total.share_out(at)
+    bids = yield from aggregate.bids(at)
+    return Conclusion((*limits, *shared.messages, *bids), plan=shared.plan, selected=shared.selected)
+
+
+def _facilitated(at: Situation, question: Study, answer: Answer, limits: tuple[Message, ...]) -> Steps:
+    first = yield from facilitator.network_first(at, question, answer)
+    notes = yield from facilitator.annotations(at)
+    kept = facilitator.without(limits, first.withheld)
+    return Conclusion((*facilitator.relays(at), *facilitator.informed(at, kept), *notes), plan=first.plan)
+
+
+def _released(at: Situation, found: Conclusion) -> Conclusion:
+    """What may leave: seen by the host where it has to be, approved by an operator where it has to be."""
+    seen = host.cleared(at, found.messages)
+    going = approval.sorted_out(at, seen.messages, found.plan)
+    searched = found.plan is not None and not found.plan.operations
+    return replace(
+        found,
+        messages=going.messages,
+        plan=found.plan if searched else going.plan,
+        alarms=(*found.alarms, *seen.alarms),
+        proposed=going.proposed,
+        ruled=tuple(approval.lapsed(at)),
+    )

@@ -1,0 +1,176 @@
+"""What parties say and are told: taken once and journalled, answered at once, and posted without waiting.
+
+The operator's own actions come in by the same door: approvals, emergencies, orders taken back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.coordination import answers, emergency, host, orders, routing
+from gateway.coordination.events import Received, Ruled, Sent
+from gateway.coordination.market_messages import OfferSubmit, Register
+from gateway.coordination.messages import Message
+from gateway.coordination.situation import Situation
+from gateway.coordination.zone import DsoModel
+from gateway.ground import Ground, Send
+
+Decide = Callable[[Situation], tuple[Message, ...]]
+"""What follows from an operator's action; raises `ValueError` where it cannot be."""
+
+
+class RefusedMessage(Exception):  # noqa: N818 - a decision, not a defect
+    """A party's message, or an operator's action, is not taken; says why."""
+
+
+class CannotRecord(Exception):  # noqa: N818 - a state of the disk, not a defect
+    """The journal cannot be written, so nothing may be promised; worth trying again later."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The party side of one zone."""
+
+    ground: Ground
+    send: Send
+
+    async def receive(self, message: Message) -> None:
+        """Take a party's message; returns once it is on the disk.
+
+        Raises:
+            RefusedMessage: It may not travel, or speaks of something that is not here.
+            CannotRecord: The journal cannot be written now.
+        """
+        ground = self.ground
+        problem = routing.refusal(ground.zone, message) or self._unknown(message) or self._late(message)
+        if problem is not None:
+            ground.say.refused(message, problem)
+            raise RefusedMessage(problem)
+        if message.header.msg_id in ground.book.seen:
+            ground.say.duplicate(message)
+            return
+        at_s, stale = ground.now(), ground.book.is_stale(message, ground.now())
+        if not await ground.ledger.commit([Received(self._kept(message), at_s)]):
+            raise CannotRecord("the journal cannot be written; nothing was taken")
+        ground.say.received(message, stale=stale)
+        at = ground.situation()
+        owed = () if stale else answers.answers(at, message)
+        await self.tell(at, (*owed, *host.copied(at, message)))
+        ground.wake.set()
+
+    async def tell(self, at: Situation, messages: Sequence[Message]) -> bool:
+        """Journal what may travel and post it; False where the journal could not be written."""
+        sent = self.outgoing(at, messages)
+        if not await self.ground.ledger.commit(sent):
+            return False
+        self.ground.say.sent(at, [one.message for one in sent])
+        self.post(sent)
+        self.ground.touched.set()
+        return True
+
+    def outgoing(self, at: Situation, messages: Sequence[Message]) -> list[Sent]:
+        """Those messages that the matrix lets travel, ready for the journal."""
+        return [Sent(message, at.now_s, at.cycle_id) for message in messages if self._may_travel(message)]
+
+    def post(self, sent: Sequence[Sent]) -> None:
+        """Hand over what was journalled, each message in a task of its own."""
+        for one in sent:
+            self.ground.tasks.create_task(self.send(one.message), name=f"send {one.message.header.msg_id}")
+
+    # --- the operator
+
+    async def rule(self, action_id: str, *, approved: bool, by: str) -> None:
+        """Let a proposed action out, or drop it.
+
+        Raises:
+            RefusedMessage: nothing of that id waits.
+            CannotRecord: the journal cannot be written now.
+        """
+        ground = self.ground
+        proposal = ground.book.proposals.get(action_id)
+        if proposal is None:
+            waiting = ", ".join(ground.book.proposals) or "nothing"
+            raise RefusedMessage(f"{action_id} does not wait for an operator; waiting: {waiting}")
+        at = ground.situation()
+        sent = self.outgoing(at, proposal.messages) if approved else []
+        plan = [replace(proposal.plan, at_s=at.now_s)] if approved and proposal.plan is not None else []
+        ruled = Ruled(action_id, at.now_s, approved, by)
+        if not await ground.ledger.commit([ruled, *plan, *sent]):
+            raise CannotRecord("the journal cannot be written; nothing was decided")
+        ground.say.ruled(proposal, ruled)
+        self.post(sent)
+        ground.touched.set()
+        ground.wake.set()
+
+    async def declare(self, level: int, scope: str, detail: str) -> str:
+        """Declare an emergency; its id.
+
+        Raises:
+            RefusedMessage: there is no such scope or level.
+            CannotRecord: the journal cannot be written now.
+        """
+        return await self._act(lambda at: emergency.declared(at, level, scope, detail))
+
+    async def clear(self, emergency_id: str) -> str:
+        """End an emergency; its id.
+
+        Raises:
+            RefusedMessage: it does not last.
+            CannotRecord: the journal cannot be written now.
+        """
+        return await self._act(lambda at: emergency.cleared(at, emergency_id))
+
+    async def revoke(self, order_id: str, detail: str) -> str:
+        """Take an order back; its id.
+
+        Raises:
+            RefusedMessage: there is no such order, or it has begun.
+            CannotRecord: the journal cannot be written now.
+        """
+        return await self._act(lambda at: (orders.revoked(at, order_id, detail),))
+
+    async def order(self, offer_id: str, power_w: float) -> str:
+        """Order what was offered, by hand; the order's id.
+
+        Raises:
+            RefusedMessage: the offer does not stand, or is of less.
+            CannotRecord: the journal cannot be written now.
+        """
+        return await self._act(lambda at: (orders.ordered(at, offer_id, power_w),))
+
+    async def _act(self, decide: Decide) -> str:
+        at = self.ground.situation()
+        try:
+            messages = decide(at)
+        except ValueError as error:
+            raise RefusedMessage(str(error)) from error
+        if not await self.tell(at, [*messages, *(copy for one in messages for copy in host.copied(at, one))]):
+            raise CannotRecord("the journal cannot be written; nothing was done")
+        self.ground.wake.set()
+        return messages[0].header.corr_id
+
+    # --- what may come
+
+    def _unknown(self, message: Message) -> str | None:
+        """Why a message is about nothing here; offers and registrations are answered instead."""
+        resource, zone = message.resource, self.ground.zone
+        known = resource in zone.resources or resource in zone.market.nodes
+        if not resource or known or isinstance(message.body, OfferSubmit | Register):
+            return None
+        return f"UNKNOWN_RESOURCE: {resource} is not a resource of zone {zone.id}"
+
+    def _late(self, message: Message) -> str | None:
+        problem = self.ground.book.trade.refusal(message)
+        if problem is None or message.header.msg_id in self.ground.book.seen:
+            return None
+        return problem
+
+    def _kept(self, message: Message) -> Message:
+        """Without its own text, unless that has to be passed on unchanged."""
+        relayed = self.ground.zone.model is DsoModel.MARKET_FACILITATOR
+        return message if relayed else replace(message, raw="")
+
+    def _may_travel(self, message: Message) -> bool:
+        problem = routing.refusal(self.ground.zone, message)
+        if problem is not None:
+            self.ground.say.refused(message, problem)
+        return problem is None

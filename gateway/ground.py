@@ -1,0 +1,56 @@
+"""What the tasks of the control loop stand on together: facts, image, ledger, clock, and the group they run in."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+
+from gateway.clock import Now
+from gateway.coordination.book import Book
+from gateway.coordination.messages import Message
+from gateway.coordination.situation import Situation
+from gateway.coordination.zone import ZoneFacts
+from gateway.ledger import Ledger
+from gateway.narrate import Narrator
+from gateway.snapshot import Image
+
+Send = Callable[[Message], Coroutine[None, None, None]]
+"""Delivers one message to its recipient, within a deadline; says itself what became of it."""
+
+
+@dataclass(slots=True)
+class Ground:
+    """One zone, shared by everything that controls it."""
+
+    zone: ZoneFacts
+    image: Image
+    ledger: Ledger
+    now: Now
+    say: Narrator
+    confirmed: set[str] = field(default_factory=set)
+    """Lost resources whose fallback the measured flows have confirmed."""
+    tasks: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where the next cycle should not wait."""
+    touched: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where devices may have to be told something."""
+
+    @property
+    def book(self) -> Book:
+        """What has been agreed so far."""
+        return self.ledger.book
+
+    def situation(self, cycle_id: str = "") -> Situation:
+        """Everything that a decision may look at, now."""
+        return Situation(
+            self.zone, self.book, self.image.freeze(self.now()), cycle_id, confirmed=frozenset(self.confirmed)
+        )
+
+
+async def woken(event: asyncio.Event, within_s: float) -> None:
+    """Return when the event is set, or after a while, with the event cleared."""
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        pass
+    event.clear()

@@ -1,0 +1,91 @@
+"""What parties are told, as lines of the log: one event per kind of message, with what belongs in a line."""
+
+import structlog
+
+from gateway.coordination.market_messages import NeedPost, OfferAccept, OfferReject, OrderIssue, OrderRevoke
+from gateway.coordination.messages import LimitClear, LimitIssue, Message
+from gateway.coordination.operation_messages import (
+    DispatchRelay,
+    EmergencyClear,
+    EmergencyControl,
+    EmergencyDeclare,
+    HostInclude,
+    Instruction,
+    ShortfallNotice,
+)
+
+Log = structlog.typing.FilteringBoundLogger
+
+
+def mw(power_w: float) -> float:
+    """Watts as megawatts, to 100 W."""
+    return round(power_w / 1e6, 4)
+
+
+def said(log: Log, message: Message) -> None:
+    """One line for a message that leaves."""
+    header = message.header
+    log = log.bind(corr_id=header.corr_id, recipient=header.recipient)
+    match message.body:
+        case LimitIssue() | LimitClear() as body:
+            _limit(log, body)
+        case Instruction() | DispatchRelay() | ShortfallNotice() | HostInclude() as body:
+            _operation(log, body)
+        case EmergencyDeclare() | EmergencyControl() | EmergencyClear() as body:
+            _emergency(log, body)
+        case NeedPost() | OfferAccept() | OfferReject() | OrderIssue() | OrderRevoke() as body:
+            _market(log, body)
+        case _:
+            log.info("party.tx", code=message.code)
+
+
+def _limit(log: Log, body: LimitIssue | LimitClear) -> None:
+    if isinstance(body, LimitClear):
+        log.info("limit.clear", resource=body.resource)
+        return
+    log.info(
+        "limit.issue",
+        resource=body.resource,
+        mw=mw(body.ceiling_w),
+        floor_mw=mw(body.floor_w),
+        reason=body.reason.value,
+        constraint_id=body.constraint_id,
+        loading_pct=round(body.supporting.loading_before_pct, 1),
+        start_s=body.start_s,
+    )
+
+
+def _operation(log: Log, body: Instruction | DispatchRelay | ShortfallNotice | HostInclude) -> None:
+    match body:
+        case Instruction():
+            log.info("instr.tx", resource=body.resource, mw=mw(body.power_w), version=body.version, ref=body.ref)
+        case DispatchRelay():
+            log.info("dispatch.relay", resource=body.resource, version=body.version)
+        case ShortfallNotice():
+            log.warning("shortfall.notice", subject=body.node, mw=mw(body.capability_w), cause=body.cause)
+        case HostInclude():
+            log.info("host.include", code=body.about, mw=mw(body.planned_change_w), draft=body.draft)
+
+
+def _emergency(log: Log, body: EmergencyDeclare | EmergencyControl | EmergencyClear) -> None:
+    match body:
+        case EmergencyDeclare():
+            log.warning("emerg.declare", subject=body.scope, detail=body.detail)
+        case EmergencyControl():
+            log.warning("emerg.control", resource=body.resource, mw=mw(body.ceiling_w))
+        case EmergencyClear():
+            log.info("emerg.clear", subject=body.emergency_id)
+
+
+def _market(log: Log, body: NeedPost | OfferAccept | OfferReject | OrderIssue | OrderRevoke) -> None:
+    match body:
+        case NeedPost():
+            log.info("need.posted", constraint_id=body.constraint_id, mw=mw(body.required_w), kind=body.kind.value)
+        case OfferAccept():
+            log.info("offer.accepted", resource=body.resource, version=body.version)
+        case OfferReject():
+            log.info("offer.rejected", resource=body.resource, reason=body.reason.value, detail=body.criteria)
+        case OrderIssue():
+            log.info("order.issue", resource=body.resource, mw=mw(body.power_w), ref=body.offer_id)
+        case OrderRevoke():
+            log.info("order.revoke", resource=body.resource, detail=body.detail)
