@@ -25,6 +25,8 @@ from protocols.signals import Ack, Baseline, Control, Instruction, Outcome, Rele
 
 _TICK_S = 1.0
 """How late a change of status may be noticed; a GET is always exact."""
+_REMEMBER_S = 10.0
+"""How often it is kept what subscribers have been told: after a crash, so much of it is told twice at most."""
 _RETRY_S = 30
 """Retry-After while nothing can be kept."""
 
@@ -62,6 +64,9 @@ class UtilityServer:
         """LFDIs of the clients that have given a sign of life since the last tick."""
         self._ended: list[str] = []
         """Subscriptions given up and not yet taken out."""
+        self._arrived: dict[str, str] = {}
+        """Digests of what subscribers have been told, by subscription, that is not yet kept."""
+        self._kept_s = 0.0
         self.listening = asyncio.Event()
         """Set while the port is open."""
 
@@ -104,7 +109,7 @@ class UtilityServer:
                 await self._service.start()
             self.listening.set()
             async with poster(client_context(*files)) as post, asyncio.TaskGroup() as tasks:
-                notifier = Notifier(post, self._is_wanted, self._ended.append)
+                notifier = Notifier(post, self._is_wanted, self._ended.append, self._has_arrived)
                 tasks.create_task(notifier.run())
                 while True:
                     await asyncio.sleep(_TICK_S)
@@ -112,6 +117,9 @@ class UtilityServer:
         finally:
             self.listening.clear()
             self._emit = None
+            with suppress(KeepError):
+                # What is told once more after a restart is nothing new, but no harm either.
+                self._keep_arrived()
             if self._service is not None:
                 await self._service.stop()
             await self._front.stop()
@@ -131,6 +139,19 @@ class UtilityServer:
                 self._ended.pop()
             for notice in self._tree.notices(int(now)):
                 notifier.tell(notice)
+            if now - self._kept_s >= _REMEMBER_S:
+                self._keep_arrived()
+
+    def _has_arrived(self, notice: Notice) -> None:
+        self._arrived[notice.subscription] = notice.digest
+
+    def _keep_arrived(self) -> None:
+        """Keep what has arrived, so that a restart does not tell it again."""
+        now = self._now()
+        if self._arrived:
+            self._tree.told(self._arrived, int(now))
+            self._arrived.clear()
+        self._kept_s = now
 
     def _is_wanted(self, notice: Notice) -> bool:
         """False for the news of a subscription that has ended; that it has ended is still told."""

@@ -7,6 +7,7 @@ from ieee2030_5.access import Access, Admission
 from ieee2030_5.groups import own_group
 from ieee2030_5.modes import CannotSayError, control_base
 from ieee2030_5.settings import DeviceSettings, ServerSettings
+from ieee2030_5.subscriptions import ENDED
 from ieee2030_5.topology import drop_group, place
 from ieee2030_5.utility import Device, Program, Utility, mrid, slug_of
 
@@ -112,7 +113,8 @@ def withdraw(utility: Utility, device: Device) -> None:
     device.registered_s, device.category, device.post_rate_s = None, None, None
     device.documents.clear()
     device.logs.clear()
-    device.subscriptions.clear()
+    for href in tuple(device.subscriptions):
+        utility.drop_subscription(device, href, ENDED)
     device.revision += 1
     utility.people += 1
     _drop_meters(utility, device.settings.lfdi)

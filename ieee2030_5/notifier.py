@@ -81,6 +81,7 @@ class Notifier:
         post: Post,
         wanted: Callable[[Notice], bool],
         ended: Callable[[str], None],
+        done: Callable[[Notice], None] = lambda _: None,
     ) -> None:
         """Deliver with `post`.
 
@@ -88,10 +89,12 @@ class Notifier:
             post: sends one notification.
             wanted: asked before each attempt; false where the subscription is gone.
             ended: told of each subscription (its URI) that is given up.
+            done: told of each notification that has arrived, or that its destination will not have.
         """
         self._post = post
         self._wanted = wanted
         self._ended = ended
+        self._done = done
         self._destinations: dict[str, _Destination] = {}
         self._places: dict[str, str] = {}
         """Where the last notice of each subscription went."""
@@ -160,6 +163,7 @@ class Notifier:
 
     def _finish(self, place: _Destination, notice: Notice, verdict: Verdict) -> None:
         place.failures = 0
+        self._done(notice)
         if verdict is Verdict.ARRIVED:
             self._refusals.pop(notice.subscription, None)
             self._renewed_s.pop(notice.subscription, None)

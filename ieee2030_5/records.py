@@ -29,6 +29,8 @@ class Removed:
     kind: ClassVar[str] = "removed"
     href: str
     at_s: int
+    status: int = 0
+    """Notification.status that its client has to be told where it is a subscription that we have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,22 @@ class Arranged:
     at_s: int
 
 
-Record = Stored | Removed | Issued | Arranged
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What subscribers have been told, so that a restart tells them what is new, and that alone."""
+
+    kind: ClassVar[str] = "told"
+    digests: Mapping[str, str]
+    """Of the content that arrived last, by subscription; empty where it is that the subscription has ended."""
+    at_s: int
+
+
+Record = Stored | Removed | Issued | Arranged | Told
 Keep = Callable[[Record], None]
 """Takes a record before its effect can be seen by anyone; raises `KeepError` where it cannot be kept."""
 
-_KINDS: Mapping[str, type[Stored] | type[Removed] | type[Issued] | type[Arranged]] = {
-    cls.kind: cls for cls in (Stored, Removed, Issued, Arranged)
+_KINDS: Mapping[str, type[Stored] | type[Removed] | type[Issued] | type[Arranged] | type[Told]] = {
+    cls.kind: cls for cls in (Stored, Removed, Issued, Arranged, Told)
 }
 
 

@@ -1,6 +1,7 @@
 """Subscriptions: who wants to be told of what, and what has to be told now."""
 
 from dataclasses import dataclass, fields, replace
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 from ieee2030_5 import resources as r
@@ -17,12 +18,16 @@ from ieee2030_5.call import (
 )
 from ieee2030_5.identity import short_id
 from ieee2030_5.paging import paged
-from ieee2030_5.utility import Device, Utility
+from ieee2030_5.topology import assignments_of
+from ieee2030_5.utility import Device, Farewell, Utility, is_australian
 
 _XML = 0
 """Subscription.encoding; 1 is EXI, which is not served."""
-CHANGED, DELETED = 0, 4
-"""Notification.status: 0 says what the resource is now, anything else also ends the subscription."""
+CHANGED, ENDED, DELETED = 0, 1, 4
+"""Notification.status: 0 says what the resource is now, anything else also ends the subscription.
+
+1 says no more about a resource that is still there, 4 that it is gone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,9 @@ class Notice:
     """URI of the subscription; a newer notice of the same one replaces this."""
     to: str
     notification: r.Notification
-    aus: bool
+    aus: bool = False
+    digest: str = ""
+    """Of the content told; empty where the subscription has ended."""
 
 
 def get_list(call: Call) -> r.SubscriptionList:
@@ -104,16 +111,14 @@ def keep(utility: Utility, params: Params, document: r.Resource, owner: str, at_
     """Fold a subscription."""
     device = utility.devices.get(params["e"])
     if device is not None and isinstance(document, r.Subscription) and document.href is not None:
-        device.subscriptions[document.href] = document
-        device.revision += 1
+        utility.put_subscription(device, document)
 
 
 def drop(utility: Utility, params: Params, at_s: int) -> None:  # noqa: ARG001
     """Fold the end of a subscription."""
     device = utility.devices.get(params["e"])
     if device is not None:
-        device.subscriptions.pop(f"{device.href}/sub/{params['s']}", None)
-        device.revision += 1
+        utility.drop_subscription(device, f"{device.href}/sub/{params['s']}")
 
 
 def content(resource: r.Resource | None) -> object:
@@ -133,13 +138,34 @@ def _without_counts(resource: r.Resource) -> tuple[object, ...]:
     return tuple(replace(value, all=None) if isinstance(value, r.ListLink) else value for value in values)
 
 
-def notice(device: Device, subscription: r.Subscription, resource: r.Resource | None, *, aus: bool) -> Notice:
-    """Tell what a resource is now; `None` tells that it is gone, and with it the subscription."""
+def digest(seen: object) -> str:
+    """A short name of some content, the same in every process."""
+    return sha256(repr(seen).encode()).hexdigest()[:16]
+
+
+def notice(device: Device, subscription: r.Subscription, resource: r.Resource, content_digest: str) -> Notice:
+    """Tell what a resource is now."""
     href = subscription.href or ""
     told = r.Notification(
         subscribedResource=subscription.subscribedResource,
         resource=None if subscription.limit == 0 else resource,
-        status=DELETED if resource is None else CHANGED,
+        status=CHANGED,
         subscriptionURI=href,
     )
-    return Notice(href, subscription.notificationURI, told, aus and device.settings.profile.value == "csip_aus")
+    return Notice(href, subscription.notificationURI, told, is_australian(device), content_digest)
+
+
+def farewell(ended: Farewell) -> Notice:
+    """Tell that a subscription has ended."""
+    told = r.Notification(subscribedResource=ended.resource, status=ended.status, subscriptionURI=ended.href)
+    return Notice(ended.href, ended.to, told)
+
+
+def why_ended(utility: Utility, params: Params) -> int:
+    """Status of the notification that a client may see a resource no more: is it still there for others?"""
+    device = utility.devices.get(params.get("e", ""))
+    if device is None or device.registered_s is None:
+        return ENDED if params.get("p") in utility.programs else DELETED
+    named = params.get("f")
+    there = named is None or any(item.name == named for item in assignments_of(utility, device))
+    return ENDED if there else DELETED

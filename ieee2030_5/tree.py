@@ -1,6 +1,6 @@
 """What the tree answers: the whole server but for sockets and clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ from ieee2030_5.call import (
 from ieee2030_5.codec import DocumentError, InvalidValueError, parse, render
 from ieee2030_5.exchange import MEDIA_TYPE, MEDIA_TYPES, Answer, Asked
 from ieee2030_5.paging import CAP, Page, QueryError, page_of
-from ieee2030_5.records import Arranged, Issued, Keep, Record, Removed, Stored
+from ieee2030_5.records import Arranged, Issued, Keep, Record, Removed, Stored, Told
 from ieee2030_5.rendered import Cache, Rendered
 from ieee2030_5.routes import Route, match
 from ieee2030_5.subscriptions import Notice
@@ -41,7 +41,9 @@ class Tree:
         self._principals: dict[str, tuple[int, Principal]] = {}
         """By LFDI, with the count of changes of people at which each was worked out."""
         self._told: dict[str, object] = {}
-        """What each subscriber knows, by subscription."""
+        """What each subscriber knows, by subscription: the content, or its digest alone after a restart."""
+        self._parting: set[str] = set()
+        """Subscriptions of which it is on its way that they have ended."""
         self._renewed: list[str] = []
 
     def answer(self, lfdi: str, asked: Asked, now: int) -> Answer:
@@ -150,19 +152,47 @@ class Tree:
             return r.Resource(href=path)
 
     def notices(self, now: int) -> list[Notice]:
-        """What subscribers have to be told since the last time; the first look at a subscription tells nothing."""
+        """What subscribers have to be told since the last time.
+
+        A client that is refused learns nothing meanwhile; what it may see no more ends its subscription.
+        """
         due = []
-        for device in self.utility.devices.values():
+        for device in [self.utility.devices[slug] for slug in self.utility.listeners]:
+            if self.utility.refuses(device.settings.lfdi, now):
+                continue
             for href, subscription in list(device.subscriptions.items()):
-                lfdi = device.settings.lfdi
-                seen = self._look(lfdi, subscription.subscribedResource, now, subscription.limit)
-                content = subscriptions.content(seen)
-                if href in self._told and content != self._told[href]:
-                    due.append(subscriptions.notice(device, subscription, seen, aus=True))
-                self._told[href] = content
+                path = subscription.subscribedResource
+                seen = self._look(device.settings.lfdi, path, now, subscription.limit)
                 if seen is None:
-                    self.remove(href, now)
+                    found = match(path)
+                    self.remove(href, now, subscriptions.why_ended(self.utility, found[1] if found else {}))
+                elif (changed := self._news(href, subscriptions.content(seen))) is not None:
+                    due.append(subscriptions.notice(device, subscription, seen, changed))
+        for href, ended in self.utility.farewells.items():
+            if href not in self._parting:
+                due.append(subscriptions.farewell(ended))
+                self._told.pop(href, None)
+        self._parting = set(self.utility.farewells)
         return due
+
+    def _news(self, href: str, content: object) -> str | None:
+        """The digest of what a subscriber does not know yet, `None` where it does."""
+        known, self._told[href] = self._told.get(href, content), content
+        if known == content:
+            return None
+        digest = subscriptions.digest(content)
+        return None if known == digest else digest
+
+    def told(self, digests: Mapping[str, str], now: int) -> None:
+        """Keep what has arrived at subscribers."""
+        record = Told(dict(digests), now)
+        self._keep(record)
+        self._part(record)
+
+    def _part(self, record: Told) -> None:
+        for href, digest in record.digests.items():
+            if not digest:
+                self.utility.farewells.pop(href, None)
 
     def store(self, href: str, document: r.Resource, owner: str, now: int) -> None:
         """Keep a document, then fold it into the state."""
@@ -170,9 +200,6 @@ class Tree:
         self._keep(Stored(href, render(document, aus=True).decode(), owner, now))
         if isinstance(document, r.Subscription):
             self._renewed.append(href)
-            if href not in self._told or not self.utility.is_subscribed(href):
-                seen = self._look(owner, document.subscribedResource, now, document.limit)
-                self._told[href] = subscriptions.content(seen)
         self._fold(href, document, owner, now)
 
     def take_renewed(self) -> list[str]:
@@ -180,10 +207,17 @@ class Tree:
         taken, self._renewed = self._renewed, []
         return taken
 
-    def remove(self, href: str, now: int) -> None:
-        """Keep a removal, then fold it; the removal of an event is its cancellation."""
-        self._keep(Removed(href, now))
-        self._drop(href, now)
+    def remove(self, href: str, now: int, status: int = 0) -> None:
+        """Keep a removal, then fold it; the removal of an event is its cancellation.
+
+        Args:
+            href: what is gone.
+            now: since when.
+            status: what the client of a subscription has to be told of its end.
+        """
+        record = Removed(href, now, status)
+        self._keep(record)
+        self._drop(record)
 
     def issue(self, issued: Issued) -> None:
         """Keep and remember which control an event carries."""
@@ -204,21 +238,33 @@ class Tree:
             elif isinstance(record, Arranged):
                 arrangements.fold(self.utility, record)
             elif isinstance(record, Removed):
-                self._drop(record.href, record.at_s)
+                self._drop(record)
+            elif isinstance(record, Told):
+                self._told.update((href, digest) for href, digest in record.digests.items() if digest)
+                self._part(record)
             elif (found := match(record.href)) is not None:
                 document = parse(record.document.encode(), found[0].stores)
                 self._fold(record.href, document, record.owner, record.at_s)
         self.utility.signals.clear()
 
     def _fold(self, href: str, document: r.Resource, owner: str, now: int) -> None:
+        if isinstance(document, r.Subscription) and not self.utility.is_subscribed(href):
+            # Its client knows what it has subscribed to; a renewal changes nothing about that.
+            seen = self._look(owner, document.subscribedResource, now, document.limit)
+            self._told[href] = subscriptions.content(seen)
         found = match(href)
         if found is not None and found[0].keep is not None:
             found[0].keep(self.utility, found[1], document, owner, now)
 
-    def _drop(self, href: str, now: int) -> None:
-        found = match(href)
-        if found is not None and found[0].drop is not None:
-            found[0].drop(self.utility, found[1], now)
+    def _drop(self, record: Removed) -> None:
+        found = match(record.href)
+        if found is None:
+            return
+        device = self.utility.devices.get(found[1].get("e", ""))
+        if record.status and device is not None:
+            self.utility.drop_subscription(device, record.href, record.status)
+        elif found[0].drop is not None:
+            found[0].drop(self.utility, found[1], record.at_s)
 
 
 @lru_cache(maxsize=256)

@@ -106,6 +106,16 @@ class Meter:
     """By mRID, with ReadingType and without readings."""
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """A subscription that we have ended, and what its client has to be told of that."""
+
+    href: str
+    to: str
+    resource: str
+    status: int
+
+
 @dataclass(slots=True)
 class Utility:
     """All state of one server."""
@@ -132,6 +142,10 @@ class Utility:
     """Counts the changes of groups, programs, assignments and rates, which show in documents of many devices."""
     subscribers: int = 0
     """Devices that may subscribe."""
+    listeners: dict[str, None] = field(default_factory=dict)
+    """Slugs of the devices that have subscriptions."""
+    farewells: dict[str, Farewell] = field(default_factory=dict)
+    """By subscription; kept until they have arrived."""
     meters: dict[str, Meter] = field(default_factory=dict)
     series: dict[str, str] = field(default_factory=dict)
     """Slug of the meter that reported a series last, by mRID; the meter may be gone."""
@@ -176,6 +190,25 @@ class Utility:
         meter = self.meters.pop(slug, None)
         if meter is not None:
             del self.reported[meter.owner][slug]
+
+    def put_subscription(self, device: Device, subscription: r.Subscription) -> None:
+        """Hold a subscription, new or renewed."""
+        href = subscription.href or ""
+        device.subscriptions[href] = subscription
+        device.revision += 1
+        self.listeners[device.slug] = None
+        self.farewells.pop(href, None)
+
+    def drop_subscription(self, device: Device, href: str, status: int = 0) -> None:
+        """Hold it no more; its client has to be told where it was not the one who ended it."""
+        ended = device.subscriptions.pop(href, None)
+        self.farewells.pop(href, None)
+        if ended is not None:
+            device.revision += 1
+            if status:
+                self.farewells[href] = Farewell(href, ended.notificationURI, ended.subscribedResource, status)
+        if not device.subscriptions:
+            self.listeners.pop(device.slug, None)
 
     def poll_s(self, kind: str) -> int:
         """How often clients are asked to fetch a kind of resource."""

@@ -584,18 +584,6 @@ def test_a_subscriber_may_ask_to_be_told_only_that_something_changed(subscriber:
     validate(render(told.notification))
 
 
-def test_a_subscription_survives_a_restart_and_is_not_told_what_it_knows(
-    subscriber: Client, records: list[Record], laboratory: Laboratory
-) -> None:
-    subscriber.ask("POST", "/edev/B/sub", subscription())
-    issue(subscriber.tree, control())
-    after = Tree(build(subscriber.tree.utility.settings, laboratory.lfdi("server"), T0), lambda _: None)
-    after.restore(records)
-    assert after.notices(T0 + 5) == []
-    issue(after, control(version=2, limit=Bounds(ceiling_w=1.0)), NOW + 6)
-    assert len(after.notices(T0 + 6)) == 1
-
-
 def test_a_subscriber_is_not_told_of_counts_in_links(subscriber: Client) -> None:
     for resource in ("/edev", "/edev/B", "/edev/B/fsa", "/edev/B/fsa/1/derp", "/derp/B"):
         subscriber.ask("POST", "/edev/B/sub", subscription(resource))
