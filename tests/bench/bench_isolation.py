@@ -16,13 +16,13 @@ from gateway.journal.store import Journal
 from protocols.points import Quantity
 from protocols.signals import LinkChanged, LinkState, Measurement, Signal
 from tests.bench.rows import Benchmark, Row, duration
-from tests.scenarios.live import Live, live
+from tests.scenarios.live import Live, free_ports, live
 
 ALLOWED_POLLS = 1.3
 WATCHED_S = 12.0
 PACE_S = {"A": 1.0, "E": 1.0, "C": 1.0, "D": 1.0, "B": 2.0}
 """Longest regular time between two measurements of each device of `r1_short.yaml`."""
-VICTIMS = {"modbus": "A", "opcua": "C", "mqtt": "D", "ieee2030_5": "B"}
+VICTIMS = {"modbus": "A", "opcua": "C", "mqtt": "D", "dnp3": "E", "ieee2030_5": "B"}
 
 
 class Heard:
@@ -61,7 +61,9 @@ def run() -> Sequence[Row]:
 
 async def _measure(directory: Path) -> Sequence[Row]:
     heard = Heard()
-    async with live(directory) as field, asyncio.TaskGroup() as tasks:
+    outstation = {"protocol": "dnp3", "host": "127.0.0.1", "port": free_ports(1)[0]}
+    devices = {"E": {"endpoint": outstation}}
+    async with live(directory, devices=devices) as field, asyncio.TaskGroup() as tasks:
         journal = Journal.open(directory / "journal.sqlite")
         adapters = app.build_adapters(load(field.path), clock.wall, journal)
         running = [tasks.create_task(adapter.run(heard.emit)) for adapter in adapters]

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from gateway.coordination.events import Answered
+from gateway.coordination.verify import judge
 from protocols.points import Point, Quantity
-from protocols.signals import Bounds, LinkState, Measurement, Outcome, Quality, Release
-from tests.contract.harness import POWER, RESOURCE, SPEC, ContractHarness, control, next_version, running
+from protocols.signals import Ack, Bounds, LinkState, Measurement, Outcome, Quality, Release
+from tests.contract.harness import POWER, RESOURCE, ContractHarness, control, next_version, running
+from tests.gateway.coordination.build import A, folded, issued, situation, zone
 
 pytestmark = [pytest.mark.sockets, pytest.mark.asyncio(loop_scope="module")]
 
@@ -245,13 +249,34 @@ async def test_newest_of_two_controls_at_once_wins(harness):
         await site.until_ceiling(1.3e6)
 
 
-async def test_device_that_lies_still_reads_its_true_power(harness):
+async def test_device_that_accepts_and_does_not_obey_is_unverified_when_its_ramp_is_over(harness):
     async with running(harness) as site:
         await site.until_read()
         site.device.faults.lie = True
-        await site.give(control(harness, 0.2e6))
+        asked = control(harness, 0.2e6)
+        given = issued(asked, harness.now(), site.latest().value)
+        last = await site.give(asked)
+
+        def found() -> list[Outcome]:
+            answers = [s for s in site.signals if isinstance(s, Ack) and s.control_id == asked.control_id]
+            book = folded(given, Answered(last), *map(Answered, answers))
+            seen = site.latest()
+            return [ack.outcome for ack in judge(situation(book, seen.received_time_s, seen, facts=zone(RAMPED)))]
+
+        before_s = harness.now()
+        await site.until(lambda: site.latest().received_time_s > before_s, "power is read after the control")
+        assert found() == [], "its ramp takes 80 s"
+        harness.now.ahead_s += RAMP_S + 5
+        await site.until(lambda: found() == [Outcome.UNVERIFIED], "it is found out")
         assert site.latest(POWER).value == pytest.approx(1e6, abs=1e3)
-        assert SPEC.initial_w == 1e6
+        site.device.faults.lie = False
+        site.device.set_target(0.1e6, harness.now())
+        await site.until(lambda: found() == [Outcome.VERIFIED], "it obeys after all")
+
+
+RAMPED = replace(A, ramp_w_per_s=10_000.0)
+RAMP_S = 80.0
+"""From 1 MW to 0.2 MW."""
 
 
 def _said(site, control_id: str, outcome: Outcome) -> bool:
