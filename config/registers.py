@@ -1,5 +1,6 @@
 """How a number lies in the registers of a Modbus device that has no SunSpec map."""
 
+from re import fullmatch
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -76,3 +77,14 @@ ControlTerm = Literal[
     "heartbeat",
 ]
 SWITCHES = ("limit_enabled", "target_enabled", "connected")
+
+MODEL_POINT = r"(\d{1,5})(?:/(\d{1,3}))?\.([A-Za-z]\w*(?:\[\d+\])?(?:\.\w+(?:\[\d+\])?)*)"
+"""A point of a SunSpec model: `203.W`, `160.module[0].DCW`, or `203/2.W` of the second model with that id."""
+
+
+def split_model_point(address: str) -> tuple[int, int, str]:
+    """Id of the model, which one of that id, and the point's name inside of it; the loader has checked the form."""
+    found = fullmatch(MODEL_POINT, address)
+    if found is None:
+        raise ValueError(f"{address} is no point of a SunSpec model")
+    return int(found[1]), int(found[2] or 1), found[3]

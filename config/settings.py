@@ -205,8 +205,9 @@ class MappedPoint(RegisterForm):
     point: Annotated[str, Field(pattern=r"^[^.]+\.[a-z_]+(\.(a|b|c|n))?$")]
     """For example `L12.current_a` or `B4.voltage_pu`."""
     address: str | int
-    """Register (Modbus), NodeId (OPC UA), topic below the prefix (MQTT), or kind and index of a DNP3 point:
-    `AI7` analog input, `BI` binary, `DBI` double-bit, `CTR` counter, `AO` and `BO` status of an output."""
+    """Register or point of a SunSpec model such as `203.W` (Modbus), NodeId (OPC UA), topic below the prefix (MQTT),
+    or kind and index of a DNP3 point: `AI7` analog input, `BI` binary, `DBI` double-bit, `CTR` counter, `AO` and `BO`
+    status of an output."""
 
 
 class Station(Section):

@@ -6,7 +6,7 @@ from re import fullmatch
 
 from config.checks.finding import Finding, Subject
 from config.faults import listed, suggestion
-from config.registers import SIZES
+from config.registers import MODEL_POINT, SIZES
 from config.settings import MappedPoint, Station
 
 QUANTITIES = frozenset(
@@ -30,6 +30,9 @@ QUANTITIES = frozenset(
 
 DNP3_POINT = r"(AI|BI|DBI|CTR|AO|BO)(\d{1,5})"
 """Kind and index, as `protocols.dnp3.settings` reads them; a test compares them."""
+
+
+_REGISTER_OR_MODEL = "a register from 0 to 65535, or points of SunSpec models everywhere, as 203.W"
 
 
 def points_are_known(subject: Subject) -> Iterator[Finding]:
@@ -79,10 +82,17 @@ def _unknown_resource(subject: Subject, resource: str, at: tuple[str | int, ...]
 def _registers(station_id: str, station: Station) -> Iterator[Finding]:
     """Addresses that are no register, and registers claimed twice."""
     owner: dict[tuple[int, int], str] = {}
+    if station.points and all(fullmatch(MODEL_POINT, str(mapped.address)) for mapped in station.points):
+        return
     for index, mapped in enumerate(station.points):
         first, length = mapped.address, SIZES[mapped.encoding]
         if not isinstance(first, int) or not 0 <= first <= 65_536 - length:
-            yield _address_fault(station_id, index, mapped, "a register from 0 to 65535")
+            yield _address_fault(
+                station_id,
+                index,
+                mapped,
+                _REGISTER_OR_MODEL,
+            )
             continue
         claimed = [(mapped.function, register) for register in range(first, first + length)]
         other = next((owner[register] for register in claimed if register in owner), None)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from config import units
 from config.modbus_endpoint import ModbusEndpoint
-from config.registers import ModbusControl, RegisterForm
-from config.settings import Device, Station, ZoneFile
+from config.registers import ModbusControl, RegisterForm, split_model_point
+from config.settings import Device, MappedPoint, Station, ZoneFile
 from gateway.translate.facts import static_bounds
 from gateway.translate.points import point_of
 from protocols.modbus.medium import Medium, Parity, PlainTcp, RtuOverTcp, SerialLine, Tls
@@ -17,9 +17,11 @@ from protocols.modbus.settings import (
     MappedRegister,
     MappedStation,
     ModbusSettings,
+    ModelPoint,
     PercentOf,
     Quirks,
     SunSpecDer,
+    SunSpecStation,
     Term,
     Unit,
 )
@@ -108,9 +110,19 @@ def _der(name: str, device: Device, endpoint: ModbusEndpoint) -> SunSpecDer | Ma
     )
 
 
-def _station(name: str, station: Station, endpoint: ModbusEndpoint) -> MappedStation:
+def _station(name: str, station: Station, endpoint: ModbusEndpoint) -> MappedStation | SunSpecStation:
+    """Its addresses are either all registers or all points of models, as the loader has checked."""
+    if all(isinstance(mapped.address, str) for mapped in station.points):
+        return SunSpecStation(
+            name, tuple(_model_point(p) for p in station.points), endpoint.unit, read_max=endpoint.read_max
+        )
     registers = [MappedRegister(point_of(p.point), _register(p, int(p.address))) for p in station.points]
     return MappedStation(name, tuple(registers), endpoint.unit, endpoint.read_max)
+
+
+def _model_point(mapped: MappedPoint) -> ModelPoint:
+    model_id, instance, path = split_model_point(str(mapped.address))
+    return ModelPoint(point_of(mapped.point), model_id, path, instance, mapped.scale)
 
 
 def _register(form: RegisterForm, address: int) -> Register:

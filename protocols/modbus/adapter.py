@@ -18,12 +18,13 @@ from protocols.modbus.der import DerSession
 from protocols.modbus.link import Link
 from protocols.modbus.mapped_der import MappedDerSession
 from protocols.modbus.models import SunSpecError
-from protocols.modbus.settings import MappedDer, MappedStation, ModbusSettings, SunSpecDer
+from protocols.modbus.settings import MappedDer, MappedStation, ModbusSettings, SunSpecDer, SunSpecStation
 from protocols.modbus.station import StationSession
+from protocols.modbus.sunspec_station import SunSpecStationSession
 from protocols.port import Emit, Now
 from protocols.signals import Ack, Instruction, LinkChanged, LinkState, Outcome, Signal
 
-Session = DerSession | MappedDerSession | StationSession
+Session = DerSession | MappedDerSession | StationSession | SunSpecStationSession
 
 SPARE_SILENCES: Final = 3
 """Unanswered requests beyond one per unit before the connection itself is taken for dead."""
@@ -92,7 +93,7 @@ class ModbusAdapter:
         Nothing is written while the link is down; that is `UNKNOWN`, as the device is on its own.
         """
         unit = self._by_resource[instruction.resource]
-        if isinstance(unit.session, StationSession):
+        if isinstance(unit.session, StationSession | SunSpecStationSession):
             return self._not_sent(instruction, Outcome.REJECTED, f"{instruction.resource} is read, not controlled")
         if unit.version is not None and instruction.version < unit.version:
             return self._superseded(instruction, unit.version)
@@ -148,7 +149,7 @@ class ModbusAdapter:
 
     def _unit(self, index: int) -> _Unit:
         settings = self._settings.units[index]
-        single = not isinstance(settings, MappedStation) and settings.quirks.write_single
+        single = isinstance(settings, SunSpecDer | MappedDer) and settings.quirks.write_single
         wire = UnitWire(self._client, settings.unit_id, self._settings.transaction_s, single)
         session: Session
         match settings:
@@ -158,6 +159,8 @@ class ModbusAdapter:
                 session = MappedDerSession(settings, wire, self._settings.settle_s, self._now)
             case MappedStation():
                 session = StationSession(settings, wire, self._now)
+            case SunSpecStation():
+                session = SunSpecStationSession(settings, wire, self._now)
         offset_s = index * self._settings.poll_s / len(self._settings.units)
         return _Unit(session, Link(), settings.resources, offset_s)
 

@@ -68,6 +68,39 @@ class MappedStation:
         return frozenset(mapped.point.resource for mapped in self.registers)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelPoint:
+    """A measured value that is a point of a SunSpec model."""
+
+    point: Point
+    model_id: int
+    name: str
+    """Inside the model: `W`, or `module[0].DCW`."""
+    instance: int = 1
+    """Which one, of a device that has several models of this id."""
+    scale: float = 1.0
+    """Multiplies the model's value to give the point's unit; -1 where it counts power the other way."""
+
+
+@dataclass(frozen=True, slots=True)
+class SunSpecStation:
+    """A unit with a SunSpec map that is read by points of its models, never controlled: a meter, or strings."""
+
+    name: str
+    """For people, in the details of link changes."""
+    points: tuple[ModelPoint, ...]
+    unit_id: int = 1
+    bases: tuple[int, ...] = BASES
+    """Where the SunSpec map may begin."""
+    read_max: int = READ_MAX
+    """Registers that it gives in one transaction."""
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Ids of the assets whose values the station gives."""
+        return frozenset(mapped.point.resource for mapped in self.points)
+
+
 class Term(StrEnum):
     """What a register of a DER without a SunSpec map may be for; powers in W, times in s."""
 
@@ -169,7 +202,7 @@ class SunSpecDer:
         return self.resource
 
 
-Unit = SunSpecDer | MappedDer | MappedStation
+Unit = SunSpecDer | MappedDer | MappedStation | SunSpecStation
 
 
 @dataclass(frozen=True, slots=True)

@@ -456,7 +456,7 @@ CASES = {
     "a text where a register is meant": (
         "stations: {SCADA: {points: [{point: L12.current_a, address: ns=2}]}}",
         "SCADA: `L12.current_a` has the address 'ns=2'",
-        "write a register from 0 to 65535",
+        "write a register from 0 to 65535, or points of SunSpec models everywhere, as 203.W",
     ),
     "a number where a topic is meant": (
         f"stations: {{S: {{{STATION}, points: [{{point: L12.current_a, address: 7}}]}}}}",

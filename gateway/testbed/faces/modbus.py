@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from config.modbus_endpoint import ModbusEndpoint
-from config.registers import RegisterForm
-from config.settings import ZoneFile
+from config.registers import RegisterForm, split_model_point
+from config.settings import MappedPoint, ZoneFile
 from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.faces.served import Served
 from gateway.testbed.mapped_der_face import MappedDerFace, ServedControl
 from gateway.testbed.register_face import RegisterFace, ServedRegister
 from gateway.testbed.sunspec_face import SunSpecFace
+from gateway.testbed.sunspec_station_face import ServedPoint, SunSpecStationFace
 from gateway.testbed.world import World, point_of
 from protocols.modbus.register import Encoding, Order, Register
 from protocols.modbus.server import ModbusServer, Unit
@@ -45,8 +46,7 @@ def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
         if isinstance(endpoint, ModbusEndpoint):
             if endpoint.transport == "rtu_over_tcp":
                 serial_frames.add((endpoint.host, endpoint.port))
-            served = [ServedRegister(point_of(p.point), _register(p, int(p.address))) for p in mapped.points]
-            face = RegisterFace(served, partial(world.measure, name))
+            face = _station_face(mapped.points, partial(world.measure, name))
             units[endpoint.host, endpoint.port][endpoint.unit] = Unit(face, station.faults)
             names[endpoint.host, endpoint.port].append(name)
     for (host, port), behind in units.items():
@@ -71,6 +71,21 @@ def _device_face(
         for term, c in endpoint.controls.items()
     }
     return MappedDerFace(simulated, measured, controls, voltage)
+
+
+def _station_face(
+    points: Sequence[MappedPoint], measure: Callable[[Point], float]
+) -> RegisterFace | SunSpecStationFace:
+    if all(isinstance(mapped.address, str) for mapped in points):
+        if any("/" in str(mapped.address) for mapped in points):
+            raise ValueError("the testbed plays one SunSpec model of each id")
+        places = [(mapped, split_model_point(str(mapped.address))) for mapped in points]
+        return SunSpecStationFace(
+            [ServedPoint(point_of(m.point), model_id, path, m.scale) for m, (model_id, _, path) in places], measure
+        )
+    return RegisterFace(
+        [ServedRegister(point_of(mapped.point), _register(mapped, int(mapped.address))) for mapped in points], measure
+    )
 
 
 def _register(form: RegisterForm, address: int) -> Register:

@@ -9,7 +9,17 @@ from protocols.dnp3.layouts import Kind
 from protocols.dnp3.master_words import TimeSync
 from protocols.dnp3.settings import MappedInput, Tls
 from protocols.modbus import medium as media
-from protocols.modbus.settings import PercentOf, Quirks, SunSpecDer
+from protocols.modbus.register import Encoding, Order, Register
+from protocols.modbus.settings import (
+    ControlRegister,
+    MappedDer,
+    ModelPoint,
+    PercentOf,
+    Quirks,
+    SunSpecDer,
+    SunSpecStation,
+    Term,
+)
 from protocols.opcua.settings import UserCertificate, UserName
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds
@@ -58,6 +68,36 @@ def test_quirks_of_the_file_reach_the_device():
     one = modbus.settings(zone(changed))[0]
     assert (one.gap_s, one.retry_min_s) == (0.05, 5)
     assert one.units[0].quirks == Quirks(60, True, PercentOf.RATING, 1, 500, heartbeat=False)
+
+
+def test_a_station_by_points_of_models_is_a_sunspec_station():
+    station = {"M": {"endpoint": modbus_at(7), "points": [
+        {"point": "L12.current_a", "address": "203/2.AphA"},
+        {"point": "TD1.active_power_w", "address": "160.module[1].DCW", "scale": -1},
+    ]}}  # fmt: skip
+    (unit,) = next(s.units for s in modbus.settings(zone(stations=station)) if s.host == "10.0.0.1")
+    assert unit == SunSpecStation(
+        "M",
+        (
+            ModelPoint(Point("L12", Quantity.CURRENT_A), 203, "AphA", 2),
+            ModelPoint(Point("TD1", Quantity.ACTIVE_POWER_W), 160, "module[1].DCW", 1, -1),
+        ),
+        7,
+    )
+
+
+def test_a_map_of_registers_reaches_the_device():
+    power = {"address": 5, "encoding": "int32", "function": 4, "order": "DCBA", "missing": -1}
+    ceiling = {"address": 9, "encoding": "uint16", "scale": 1000.0, "read_address": 19}
+    switch = {"address": 10, "encoding": "uint16", "when_on": 803, "when_off": 802}
+    mapped = {"registers": {"active_power_w": power}, "controls": {"ceiling_w": ceiling, "limit_enabled": switch}}
+    unit = modbus.settings(zone({"A": {"endpoint": modbus_at(1, **mapped)}}))[0].units[0]
+    assert isinstance(unit, MappedDer)
+    assert unit.registers[0].register == Register(5, Encoding.INT32, 1.0, Order.DCBA, inputs=True, missing=-1)
+    assert unit.controls == {
+        Term.CEILING: ControlRegister(Register(9, Encoding.UINT16, 1000.0), Register(19, Encoding.UINT16, 1000.0)),
+        Term.LIMIT_ENABLED: ControlRegister(Register(10, Encoding.UINT16), on=803, off=802),
+    }
 
 
 def test_opc_ua_has_one_connection_per_server():
