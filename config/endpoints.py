@@ -17,8 +17,9 @@ class Ieee20305Endpoint(Section):
     certificate: str | None = None
     """PEM file relative to the zone file, from which the LFDI is computed. Neither this nor `lfdi`: the
     file of the device's own name in `ieee2030_5.certificates`."""
-    profile: Literal["csip", "csip_aus"] = "csip"
-    """Dialect: limits in percent of the device's setMaxW, or in watts at its connection point."""
+    profile: Literal["csip", "csip_aus", "csip_aus_storage"] = "csip"
+    """Dialect: limits in percent of the device's setMaxW, or in watts at its connection point (CSIP-AUS 1.2, or
+    1.3 with its storage target)."""
     forward_is_generation: bool = False
     """How the client signs its readings: the schema calls forward what is delivered to the customer."""
     pin: Annotated[int, Field(ge=0, le=999_999)] | None = None

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ieee2030_5.codec import Extension
 from ieee2030_5.paging import Page
 from ieee2030_5.records import Arranged
 from ieee2030_5.resources import Resource
 from ieee2030_5.settings import Edition
 from ieee2030_5.topology import programs_of_all
-from ieee2030_5.utility import Device, Meter, Program, Utility
+from ieee2030_5.utility import Device, Meter, Program, Utility, extension_of
 
 Params = Mapping[str, str]
 """The variable parts of a URI by name."""
@@ -44,8 +45,8 @@ class Principal:
     """Slugs of all devices it speaks for, registered or not."""
     programs: frozenset[str] = frozenset()
     """Slugs of the programs that apply to one of its devices."""
-    aus: bool = False
-    """Documents carry the CSIP-AUS elements."""
+    aus: Extension = Extension.NONE
+    """Which CSIP-AUS elements its documents carry."""
     edition: Edition = Edition.S1
     """What event statuses it knows, and which level its documents are of."""
 
@@ -88,7 +89,7 @@ def principal_of(utility: Utility, lfdi: str) -> Principal:
         devices,
         wards,
         frozenset(programs_of_all(utility, (utility.devices[slug] for slug in devices))),
-        aus=device.settings.profile.value == "csip_aus",
+        aus=extension_of(device),
         edition=device.settings.edition,
     )
 

@@ -8,6 +8,7 @@ with `_named` gives its own name to every element that holds it.
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from enum import IntEnum
 from html import escape
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -18,11 +19,26 @@ from ieee2030_5.scalars import Scalar
 
 NAMESPACE = "urn:ieee:std:2030.5:ns"
 CSIP_AUS = "https://csipaus.org/ns"
+CSIP_AUS_STORAGE = "https://csipaus.org/ns/v1.3-beta/storage"
+"""Version 1.3 puts all Australian elements into a namespace of its own; read, they are the same elements."""
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 DEPTH = 16
 """Deepest element nesting accepted; the deepest legal document here has seven levels."""
 
 T = TypeVar("T")
+
+
+class Extension(IntEnum):
+    """Which elements beyond the standard's schema a document holds."""
+
+    NONE = 0
+    AUS = 1
+    """CSIP-AUS 1.2."""
+    STORAGE = 2
+    """CSIP-AUS 1.3 with the storage target."""
+
+
+_EXTENSIONS = {Extension.AUS: CSIP_AUS, Extension.STORAGE: CSIP_AUS_STORAGE}
 
 
 class DocumentError(ValueError):
@@ -43,9 +59,9 @@ def typed(default: Any = None) -> Any:
     return field(default=default, metadata={"typed": True})
 
 
-def csipaus(default: Any = None) -> Any:
-    """Declare an optional element of the CSIP-AUS namespace."""
-    return field(default=default, metadata={"namespace": CSIP_AUS})
+def csipaus(default: Any = None, *, since: Extension = Extension.AUS) -> Any:
+    """Declare an optional element of the CSIP-AUS namespace, and of which version of it."""
+    return field(default=default, metadata={"namespace": CSIP_AUS, "since": since})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,7 @@ class _Part:
     repeats: bool
     required: bool
     typed: bool
+    since: Extension
     scalar: Scalar | None
     children: type | None
 
@@ -96,11 +113,17 @@ def _plan(cls: type) -> _Plan:
         elements = [part for part in parts if not part.is_attribute]
         _PLANS[cls] = _Plan(
             {part.name: part.scalar for part in parts if part.is_attribute},
-            {f"{{{part.namespace}}}{part.name}": (place, part) for place, part in enumerate(elements)},
+            {tag: (place, part) for place, part in enumerate(elements) for tag in _tags(part.namespace, part.name)},
             tuple(part for part in parts if part.required),
             tuple(part for part in parts if part.repeats),
         )
     return _PLANS[cls]
+
+
+def _tags(namespace: str, name: str) -> tuple[str, ...]:
+    """An element as it is read, in whatever version of the extension it was written."""
+    namespaces = (CSIP_AUS, CSIP_AUS_STORAGE) if namespace == CSIP_AUS else (namespace,)
+    return tuple(f"{{{item}}}{name}" for item in namespaces)
 
 
 def _read_class(cls: type) -> tuple[_Part, ...]:
@@ -122,6 +145,7 @@ def _read_class(cls: type) -> tuple[_Part, ...]:
                 repeats=repeats,
                 required=item.default is MISSING and item.default_factory is MISSING,
                 typed=item.metadata.get("typed", False),
+                since=item.metadata.get("since", Extension.NONE),
                 scalar=metadata[0] if metadata else None,
                 children=None if metadata else hint,
             )
@@ -134,7 +158,7 @@ def root_name(cls: type) -> tuple[str, str]:
     return getattr(cls, "_namespace", NAMESPACE), getattr(cls, "_root", cls.__name__)
 
 
-def render(resource: object, *, aus: bool = False) -> bytes:
+def render(resource: object, *, aus: int = Extension.NONE) -> bytes:
     """Write a document, in UTF-8 and without a declaration.
 
     UTF-8 is what XML means by default, and clients that decode a body before they parse it refuse one that
@@ -142,24 +166,24 @@ def render(resource: object, *, aus: bool = False) -> bytes:
 
     Args:
         resource: an instance of a class of `resources`.
-        aus: write the CSIP-AUS elements and declare their namespace. Plain clients fail on elements
-            they do not know, so without it such elements are left out.
+        aus: up to which `Extension` CSIP-AUS elements are written, and their namespace declared. Plain
+            clients fail on elements they do not know, so beyond it such elements are left out.
     """
     namespace, name = root_name(type(resource))
-    aus = aus or namespace == CSIP_AUS
+    extension = max(Extension(aus), Extension.AUS if namespace == CSIP_AUS else Extension.NONE)
     tag = f"csipaus:{name}" if namespace == CSIP_AUS else name
-    head = f' xmlns="{NAMESPACE}"' + (f' xmlns:csipaus="{CSIP_AUS}"' if aus else "")
+    head = f' xmlns="{NAMESPACE}"' + (f' xmlns:csipaus="{_EXTENSIONS[extension]}"' if extension else "")
     out: list[str] = []
-    _write(resource, tag, head, out, aus=aus)
+    _write(resource, tag, head, out, extension)
     return "".join(out).encode()
 
 
-def _write(resource: object, tag: str, head: str, out: list[str], *, aus: bool) -> None:
+def _write(resource: object, tag: str, head: str, out: list[str], extension: Extension) -> None:
     attributes = [head]
     body: list[str] = []
     for part in _parts(type(resource)):
         value = getattr(resource, part.field)
-        if value is None or (part.namespace == CSIP_AUS and not aus):
+        if value is None or part.since > extension:
             continue
         if part.is_attribute and part.scalar is not None:
             attributes.append(f' {part.name}="{escape(part.scalar.encode(value))}"')
@@ -169,7 +193,7 @@ def _write(resource: object, tag: str, head: str, out: list[str], *, aus: bool) 
                 body.append(f"<{part.tag}>{escape(part.scalar.encode(item), quote=False)}</{part.tag}>")
             else:
                 head = f' xmlns:xsi="{XSI}" xsi:type="{root_name(type(item))[1]}"' if part.typed else ""
-                _write(item, part.tag, head, body, aus=aus)
+                _write(item, part.tag, head, body, extension)
     start = f"<{tag}{''.join(attributes)}"
     if body:
         out.append(f"{start}>{''.join(body)}</{tag}>")
@@ -198,8 +222,7 @@ def parse(body: bytes, expected: Collection[type[T]]) -> T:
     """
     root = _element(body)
     for cls in expected:
-        namespace, name = root_name(cls)
-        if root.tag == f"{{{namespace}}}{name}":
+        if root.tag in _tags(*root_name(cls)):
             return _read(root, cls, 1)
     names = " or ".join(sorted(root_name(cls)[1] for cls in expected))
     raise DocumentError(f"expected {names} in {NAMESPACE}, got {str(root.tag)[:120]}")

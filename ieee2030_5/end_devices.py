@@ -16,6 +16,7 @@ from ieee2030_5.call import (
     own_device,
     own_devices,
 )
+from ieee2030_5.codec import Extension
 from ieee2030_5.enrolment import withdraw
 from ieee2030_5.groups import BASE
 from ieee2030_5.identity import sfdi_of, short_id
@@ -23,18 +24,19 @@ from ieee2030_5.paging import cut, paged
 from ieee2030_5.readings import of_availability, of_status
 from ieee2030_5.settings import DeviceSettings
 from ieee2030_5.topology import Assignment, assignment_version, assignments_of, programs_of
-from ieee2030_5.utility import Device, Utility, is_australian, mrid, sfdi, slug_of
+from ieee2030_5.utility import Device, Utility, extension_of, mrid, sfdi, slug_of
 
 
 def end_device(device: Device, utility: Utility) -> r.EndDevice:
     """The document of one device."""
     href = device.href
     has_pin, is_der = device.settings.pin is not None, not device.settings.is_aggregator
-    has_point = is_der and is_australian(device)
+    has_point = is_der and extension_of(device) > Extension.NONE
     may_subscribe = bool(device.settings.notify_hosts)
     return r.EndDevice(
         href=href,
         subscribable=utility.notifies,
+        ConfigurationLink=r.Link(href=f"{href}/cfg"),
         DERListLink=r.ListLink(href=f"{href}/der", all=1) if is_der else None,
         deviceCategory=device.category,
         DeviceInformationLink=r.Link(href=f"{href}/di"),
@@ -172,7 +174,7 @@ def put_registration(call: Call, body: r.Resource) -> Kept:
 def connection_point(call: Call) -> r.ConnectionPoint:
     """CSIP-AUS: empty until the client has said where it is connected."""
     device = own_der(call)
-    if not is_australian(device):
+    if extension_of(device) is Extension.NONE:
         raise Absent(call.path)
     kept = device.documents.get(call.path)
     number = kept.connectionPointId if isinstance(kept, r.ConnectionPoint) else ""

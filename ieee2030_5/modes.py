@@ -1,6 +1,6 @@
 """Watts to modes and back: what a control says in the dialect of its device, rounded toward safety."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -10,6 +10,7 @@ from protocols.signals import Bounds
 
 FULL = 10_000
 """100 % in hundredths of a percent."""
+_LARGEST = 2**15 - 1
 _TOLERANCE = 1e-9
 """A percentage that is whole but for floating point counts as whole."""
 
@@ -22,6 +23,8 @@ class Ratings:
     """`setMaxW`: greatest injection."""
     charge_w: float
     """`setMaxChargeRateW`: greatest consumption; 0 where the device cannot consume."""
+    takes_storage_target: bool = False
+    """It is storage and nothing else, and takes its set point in watts as `opModStorageTargetW`."""
 
 
 class CannotSayError(ValueError):
@@ -42,9 +45,11 @@ def control_base(limit: Bounds, target_w: float | None, ratings: Ratings, profil
     floor_w = -ratings.charge_w if limit.floor_w is None else limit.floor_w
     wanted = _set_point(ceiling, floor_w, target_w)
     fixed = None if wanted is None else signed_percent(wanted, ratings, up=floor_w > 0, down=ceiling < 0)
-    if profile is Profile.CSIP_AUS:
+    if profile is not Profile.CSIP:
+        target = wanted if ratings.takes_storage_target else None
         return DERControlBase(
-            opModFixedW=fixed,
+            opModFixedW=fixed if target is None else None,
+            opModStorageTargetW=None if target is None else _target(target, up=floor_w > 0, down=ceiling < 0),
             opModExpLimW=active_power(max(0.0, ceiling)),
             opModImpLimW=active_power(max(0.0, -floor_w)),
         )
@@ -89,15 +94,29 @@ def signed_percent(power_w: float, ratings: Ratings, *, up: bool = False, down: 
 
 def active_power(power_w: float) -> ActivePower:
     """A limit in watts, never above the power: the least multiplier for which the value fits 16 bits."""
+    return _scaled(power_w, lambda share: floor(share + _TOLERANCE))
+
+
+def _target(power_w: float, *, up: bool, down: bool) -> ActivePower:
+    """A set point in watts, rounded toward zero unless the power is itself a floor (`up`) or a ceiling (`down`)."""
+    if up or (power_w < 0 and not down):
+        return _scaled(power_w, lambda share: ceil(share - _TOLERANCE))
+    return active_power(power_w)
+
+
+def _scaled(power_w: float, rounded: Callable[[float], int]) -> ActivePower:
     multiplier = 0
-    while abs(power_w) / 10**multiplier >= 32_768:
+    while abs(value := rounded(power_w / 10**multiplier)) > _LARGEST:
         multiplier += 1
-    return ActivePower(multiplier=multiplier, value=floor(power_w / 10**multiplier + _TOLERANCE))
+    return ActivePower(multiplier=multiplier, value=value)
 
 
 def watts(power: ActivePower) -> float:
     """The power that multiplier and value stand for."""
     return float(power.value) * 10.0**power.multiplier
+
+
+_IN_WATTS = ("opModExpLimW", "opModImpLimW", "opModStorageTargetW")
 
 
 def from_values(values: Mapping[str, float]) -> DERControlBase:
@@ -106,13 +125,14 @@ def from_values(values: Mapping[str, float]) -> DERControlBase:
         name: int(values[name]) if name in values else None for name in ("opModFixedW", "opModMaxLimW")
     }
     powers: dict[str, ActivePower | None] = {
-        name: active_power(values[name]) if name in values else None for name in ("opModExpLimW", "opModImpLimW")
+        name: active_power(values[name]) if name in values else None for name in _IN_WATTS
     }
     return DERControlBase(
         opModFixedW=numbers["opModFixedW"],
         opModMaxLimW=numbers["opModMaxLimW"],
         opModExpLimW=powers["opModExpLimW"],
         opModImpLimW=powers["opModImpLimW"],
+        opModStorageTargetW=powers["opModStorageTargetW"],
     )
 
 
@@ -122,7 +142,7 @@ def as_values(base: DERControlBase) -> dict[str, float]:
     for name in ("opModFixedW", "opModMaxLimW"):
         if (number := getattr(base, name)) is not None:
             values[name] = float(number)
-    for name in ("opModExpLimW", "opModImpLimW"):
+    for name in _IN_WATTS:
         if (power := getattr(base, name)) is not None:
             values[name] = watts(power)
     return values

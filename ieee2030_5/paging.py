@@ -81,6 +81,7 @@ _ORDER: Mapping[type, tuple[Callable[[Any], Any], Callable[[Any], int] | None]] 
     r.FunctionSetAssignmentsList: (_mrid, None),
     r.DERProgramList: (lambda i: (i.primacy, _mrid(i)), None),
     r.DERControlList: (_event, lambda i: int(i.interval.start)),
+    r.DERCurveList: (lambda i: (-i.creationTime, _mrid(i)), lambda i: int(i.creationTime)),
     r.DERList: (lambda i: i.href, None),
     r.SubscriptionList: (lambda i: i.href, None),
     r.ResponseSetList: (_mrid, None),

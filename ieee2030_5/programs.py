@@ -44,6 +44,7 @@ def program_document(call: Call, program: Program) -> r.DERProgram:
         ActiveDERControlListLink=r.ListLink(href=f"{href}/actderc", all=len(life.active(events))),
         DefaultDERControlLink=r.Link(href=f"{href}/dderc"),
         DERControlListLink=r.ListLink(href=f"{href}/derc", all=len(events)),
+        DERCurveListLink=r.ListLink(href=f"{href}/dc", all=len(program.curves)),
         primacy=program.primacy,
     )
 

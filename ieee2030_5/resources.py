@@ -7,7 +7,7 @@ short name in lower case (`items`, `base`, `status`). `all` and `results` are fi
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ieee2030_5.codec import CSIP_AUS, attribute, csipaus, typed
+from ieee2030_5.codec import CSIP_AUS, Extension, attribute, csipaus, typed
 from ieee2030_5.scalars import (
     LFDI,
     MRID,
@@ -26,6 +26,7 @@ from ieee2030_5.scalars import (
     String6,
     String16,
     String32,
+    String42,
     String192,
     TimeType,
     UInt8,
@@ -364,6 +365,40 @@ class DeviceInformation(Resource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerConfiguration:
+    """What a device is told of its battery."""
+
+    _named: ClassVar[bool] = True
+
+    batteryInstallTime: TimeType | None = None
+    lowChargeThreshold: UInt32 | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeConfiguration:
+    """The local time that a device keeps."""
+
+    _named: ClassVar[bool] = True
+
+    dstEndRule: Hex32
+    dstOffset: Int32
+    dstStartRule: Hex32
+    tzOffset: Int32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration(SubscribableResource):
+    """How a device is set up for its user."""
+
+    pollRate: UInt32 | None = attribute()
+    currentLocale: String42
+    power: PowerConfiguration | None = None
+    PriceResponseCfgListLink: ListLink | None = None
+    clock: TimeConfiguration | None = None
+    userDeviceName: String32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Temperature:
     """A temperature in degrees Celsius, and of what."""
 
@@ -508,6 +543,7 @@ class DERControlBase:
     opModExpLimW: ActivePower | None = csipaus()
     opModGenLimW: ActivePower | None = csipaus()
     opModLoadLimW: ActivePower | None = csipaus()
+    opModStorageTargetW: ActivePower | None = csipaus(since=Extension.STORAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -540,8 +576,8 @@ class EventStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DERControl(Resource):
-    """An event: what a device shall do in an interval."""
+class Event(Resource):
+    """Something that is so in an interval, and how far it has come."""
 
     replyTo: Uri | None = attribute()
     responseRequired: Hex8 | None = attribute()
@@ -552,8 +588,20 @@ class DERControl(Resource):
     creationTime: TimeType
     status: EventStatus
     interval: DateTimeInterval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomizableEvent(Event):
+    """An event whose start and duration each device varies at random, in seconds."""
+
     randomizeDuration: OneHourRange | None = None
     randomizeStart: OneHourRange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DERControl(RandomizableEvent):
+    """What a device shall do in an interval."""
+
     base: DERControlBase
     deviceCategory: Hex32 | None = None
 
@@ -563,6 +611,43 @@ class DERControlList(SubscribableList):
     """Events by start."""
 
     items: tuple[DERControl, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveData:
+    """One point of a curve, before the multipliers."""
+
+    _named: ClassVar[bool] = True
+
+    excitation: Bool | None = None
+    xvalue: Int32
+    yvalue: Int32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DERCurve(IdentifiedObject):
+    """A curve that controls refer to; it never changes, another curve takes its place."""
+
+    autonomousVRefEnable: Bool | None = None
+    autonomousVRefTimeConstant: UInt32 | None = None
+    creationTime: TimeType
+    points: tuple[CurveData, ...]
+    curveType: UInt8
+    openLoopTms: UInt16 | None = None
+    rampDecTms: UInt16 | None = None
+    rampIncTms: UInt16 | None = None
+    rampPT1Tms: UInt16 | None = None
+    vRef: PerCent | None = None
+    xMultiplier: Int8
+    yMultiplier: Int8
+    yRefType: UInt8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DERCurveList(List):
+    """The curves of one program."""
+
+    items: tuple[DERCurve, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -616,6 +701,7 @@ class DERCapability(Resource):
     rtgVNom: VoltageRMS | None = None
     type: UInt8
     doeModesSupported: Hex8 | None = csipaus()
+    vppModesSupported: Hex8 | None = csipaus(since=Extension.STORAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -652,6 +738,8 @@ class DERSettings(SubscribableResource):
     setVRefOfs: VoltageRMS | None = None
     updatedTime: TimeType
     doeModesEnabled: Hex8 | None = csipaus()
+    vppModesEnabled: Hex8 | None = csipaus(since=Extension.STORAGE)
+    setMinWh: WattHour | None = csipaus(since=Extension.STORAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

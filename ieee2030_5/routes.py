@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from ieee2030_5 import end_devices, entry, metering, programs, subscriptions
+from ieee2030_5 import curves, end_devices, entry, metering, programs, subscriptions
 from ieee2030_5 import resources as r
 from ieee2030_5.call import Call, Kept, Params, anyone, expected, own_device, own_meter, own_program, registered
 from ieee2030_5.utility import Utility
@@ -140,6 +140,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/edev/{e}/der/1", end_devices.own_der, end_devices.der, revision=_E),
     Route("/edev/{e}/der/1/derp", end_devices.own_der, programs.of_device, revision=programs.device_list_revision),
     Route("/edev/{e}/der/1/cdp", end_devices.own_der, programs.current),
+    _device_document("cfg", r.Configuration),
     _device_document("di", r.DeviceInformation),
     _device_document("dstat", r.DeviceStatus),
     _device_document("ps", r.PowerStatus),
@@ -202,6 +203,16 @@ ROUTES: tuple[Route, ...] = (
         stores=(r.DERControl,),
         keep=programs.keep_control,
         drop=programs.drop_control,
+        revision=_P,
+    ),
+    Route("/derp/{p}/dc", own_program, curves.get_list, revision=_P),
+    Route(
+        "/derp/{p}/dc/{k}",
+        curves.get,
+        curves.get,
+        stores=(r.DERCurve,),
+        keep=curves.keep,
+        drop=curves.drop,
         revision=_P,
     ),
     Route("/rsps", registered, programs.response_sets),

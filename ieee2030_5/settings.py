@@ -17,6 +17,8 @@ class Profile(StrEnum):
     """IEEE 2030.5-2018 as CSIP uses it: limits in percent of `setMaxW`, nothing outside the schema."""
     CSIP_AUS = "csip_aus"
     """With the Australian extensions: limits in watts at the connection point."""
+    CSIP_AUS_STORAGE = "csip_aus_storage"
+    """The same in version 1.3, which adds a target for storage."""
 
 
 class Edition(StrEnum):

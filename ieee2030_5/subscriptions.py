@@ -16,10 +16,11 @@ from ieee2030_5.call import (
     Refused,
     own_device,
 )
+from ieee2030_5.codec import Extension
 from ieee2030_5.identity import short_id
 from ieee2030_5.paging import paged
 from ieee2030_5.topology import assignments_of
-from ieee2030_5.utility import Device, Farewell, Utility, is_australian
+from ieee2030_5.utility import Device, Farewell, Utility, extension_of
 
 _XML = 0
 """Subscription.encoding; 1 is EXI, which is not served."""
@@ -38,7 +39,7 @@ class Notice:
     """URI of the subscription; a newer notice of the same one replaces this."""
     to: str
     notification: r.Notification
-    aus: bool = False
+    aus: Extension = Extension.NONE
     digest: str = ""
     """Of the content told; empty where the subscription has ended."""
 
@@ -152,7 +153,7 @@ def notice(device: Device, subscription: r.Subscription, resource: r.Resource, c
         status=CHANGED,
         subscriptionURI=href,
     )
-    return Notice(href, subscription.notificationURI, told, is_australian(device), content_digest)
+    return Notice(href, subscription.notificationURI, told, extension_of(device), content_digest)
 
 
 def farewell(ended: Farewell) -> Notice:

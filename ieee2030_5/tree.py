@@ -16,7 +16,7 @@ from ieee2030_5.call import (
     Refused,
     principal_of,
 )
-from ieee2030_5.codec import DocumentError, InvalidValueError, parse, render
+from ieee2030_5.codec import DocumentError, Extension, InvalidValueError, parse, render
 from ieee2030_5.exchange import MEDIA_TYPE, MEDIA_TYPES, Answer, Asked
 from ieee2030_5.paging import CAP, Page, QueryError, page_of
 from ieee2030_5.records import Arranged, Issued, Keep, Record, Removed, Stored, Told
@@ -197,7 +197,7 @@ class Tree:
     def store(self, href: str, document: r.Resource, owner: str, now: int) -> None:
         """Keep a document, then fold it into the state."""
         document = replace(document, href=href)
-        self._keep(Stored(href, render(document, aus=True).decode(), owner, now))
+        self._keep(Stored(href, render(document, aus=Extension.STORAGE).decode(), owner, now))
         if isinstance(document, r.Subscription):
             self._renewed.append(href)
         self._fold(href, document, owner, now)

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from ieee2030_5 import events as life
 from ieee2030_5 import resources as r
 from ieee2030_5.access import Access
+from ieee2030_5.codec import Extension
 from ieee2030_5.groups import BASE, Group
 from ieee2030_5.identity import mrid_of, sfdi_of, short_id
 from ieee2030_5.modes import Ratings, watts
@@ -20,6 +21,11 @@ from protocols.signals import Signal
 
 _READABLE = 16
 """Longest resource id that goes into URIs as it is; EPRI's client wants them under 50 characters."""
+
+_STORAGE = frozenset({80, 81})
+"""DERType: other storage system, electric vehicle."""
+_STORAGE_TARGET = 1 << 0
+"""VPPControlType: bit of opModStorageTargetW."""
 
 
 @dataclass(slots=True)
@@ -58,7 +64,21 @@ class Device:
         if isinstance(sent, r.DERSettings):
             max_w = watts(sent.setMaxW) or max_w
             charge_w = watts(sent.setMaxChargeRateW) if sent.setMaxChargeRateW else charge_w
-        return Ratings(max_w, charge_w)
+        return Ratings(max_w, charge_w, self._takes_storage_target)
+
+    @property
+    def _takes_storage_target(self) -> bool:
+        """True where all of the device is storage and it says that it takes a target as such.
+
+        Beside anything else, the power of the storage would not be that of the resource.
+        """
+        nameplate = self.documents.get(f"{self.href}/der/1/dercap")
+        return (
+            self.settings.profile is Profile.CSIP_AUS_STORAGE
+            and isinstance(nameplate, r.DERCapability)
+            and nameplate.type in _STORAGE
+            and bool(int(nameplate.vppModesSupported or "0", 16) & _STORAGE_TARGET)
+        )
 
 
 @dataclass(slots=True)
@@ -76,6 +96,8 @@ class Program:
     """Name of the FunctionSetAssignments that it is listed in."""
     version: int = 0
     events: life.Events = ()
+    curves: dict[str, r.DERCurve] = field(default_factory=dict)
+    """By the last part of their URI; none ever changes."""
     created_s: int = 0
     """creationTime of the newest event; creation times of one program never repeat, they break ties."""
     responses: dict[str, r.Response] = field(default_factory=dict)
@@ -292,9 +314,16 @@ def mrid(settings: ServerSettings, *what: object) -> str:
     return mrid_of(settings.pen, settings.pen_encoding, *what)
 
 
-def is_australian(device: Device) -> bool:
-    """True where documents for this device carry the CSIP-AUS elements."""
-    return device.settings.profile is Profile.CSIP_AUS
+def extension_of(device: Device) -> Extension:
+    """Which CSIP-AUS elements the documents for this device carry."""
+    return _EXTENSIONS[device.settings.profile]
+
+
+_EXTENSIONS = {
+    Profile.CSIP: Extension.NONE,
+    Profile.CSIP_AUS: Extension.AUS,
+    Profile.CSIP_AUS_STORAGE: Extension.STORAGE,
+}
 
 
 def sfdi(device: Device) -> int:

@@ -64,6 +64,8 @@ class Modes(Word):
     opModExpLimW: Limit | None = None
     opModGenLimW: Limit | None = None
     opModLoadLimW: Limit | None = None
+    opModStorageTargetW: Watts | None = None
+    """W of the storage of a device, positive for discharge; CSIP-AUS 1.3."""
 
 
 class ControlIn(Word):

@@ -9,7 +9,9 @@ from ieee2030_5.admin.desk import Desk
 from ieee2030_5.admin.modes import base_of, modes_of
 from ieee2030_5.admin.refusal import Refusal, unknown
 from ieee2030_5.admin.words import Count
+from ieee2030_5.curves import CurveError, link
 from ieee2030_5.records import Issued
+from ieee2030_5.settings import Edition
 from ieee2030_5.topology import devices_of
 from ieee2030_5.utility import Program, mrid
 
@@ -21,6 +23,7 @@ _STATUS = {
     life.Status.CANCELLED: "cancelled",
     life.Status.CANCELLED_RANDOMIZED: "cancelled with randomization",
     life.Status.SUPERSEDED: "superseded",
+    life.Status.COMPLETED: "completed",
 }
 _MEANING = {
     None: "nothing received",
@@ -48,7 +51,8 @@ _MEANING = {
 def listed(desk: Desk, name: str) -> w.ControlList:
     """The events of a program that have not ended."""
     program = desk.program(name)
-    ordered = sorted(program.events, key=lambda event: (event.interval.start, -event.creationTime))
+    running = life.listed(program.events, Edition.S1, desk.now)
+    ordered = sorted(running, key=lambda event: (event.interval.start, -event.creationTime))
     return w.ControlList(controls=[_seen(desk, program, event) for event in ordered])
 
 
@@ -113,7 +117,9 @@ def set_default(desk: Desk, name: str, what: w.DefaultIn) -> w.DefaultOut:
     """Replace the default of a program: same mRID, next version."""
     program = desk.operators(desk.program(name))
     settings = {part: getattr(what, part) for part in w.DefaultIn.model_fields if part != "modes"}
-    wanted = replace(program.default, base=base_of(what.modes, lambda curve: _curve(program, curve)), **settings)
+    wanted = replace(
+        program.default, base=base_of(what.modes, lambda mode, curve: _curve(program, mode, curve)), **settings
+    )
     if wanted != program.default:
         version = ((program.default.version or 0) + 1) % 65_536
         desk.tree.store(f"{program.href}/dderc", replace(wanted, version=version), "", desk.now)
@@ -146,7 +152,7 @@ def answers(desk: Desk, name: str) -> w.AnswersOut:
 
 
 def _publish(desk: Desk, program: Program, what: w.ControlIn) -> r.DERControl:
-    base = base_of(what.modes, lambda curve: _curve(program, curve))
+    base = base_of(what.modes, lambda mode, curve: _curve(program, mode, curve))
     if not life.modes(base):
         raise Refusal(400, "the control drives no mode", "modes", "give one at least, such as opModExpLimW in W")
     start = desk.now if what.start_s is None else what.start_s
@@ -177,8 +183,12 @@ def _publish(desk: Desk, program: Program, what: w.ControlIn) -> r.DERControl:
     return next(item for item in program.events if item.mRID == name)
 
 
-def _curve(program: Program, name: str) -> str:
-    raise unknown("curve", name, f"program {program.slug} has none")
+def _curve(program: Program, mode: str, name: str) -> r.Link:
+    try:
+        return link(program, mode, name)
+    except CurveError as error:
+        remedy = f"POST /v1/programs/{program.slug}/curves makes one, GET shows all"
+        raise Refusal(400, str(error), mode, remedy) from error
 
 
 def _found(desk: Desk, name: str) -> tuple[Program, r.DERControl]:

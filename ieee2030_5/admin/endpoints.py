@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ieee2030_5.admin import control_words as c
-from ieee2030_5.admin import controls, network, people
+from ieee2030_5.admin import controls, curves, network, people
+from ieee2030_5.admin import curve_words as k
 from ieee2030_5.admin import words as w
 from ieee2030_5.admin.desk import Desk
 
@@ -219,6 +220,26 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         gives=w.Count,
     ),
     _get(
+        "/programs/{program}/curves",
+        "The curves of a program",
+        k.CurveList,
+        lambda d, a, _: curves.listed(d, a.names["program"]),
+    ),
+    Endpoint(
+        "POST",
+        "/programs/{program}/curves",
+        "Make a curve; the same shape is the same curve",
+        lambda d, a, b: curves.make(d, a.names["program"], b),
+        k.CurveIn,
+        k.CurveOut,
+        201,
+    ),
+    _delete(
+        "/programs/{program}/curves/{curve}",
+        "Take a curve out that no control refers to",
+        lambda d, a, _: curves.remove(d, a.names["program"], a.names["curve"]),
+    ),
+    _get(
         "/controls/{control}", "One control, by mRID", c.ControlOut, lambda d, a, _: controls.one(d, a.names["control"])
     ),
     Endpoint(
@@ -295,6 +316,7 @@ NAMES: Final[Mapping[str, Any]] = {
     "assignment": w.Slug,
     "program": w.Name,
     "control": c.MRID,
+    "curve": w.Slug,
     "lfdi": w.Lfdi,
     "kind": w.Slug,
 }

@@ -14,18 +14,18 @@ _SHARES = frozenset({"opModFixedW", "opModMaxLimW"})
 """Percent here, hundredths of it there."""
 
 
-def base_of(modes: Modes, curves: Callable[[str], str]) -> r.DERControlBase:
+def base_of(modes: Modes, curves: Callable[[str, str], r.Link]) -> r.DERControlBase:
     """The control that these modes ask for.
 
     Args:
         modes: what the operator wants.
-        curves: URI of a curve by its id; raises where there is none.
+        curves: reference of a mode to a curve by its id; raises where there is none.
     """
     given: dict[str, Any] = {}
     for name in Modes.model_fields:
         value = getattr(modes, name)
         if isinstance(value, str):
-            given[name] = r.Link(href=curves(value))
+            given[name] = curves(name, value)
         elif value is not None:
             given[name] = _WRITE.get(name, _WRITE_TYPE.get(type(value), _same))(value)
     return r.DERControlBase(**given)

@@ -59,11 +59,13 @@ def _schema(name: str) -> etree.XMLSchema:
 
 @pytest.fixture(scope="session")
 def validate() -> Validate:
-    """Check a document against the schema of 2018, or of CSIP-AUS where it declares that namespace."""
+    """Check a document against the schema of 2018, or of the CSIP-AUS whose namespace it declares."""
     plain, australian = _schema("sep2_schema_2018.xsd"), _schema("csipaus-core.xsd")
+    storage = _schema("csipaus-core-v1.3-beta_storage.xsd")
 
     def check(body: bytes) -> None:
         schema = australian if b"https://csipaus.org/ns" in body else plain
+        schema = storage if b"https://csipaus.org/ns/v1.3-beta/storage" in body else schema
         schema.assertValid(etree.fromstring(body))
 
     return check

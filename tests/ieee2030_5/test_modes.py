@@ -1,5 +1,7 @@
 """Limits are rounded toward safety, and say what they cannot say."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +75,25 @@ def test_a_plain_client_cannot_be_told_to_consume_less():
 def test_the_journal_can_give_a_control_back(ceiling_w: float, target_w: float | None, profile: Profile):
     base = control_base(Bounds(ceiling_w=ceiling_w), target_w, BATTERY, profile)
     assert from_values(as_values(base)) == base
+
+
+PURE_STORAGE = replace(BATTERY, takes_storage_target=True)
+
+
+@given(st.floats(-2.4e6, 2.4e6), st.floats(-2.5e6, 2.5e6), st.floats(0, 1e6))
+def test_pure_storage_gets_its_set_point_in_watts_inside_its_limits(target_w: float, floor_w: float, width_w: float):
+    limit = Bounds(floor_w, floor_w + width_w)
+    base = control_base(limit, target_w, PURE_STORAGE, Profile.CSIP_AUS_STORAGE)
+    assert base.opModFixedW is None
+    assert base.opModStorageTargetW is not None
+    told, wanted = watts(base.opModStorageTargetW), limit.clamp(target_w)
+    step = 10.0**base.opModStorageTargetW.multiplier
+    assert abs(told - wanted) <= step + 1e-6
+    assert floor_w <= 0 or told >= floor_w - 1e-6
+    assert floor_w + width_w >= 0 or told <= floor_w + width_w + 1e-6
+    assert from_values(as_values(base)).opModStorageTargetW is not None
+
+
+def test_a_storage_target_is_for_clients_of_1_3_alone():
+    assert control_base(Bounds(), 5.0, PURE_STORAGE, Profile.CSIP).opModStorageTargetW is None
+    assert control_base(Bounds(), 5.0, BATTERY, Profile.CSIP_AUS_STORAGE).opModFixedW == 0

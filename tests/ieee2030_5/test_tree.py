@@ -18,7 +18,7 @@ from protocols.signals import Bounds, Control, Outcome, Quality
 from tests.ieee2030_5.conftest import NOW, Laboratory, Validate
 
 T0 = int(NOW)
-UNSENT = ("dercap", "derg", "ders", "dera", "di", "dstat", "ps")
+UNSENT = ("dercap", "derg", "ders", "dera", "cfg", "di", "dstat", "ps")
 
 
 class Client:
@@ -713,3 +713,37 @@ def test_each_client_gets_statuses_level_and_responses_of_its_edition(laboratory
     assert [item.status.currentStatus for item in ended.items] == [5, 5]  # type: ignore[attr-defined]
     assert b'DERControlListLink href="/derp/B/derc" all="2"' in new.ask("GET", "/derp/B").body
     assert new.get("/derp/B/actderc?l=9", r.DERControlList).all == 0  # type: ignore[attr-defined]
+
+
+def test_a_device_keeps_its_configuration(a: Client, b: Client, validate: Validate) -> None:
+    mine = r.Configuration(
+        currentLocale="en-CA",
+        clock=r.TimeConfiguration(dstEndRule="B40E1000", dstOffset=3600, dstStartRule="B8020000", tzOffset=-18_000),
+        userDeviceName="Battery",
+    )
+    assert a.ask("PUT", "/edev/A/cfg", mine).status == 204
+    assert a.get("/edev/A/cfg", r.Configuration) == replace(mine, href="/edev/A/cfg")
+    validate(a.ask("GET", "/edev/A/cfg").body)
+    assert b.ask("GET", "/edev/A/cfg").status == 404
+
+
+def test_a_client_of_csip_aus_1_3_gets_and_gives_elements_in_its_namespace(
+    laboratory: Laboratory, validate: Validate
+) -> None:
+    devices = tuple(replace(item, profile=Profile.CSIP_AUS_STORAGE) for item in laboratory.settings().devices[:1])
+    tree = Tree(build(laboratory.settings(devices=devices), laboratory.lfdi("server"), T0), lambda _: None)
+    a = Client(tree, laboratory.lfdi("A"))
+    nameplate = r.DERCapability(
+        modesSupported="03", rtgMaxW=r.ActivePower(multiplier=2, value=250), type=80, doeModesSupported="0F"
+    )
+    first = a.ask("PUT", "/edev/A/der/1/dercap", render(replace(nameplate, vppModesSupported="01"), aus=2))
+    assert first.status == 204
+    assert b"<csipaus:vppModesSupported>01<" in a.ask("GET", "/edev/A/der/1/dercap").body
+    issue(tree, control("A", target_w=-500_000.0))
+    for path in ("/edev/A", "/edev/A/der/1/dercap", "/derp/A/derc", "/derp/A/dderc", "/edev/A/cp"):
+        body = a.ask("GET", path).body
+        assert b'xmlns:csipaus="https://csipaus.org/ns/v1.3-beta/storage"' in body
+        validate(body)
+    event = a.get("/derp/A/derc", r.DERControlList).items[0]  # type: ignore[attr-defined]
+    assert event.base.opModStorageTargetW == r.ActivePower(multiplier=2, value=-5_000)
+    assert event.base.opModFixedW is None

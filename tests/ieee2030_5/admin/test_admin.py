@@ -4,12 +4,14 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from ieee2030_5 import resources as r
 from ieee2030_5.admin.control_words import Modes
+from ieee2030_5.admin.curve_words import CurveMode
 from ieee2030_5.admin.endpoints import ENDPOINTS
 from ieee2030_5.admin.openapi import printed
 from ieee2030_5.enrolment import build
@@ -133,7 +135,7 @@ async def test_a_superseding_control_of_other_modes_cancels_the_old_one(office: 
 
 async def test_every_mode_comes_back_as_it_was_given(office: Office) -> None:
     await feeder(office)
-    modes = {
+    modes: dict[str, object] = {
         "opModConnect": True,
         "opModEnergize": False,
         "opModFixedPFAbsorbW": {"displacement": 0.95, "excitation": True},
@@ -149,12 +151,36 @@ async def test_every_mode_comes_back_as_it_was_given(office: Office) -> None:
         "opModExpLimW": 32_768,
         "opModGenLimW": 1_500,
         "opModLoadLimW": 20_000,
+        "opModStorageTargetW": -2_000,
     }
+    for mode in get_args(CurveMode):
+        points = [{"x": 9_200, "y": 3_000}, {"x": 10_800, "y": -3_000}]
+        curve = await office.do("POST /programs/flex/curves", {"mode": mode, "points": points, "v_ref": 10_000}, 201)
+        assert {**curve, "mode": mode, "points": points, "v_ref": 10_000, "in_use": False} == curve
+        modes[mode] = curve["id"]
     made = await office.do("POST /programs/flex/controls", {"modes": modes, "duration_s": 60}, 201)
     assert {name: value for name, value in made["modes"].items() if value is not None} == {
         **modes,
         "opModExpLimW": 32_760,
     }, "a limit is rounded toward zero, never beyond"
+
+
+async def test_a_curve_goes_when_nothing_refers_to_it(office: Office) -> None:
+    await feeder(office)
+    shape = {"mode": "opModVoltVar", "points": [{"x": 1, "y": 2}], "description": "flat"}
+    curve = (await office.do("POST /programs/flex/curves", shape, 201))["id"]
+    assert (await office.do("POST /programs/flex/curves", shape, 201))["id"] == curve
+    await office.do("PUT /programs/flex/default", {"modes": {"opModVoltVar": curve}})
+    assert [item["in_use"] for item in (await office.do("GET /programs/flex/curves"))["curves"]] == [True]
+    answer = await office.do(f"DELETE /programs/flex/curves/{curve}", status=409)
+    assert answer["where"] == "curve"
+    answer = await office.do("PUT /programs/flex/default", {"modes": {"opModVoltWatt": curve}}, 400)
+    assert answer["where"] == "opModVoltWatt"
+    await office.do("PUT /programs/flex/default", {"modes": {}})
+    await office.do(f"DELETE /programs/flex/curves/{curve}", status=204)
+    await office.do(f"DELETE /programs/flex/curves/{curve}", status=404)
+    backwards = {**shape, "points": [{"x": 2, "y": 0}, {"x": 1, "y": 0}]}
+    assert (await office.do("POST /programs/flex/curves", backwards, 400))["where"] == "points"
 
 
 async def test_a_default_changes_under_the_same_mrid(office: Office, laboratory: Laboratory) -> None:
@@ -262,7 +288,7 @@ async def test_a_refusal_says_what_is_wrong_where_and_what_to_do(
         ({"modes": {"opModMaxLimW": 101}}, "modes.opModMaxLimW"),
         ({"modes": {"opModExpLimW": -1}}, "modes.opModExpLimW"),
         ({"modes": {"opModExpLimW": float("nan")}}, "modes.opModExpLimW"),
-        ({"modes": {"opModVoltVar": "unknown"}}, "curve"),
+        ({"modes": {"opModVoltVar": "unknown"}}, "opModVoltVar"),
         ({"duration_s": 0}, "duration_s"),
         ({"start_s": T0 - 600}, "start_s"),
         ({"randomize_start_s": 3_601}, "randomize_start_s"),
