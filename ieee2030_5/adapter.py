@@ -21,7 +21,7 @@ from ieee2030_5.tls import client_context, lfdi_of_file, server_context
 from ieee2030_5.tree import Tree
 from ieee2030_5.utility import Device
 from protocols.port import Emit, Now
-from protocols.signals import Ack, Baseline, Control, Instruction, Outcome, Release, Signal
+from protocols.signals import Ack, Baseline, Control, Instruction, Measurement, Outcome, Release, Signal
 
 _TICK_S = 1.0
 """How late a change of status may be noticed; a GET is always exact."""
@@ -252,13 +252,20 @@ class UtilityServer:
         )
 
     def _tell(self, links: Sequence[Signal]) -> None:
-        """Hand over link changes and whatever clients have reported since."""
-        signals = [*links, *self._tree.utility.signals]
-        if signals and self._emit is not None:
-            self._tree.utility.signals.clear()
+        """Hand over link changes and whatever clients of the zone have reported since; the gateway knows no others."""
+        if self._emit is None:
+            return
+        signals = [*links, *(signal for signal in self._tree.utility.signals if _subject(signal) in self._resources)]
+        self._tree.utility.signals.clear()
+        if signals:
             self._emit(signals)
 
     def default_of(self, resource: str) -> r.DefaultDERControl | None:
         """The DefaultDERControl of a device, for the operator."""
         device = self._tree.utility.by_resource(resource)
         return None if device is None else self._tree.utility.programs[device.slug].default
+
+
+def _subject(signal: Signal) -> str:
+    """The resource that a signal is about."""
+    return signal.point.resource if isinstance(signal, Measurement) else signal.resource

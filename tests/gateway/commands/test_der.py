@@ -1,10 +1,8 @@
 """`ampacity der` against the API of a server over a loopback socket."""
 
-import asyncio
 import json
 import re
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,11 +12,11 @@ from gateway.__main__ import main
 from ieee2030_5 import resources as r
 from ieee2030_5.admin import token
 from ieee2030_5.admin.desk import Desk
-from ieee2030_5.admin.server import Service
 from ieee2030_5.enrolment import build
 from ieee2030_5.pki import make_pki
 from ieee2030_5.settings import AdminSettings, DeviceSettings, ServerSettings
 from ieee2030_5.tree import Tree
+from tests.ieee2030_5.admin.background import serving
 
 pytestmark = pytest.mark.sockets
 
@@ -38,22 +36,8 @@ def tree() -> Tree:
 def directory(tree: Tree, tmp_path: Path) -> Iterator[Path]:
     """The storage directory of a server that runs in a thread of its own."""
     settings = AdminSettings(token.make(tmp_path, {}), announce=tmp_path / token.URL_FILE)
-    service = Service(lambda: Desk(tree, frozenset({"A"}), T0), settings)
-    loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        await service.start()
-        ready.set()
-        await over.wait()
-        await service.stop()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert ready.wait(30)
-    yield tmp_path
-    loop.call_soon_threadsafe(over.set)
-    thread.join(30)
-    loop.close()
+    with serving(lambda: Desk(tree, frozenset({"A"}), T0), settings):
+        yield tmp_path
 
 
 @pytest.fixture
