@@ -51,6 +51,7 @@ _CHECKS: tuple[Check, ...] = (
     parties.owners_are_parties,
     parties.one_system_operator,
     parties.testbed_starts_what_it_plays,
+    parties.testbed_has_the_physics,
     parties.testbed_follows_the_day,
     stations.points_are_known,
     stations.addresses_fit,

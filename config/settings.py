@@ -309,6 +309,8 @@ class Testbed(Section):
     """Time between two solutions of the true network."""
     initial_mw: dict[Identifier, Megawatt] = Field(default_factory=dict)
     """Power of each simulated device at the start; absent means 0."""
+    physics: dict[Identifier, Literal["opender"]] = Field(default_factory=dict)
+    """Simulated devices whose physics is OpenDER's (extra `sim`): IEEE 1547-2018 with reactive power and trips."""
     follows: dict[Identifier, str] = Field(default_factory=dict)
     """Kind in `network.day` that what a simulated device could inject follows, times its nameplate."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1

@@ -8,6 +8,10 @@ from config.faults import listed, suggestion
 _MAY_OWN = frozenset({"dera", "host"})
 
 
+OPENDER_KINDS = frozenset({"bess", "pv", "wind"})
+"""The words of `gateway.testbed.opender`, which this room may not import; a test compares them."""
+
+
 def owners_are_parties(subject: Subject) -> Iterator[Finding]:
     """Every device has an owner that is a party and may act in the market."""
     known = subject.declared["parties"]
@@ -54,6 +58,22 @@ def testbed_starts_what_it_plays(subject: Subject) -> Iterator[Finding]:
                 f"({device.nameplate.p_min_mw:g} to {device.nameplate.p_max_mw:g} MW)",
                 "choose a value inside it",
             )
+
+
+def testbed_has_the_physics(subject: Subject) -> Iterator[Finding]:
+    """OpenDER plays simulated devices of its kinds, with a nameplate that injects."""
+    devices, declared = subject.zone.devices, subject.declared["devices"]
+    for device_id in subject.zone.testbed.physics:
+        at = ("testbed", "physics", device_id)
+        device = devices.get(device_id)
+        if device_id not in declared:
+            remedy = suggestion(device_id, declared, f"use one of: {listed(declared)}")
+            yield Finding(at, f"`{device_id}` is not a device", remedy)
+        elif device is not None and not device.simulated:
+            yield Finding(at, f"{device_id} is not simulated: it has physics of its own", "remove it")
+        elif device is not None and (device.kind not in OPENDER_KINDS or device.nameplate.p_max_mw <= 0):
+            problem = f"OpenDER has no model of {device_id}, a {device.kind} of {device.nameplate.p_max_mw:g} MW"
+            yield Finding(at, problem, f"it plays {listed(OPENDER_KINDS)} that inject")
 
 
 def testbed_follows_the_day(subject: Subject) -> Iterator[Finding]:

@@ -56,8 +56,8 @@ class BalancedPlant:
         self._generators = {resource: self._connect(resource, to) for resource, to in resources.items()}
         loads = self._net.load
         self._as_loaded = {index: (loads.at[index, "p_mw"], loads.at[index, "q_mvar"]) for index in loads.index}
-        self._injected_w = dict.fromkeys(resources, 0.0)
-        self._solved_w: dict[str, float] | None = None
+        self._injected = dict.fromkeys(resources, 0j)
+        self._solved: dict[str, complex] | None = None
         self._as_built = True
         self.converged = True
         """False while the network has no solution; everything read then is NaN."""
@@ -79,9 +79,9 @@ class BalancedPlant:
             or (table, point.quantity) in _FORMULAS
         )
 
-    def inject(self, resource: str, power_w: float) -> None:
-        """Let a DER inject this power from now on."""
-        self._injected_w[resource] = power_w
+    def inject(self, resource: str, power_w: float, reactive_var: float = 0.0) -> None:
+        """Let a DER inject these powers from now on."""
+        self._injected[resource] = complex(power_w, reactive_var)
 
     def follow(self, power_w: Mapping[str, float]) -> None:
         """Let loads draw these powers from now on, at their power factor as loaded.
@@ -159,16 +159,17 @@ class BalancedPlant:
 
     def _rebuilt(self) -> None:
         """The next solution starts from scratch."""
-        self._solved_w, self._as_built = None, True
+        self._solved, self._as_built = None, True
 
     def _solve(self) -> None:
-        if self._solved_w is not None and all(
-            abs(power_w - self._solved_w[resource]) < MOVED_W for resource, power_w in self._injected_w.items()
+        if self._solved is not None and all(
+            abs(power - self._solved[resource]) < MOVED_W for resource, power in self._injected.items()
         ):
             return
-        for resource, power_w in self._injected_w.items():
-            self._net.sgen.at[self._generators[resource], "p_mw"] = power_w / 1e6
-        self._solved_w = dict(self._injected_w)
+        for resource, power in self._injected.items():
+            self._net.sgen.at[self._generators[resource], "p_mw"] = power.real / 1e6
+            self._net.sgen.at[self._generators[resource], "q_mvar"] = power.imag / 1e6
+        self._solved = dict(self._injected)
         again = self.converged and not self._as_built
         options = {"init": "results", "recycle": _RECYCLE} if again else {"init": "flat"}
         try:

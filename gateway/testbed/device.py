@@ -1,5 +1,6 @@
 """Physics of one simulated DER without I/O: set point, limit, reversion timer, ramp, energy and faults by name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import inf
 from typing import Final
@@ -38,6 +39,8 @@ class DeviceSpec:
     """Fastest change of power; `None`: at once."""
     initial_w: float = 0.0
     """Power at the start; for a kind that follows availability, what is available at the start."""
+    physics: str = "plain"
+    """`opender` for the model of IEEE 1547-2018; see `gateway.testbed.devices`."""
 
     def __post_init__(self) -> None:
         if self.p_min_w > self.p_max_w:
@@ -112,6 +115,9 @@ class SimulatedDevice:
     link; an empty fallback leaves the device unlimited, or the set point to its owner. Time only
     moves through arguments and never back: an earlier `now_s` is taken as the present.
     """
+
+    reactive_var: float = 0.0
+    """Injected; the plain physics has none."""
 
     def __init__(self, spec: DeviceSpec, now_s: float) -> None:
         self.spec = spec
@@ -196,6 +202,9 @@ class SimulatedDevice:
         self.advance(now_s)
         self.available_w = available_w
         self._follow()
+
+    def feel(self, voltage_pu: Sequence[float]) -> None:
+        """Take the voltage at the terminals, phase by phase; the plain physics does not mind."""
 
     def advance(self, now_s: float) -> None:
         """Let time pass up to `now_s`."""

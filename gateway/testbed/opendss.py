@@ -75,8 +75,8 @@ class OpenDssPlant:
         self._closed = dict(zip(network.switches.ids, network.switches.closed.tolist(), strict=True))
         for command in _SET_UP:
             self._tell(command)
-        self._injected_w = dict.fromkeys(resources, 0.0)
-        self._solved_w: dict[str, float] | None = None
+        self._injected = dict.fromkeys(resources, 0j)
+        self._solved: dict[str, complex] | None = None
         self._volts: dict[str, complex] = {}
         self._flows: dict[str, Flow] = {}
         self.converged = True
@@ -98,9 +98,9 @@ class OpenDssPlant:
             return point.phase is Phase.TOTAL and bool(self._network.transformers.tap_winding[n] >= 0)
         return point.phase is Phase.TOTAL or point.phase.value in phases_of(self._network, table, n)
 
-    def inject(self, resource: str, power_w: float) -> None:
-        """Let a DER inject this power from now on."""
-        self._injected_w[resource] = power_w
+    def inject(self, resource: str, power_w: float, reactive_var: float = 0.0) -> None:
+        """Let a DER inject these powers from now on."""
+        self._injected[resource] = complex(power_w, reactive_var)
 
     def follow(self, power_w: Mapping[str, float]) -> None:
         """Let loads draw and units of the network inject these powers from now on, by id.
@@ -117,7 +117,7 @@ class OpenDssPlant:
             for piece in self._pieces[name]:
                 own_w = whole_w * piece.share
                 self._set_power(piece.name, own_w, own_w * piece.var_per_w + piece.var)
-        self._solved_w = None
+        self._solved = None
 
     def set_switch(self, name: str, *, closed: bool) -> None:
         """Open or close a switch at the end of a line or transformer.
@@ -137,7 +137,7 @@ class OpenDssPlant:
             self._tell(f"{'close' if closed else 'open'} {element} {self._end(element, int(switches.bus[n]))}")
         self._closed[name] = closed
         self._part()
-        self._solved_w = None
+        self._solved = None
 
     def set_tap(self, name: str, position: int) -> None:
         """Move a transformer's tap changer by hand: its controller no longer acts.
@@ -157,12 +157,12 @@ class OpenDssPlant:
         ratio = self._neutral(n) + steps * float(transformers.tap_step_pct[n]) / 100
         for element in self._elements["transformers", name]:
             self._tell(f"edit {element} wdg={transformers.tap_winding[n] + 1} tap={ratio!r}")
-        self._solved_w = None
+        self._solved = None
 
     def scale_loads(self, factor: float) -> None:
         """Multiply every load of the network, as loaded or as it follows, by `factor`."""
         self._tell(f"set loadmult={factor!r}")
-        self._solved_w = None
+        self._solved = None
 
     def read(self, point: Point) -> float:
         """The true value of a point, in its quantity's unit; NaN where there is no solution, 0 where it is dead.
@@ -307,14 +307,15 @@ class OpenDssPlant:
         return self._flows[name]
 
     def _solve(self) -> None:
-        if self._solved_w is not None and all(
-            abs(power_w - self._solved_w[resource]) < MOVED_W for resource, power_w in self._injected_w.items()
+        if self._solved is not None and all(
+            abs(power - self._solved[resource]) < MOVED_W for resource, power in self._injected.items()
         ):
             return
         for resource, generators in self._generators.items():
             for generator in generators:
-                self._set_power(generator, self._injected_w[resource] / len(generators), 0.0)
-        self._solved_w = dict(self._injected_w)
+                share = self._injected[resource] / len(generators)
+                self._set_power(generator, share.real, share.imag)
+        self._solved = dict(self._injected)
         self._volts, self._flows = {}, {}
         solution = self._dss.ActiveCircuit.Solution
         with suppress(DSSException):  # also where controllers do not come to rest; whether it solved is asked next

@@ -37,8 +37,8 @@ class Plant(Protocol):
     def knows(self, point: Point) -> bool:
         """True where `read` can tell the point."""
 
-    def inject(self, resource: str, power_w: float) -> None:
-        """Let a DER inject this power from now on."""
+    def inject(self, resource: str, power_w: float, reactive_var: float = 0.0) -> None:
+        """Let a DER inject these powers from now on."""
 
     def follow(self, power_w: Mapping[str, float]) -> None:
         """Let loads draw and units of the network inject these powers from now on, by id.

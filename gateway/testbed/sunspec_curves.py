@@ -1,6 +1,6 @@
 """Curves of a simulated DER without I/O: factory settings, adoption of a curve that a client offers, reversion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -60,8 +60,9 @@ class _Timer:
 class CurveFaces:
     """The curve models of one image."""
 
-    def __init__(self, image: ModelImage) -> None:
-        self._image = image
+    def __init__(self, image: ModelImage, fits: Callable[[int, int], bool]) -> None:
+        """`fits` says of a model and the index of a curve, from 0, whether the device can follow it."""
+        self._image, self._fits = image, fits
         self._timers: dict[int, _Timer] = {}
         for model_id in MODELS:
             self._leave_factory(model_id)
@@ -75,14 +76,17 @@ class CurveFaces:
             if touched & {f"{model_id}.RvrtTms", f"{model_id}.Ena"} and model_id not in _TRIPS:
                 self._start(model_id, now_s)
 
-    def refresh(self, now_s: float) -> None:
-        """Let timers run."""
+    def refresh(self, now_s: float) -> bool:
+        """Let timers run; true where one has just put another curve in force."""
+        reverted = False
         for model_id, timer in tuple(self._timers.items()):
             if now_s >= timer.ends_at_s:
                 del self._timers[model_id]
                 self._copy(model_id, timer.index)
+                reverted = True
             left_s = max(timer.ends_at_s - now_s, 0.0)
             self._image.set(f"{model_id}.RvrtRem", float(ceil(left_s)))
+        return reverted
 
     def _start(self, model_id: int, now_s: float) -> None:
         timed_s = self._image.get(f"{model_id}.RvrtTms") or 0.0
@@ -93,7 +97,7 @@ class CurveFaces:
         self._image.set(f"{model_id}.RvrtRem", timed_s if model_id in self._timers else 0.0)
 
     def _adopt(self, model_id: int, index: int) -> None:
-        good = 1 <= index <= COUNTS["NCrv"] and self._makes_sense(model_id, index)
+        good = 1 <= index <= COUNTS["NCrv"] and self._makes_sense(model_id, index) and self._fits(model_id, index - 1)
         if good:
             self._copy(model_id, index)
         self._image.set(f"{model_id}.{_result(model_id)}", _COMPLETED if good else _FAILED)

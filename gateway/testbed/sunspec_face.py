@@ -8,6 +8,7 @@ from typing import Final
 from gateway.testbed import sunspec_curves
 from gateway.testbed.device import FOLLOWS_AVAILABILITY, DeviceSpec, SimulatedDevice
 from gateway.testbed.sunspec_curves import CurveFaces
+from protocols.modbus.codec import Registers
 from protocols.modbus.server import RefusedError
 from protocols.modbus.sunspec import BASES, Model, ModelImage
 from protocols.signals import Bounds
@@ -39,18 +40,19 @@ class SunSpecFace:
     registers show, also after the reversion timer has run out.
     """
 
-    def __init__(self, device: SimulatedDevice, voltage_pu: VoltagePu, *, legacy: bool = False) -> None:
-        """Begin with all controls disabled."""
+    def __init__(
+        self, device: SimulatedDevice, voltage_pu: VoltagePu, *, legacy: bool = False, more: tuple[int, ...] = ()
+    ) -> None:
+        """Begin with all controls disabled; `more` are models behind those of the series."""
         self._device = device
         self._voltage_pu = voltage_pu
         self._models = _Legacy(device.spec) if legacy else _Series700(device.spec)
-        self._image = ModelImage(self._models.model_ids, BASES[0], sunspec_curves.COUNTS)
+        self._image = ModelImage((*self._models.model_ids, *more), BASES[0], sunspec_curves.COUNTS)
         self._shown: Bounds | None = None
-        for name, value in _identity(device.spec).items():
-            self._image.set(name, value)
-        for name, number in (self._models.factors | self._models.constants).items():
-            self._image.set(name, number)
-        self._curves = None if legacy else CurveFaces(self._image)
+        self._reverted = False
+        """True once a curve has gone back to the one before."""
+        self._curves = None if legacy else CurveFaces(self._image, self._fits)
+        self._leave_factory()
         self._refresh()
 
     @property
@@ -88,10 +90,28 @@ class SunSpecFace:
         before = list(self._image.registers)
         try:
             touched = frozenset(self._image.write(address, values))
-            self._models.check(self._image)
+            self._check(touched, before)
         except RefusedError:
             self._image.registers[:] = before
             raise
+        self._take(touched)
+
+    def _leave_factory(self) -> None:
+        for name, value in _identity(self._device.spec).items():
+            self._image.set(name, value)
+        for name, number in (self._models.factors | self._models.constants).items():
+            self._image.set(name, number)
+
+    def _fits(self, model_id: int, index: int) -> bool:  # noqa: ARG002 - here curves live in the registers alone
+        """Whether the device can follow a curve that a client offers, `index` from 0."""
+        return True
+
+    def _check(self, touched: frozenset[str], before: Registers) -> None:  # noqa: ARG002 - for others to compare
+        """Raise `RefusedError` where what has just been written has no meaning."""
+        self._models.check(self._image)
+
+    def _take(self, touched: frozenset[str]) -> None:
+        """Let the device obey what has been written."""
         if touched & self._models.limit_points:
             self._apply_limit()
         if touched & self._models.order_points:
@@ -108,7 +128,7 @@ class SunSpecFace:
         """Bring measurements, timers and what a reversion changed into the registers."""
         reading, limit = self._device.reading, self._device.limit
         if self._curves is not None:
-            self._curves.refresh(self._device.now_s)
+            self._reverted |= self._curves.refresh(self._device.now_s)
         if limit != self._shown:
             self._shown = limit
             for name, value in self._models.shown(limit).items():

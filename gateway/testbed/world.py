@@ -8,7 +8,8 @@ from pathlib import Path
 from config import units
 from config.settings import Device, Station, ZoneFile
 from gateway.testbed.course import Course, course_of_zone
-from gateway.testbed.device import DeviceSpec, Faults, SimulatedDevice
+from gateway.testbed.device import DeviceSpec, Faults
+from gateway.testbed.devices import device_of
 from gateway.testbed.plant import SPLIT, Attachment, Plant
 from gateway.testbed.plants import plant_of
 from protocols.points import Phase, Point, Quantity
@@ -50,14 +51,21 @@ class World:
         stations: Mapping[str, StationSpec],
         now_s: float,
         course: Course | None = None,
+        *,
+        terminals: Mapping[str, Attachment] | None = None,
     ) -> None:
         """Every device must have its bus in `plant`, every member of `course` must be a load, a unit or a device.
 
+        `terminals` says where devices stand whose physics minds the voltage.
+
         Raises:
-            ValueError: a station has a point that neither plant nor device can tell.
+            ValueError: a station has a point that neither plant nor device can tell, or OpenDER cannot play a device.
         """
         self.plant = plant
-        self.devices = {name: SimulatedDevice(spec, now_s) for name, spec in devices.items()}
+        self.devices = {name: device_of(spec, now_s) for name, spec in devices.items()}
+        self._terminals = {
+            name: _terminals(plant, to) for name, to in (terminals or {}).items() if devices[name].physics != "plain"
+        }
         self.stations = {name: SimulatedStation(spec) for name, spec in stations.items()}
         self.now_s = now_s
         self._course = course
@@ -79,6 +87,8 @@ class World:
     def advance(self, now_s: float) -> None:
         """Let time pass up to `now_s`; an earlier time changes nothing."""
         self.now_s = max(self.now_s, now_s)
+        for name, points in self._terminals.items():
+            self.devices[name].feel([self.plant.read(point) for point in points])
         for device in self.devices.values():
             device.advance(self.now_s)
         self._follow()
@@ -114,7 +124,7 @@ class World:
     def _inject(self) -> None:
         """Devices also change between two advances, when they are told something."""
         for name, device in self.devices.items():
-            self.plant.inject(name, device.power_w)
+            self.plant.inject(name, device.power_w, device.reactive_var)
 
     def _follow(self) -> None:
         """Let customers and the weather go on as the day does."""
@@ -138,14 +148,22 @@ def of_zone(zone: ZoneFile, directory: Path, now_s: float) -> World:
     """
     devices = {name: device for name, device in zone.devices.items() if device.simulated}
     specs = {
-        name: device_spec(name, device, zone.testbed.initial_mw.get(name, 0.0)) for name, device in devices.items()
+        name: device_spec(name, device, zone.testbed.initial_mw.get(name, 0.0), zone.testbed.physics.get(name, "plain"))
+        for name, device in devices.items()
     }
     stations = {name: station_spec(name, station) for name, station in zone.stations.items() if station.simulated}
     if not zone.network.source:
         raise ValueError("the testbed plays zones of one network: give `network.source`, not `network.feeders`")
     resources = {name: attachment(device) for name, device in devices.items()}
     plant = plant_of(directory / zone.network.source, resources)
-    return World(plant, specs, stations, now_s, course_of_zone(zone, directory))
+    return World(plant, specs, stations, now_s, course_of_zone(zone, directory), terminals=resources)
+
+
+def _terminals(plant: Plant, to: Attachment) -> list[Point]:
+    """The voltages of the three phases at a device; where it has not all of them, the mean stands for the others."""
+    whole = Point(to.bus, Quantity.VOLTAGE_PU)
+    phases = [Point(to.bus, Quantity.VOLTAGE_PU, Phase(letter)) for letter in "abc"]
+    return [point if point.phase.value in to.phases and plant.knows(point) else whole for point in phases]
 
 
 def attachment(device: Device) -> Attachment:
@@ -154,7 +172,7 @@ def attachment(device: Device) -> Attachment:
     return Attachment(to.bus, to.phases, delta=to.wiring == "delta" and to.phases != SPLIT)
 
 
-def device_spec(name: str, device: Device, initial_mw: float) -> DeviceSpec:
+def device_spec(name: str, device: Device, initial_mw: float, physics: str = "plain") -> DeviceSpec:
     """The physics of one device of the zone file."""
     plate = device.nameplate
     return DeviceSpec(
@@ -169,6 +187,7 @@ def device_spec(name: str, device: Device, initial_mw: float) -> DeviceSpec:
         soc_min_pu=units.per_unit(plate.soc_min_pct),
         ramp_w_per_s=None if plate.ramp_mw_per_min is None else units.watts_per_second(plate.ramp_mw_per_min),
         initial_w=units.watts(initial_mw),
+        physics=physics,
     )
 
 

@@ -61,6 +61,21 @@ CASES = {
         "A has `tls` without all of `ca_file`, `certificate_file` and `key_file`",
         "give all three: DNP3 over TLS is mutual",
     ),
+    "physics of a device that is not there": (
+        "testbed: {physics: {AA: opender}}",
+        "`AA` is not a device",
+        "did you mean `A`?",
+    ),
+    "physics of a device that is real": (
+        "devices: {A: {simulated: false}}\ntestbed: {physics: {A: opender}}",
+        "A is not simulated: it has physics of its own",
+        "remove it",
+    ),
+    "physics of a load": (
+        "devices: {B: {kind: load}}\ntestbed: {physics: {B: opender}}",
+        "OpenDER has no model of B, a load of 6 MW",
+        "it plays bess, pv, wind that inject",
+    ),
     "a façade without an address": (
         "sunspec: {hold_s: 60}",
         "the façade has neither `port` nor `tls_port`",

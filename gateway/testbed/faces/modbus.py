@@ -12,7 +12,7 @@ from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.faces.served import Served
 from gateway.testbed.mapped_der_face import MappedDerFace, ServedControl
 from gateway.testbed.register_face import RegisterFace, ServedRegister
-from gateway.testbed.sunspec_face import SunSpecFace
+from gateway.testbed.sunspec_face import SunSpecFace, VoltagePu
 from gateway.testbed.sunspec_station_face import ServedPoint, SunSpecStationFace
 from gateway.testbed.world import World, point_of
 from protocols.modbus.register import Encoding, Order, Register
@@ -56,10 +56,10 @@ def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
 
 
 def _device_face(
-    simulated: SimulatedDevice, endpoint: ModbusEndpoint, voltage: Callable[[], float]
+    simulated: SimulatedDevice, endpoint: ModbusEndpoint, voltage: VoltagePu
 ) -> SunSpecFace | MappedDerFace:
     if not endpoint.registers:
-        return SunSpecFace(simulated, voltage, legacy=endpoint.sunspec == "legacy")
+        return _sunspec_face(simulated, endpoint, voltage)
     measured = {Quantity(quantity): _register(r, r.address) for quantity, r in endpoint.registers.items()}
     controls: dict[str, ServedControl] = {
         term: ServedControl(
@@ -71,6 +71,17 @@ def _device_face(
         for term, c in endpoint.controls.items()
     }
     return MappedDerFace(simulated, measured, controls, voltage)
+
+
+def _sunspec_face(simulated: SimulatedDevice, endpoint: ModbusEndpoint, voltage: VoltagePu) -> SunSpecFace:
+    """With the simulation controls where OpenDER's physics is behind it."""
+    if simulated.spec.physics == "opender" and endpoint.sunspec == "700":
+        from gateway.testbed.opender import OpenDerDevice  # noqa: PLC0415 - an extra, and slow to import
+        from gateway.testbed.opender_face import OpenDerFace  # noqa: PLC0415
+
+        if isinstance(simulated, OpenDerDevice):
+            return OpenDerFace(simulated)
+    return SunSpecFace(simulated, voltage, legacy=endpoint.sunspec == "legacy")
 
 
 def _station_face(
