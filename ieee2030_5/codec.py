@@ -178,6 +178,23 @@ def render(resource: object, *, aus: int = Extension.NONE) -> bytes:
     return "".join(out).encode()
 
 
+class Written(str):
+    """An element `Resource` that is written already, for a field declared with `typed()`."""
+
+    __slots__ = ()
+
+
+def write(resource: object, *, aus: int = Extension.NONE) -> Written:
+    """Write an element `Resource` that says which type it is of."""
+    out: list[str] = []
+    _write(resource, "Resource", _type_of(resource), out, Extension(aus))
+    return Written("".join(out))
+
+
+def _type_of(resource: object) -> str:
+    return f' xmlns:xsi="{XSI}" xsi:type="{root_name(type(resource))[1]}"'
+
+
 def _write(resource: object, tag: str, head: str, out: list[str], extension: Extension) -> None:
     attributes = [head]
     body: list[str] = []
@@ -191,9 +208,10 @@ def _write(resource: object, tag: str, head: str, out: list[str], extension: Ext
         for item in value if part.repeats else (value,):
             if part.scalar is not None:
                 body.append(f"<{part.tag}>{escape(part.scalar.encode(item), quote=False)}</{part.tag}>")
+            elif isinstance(item, Written):
+                body.append(item)
             else:
-                head = f' xmlns:xsi="{XSI}" xsi:type="{root_name(type(item))[1]}"' if part.typed else ""
-                _write(item, part.tag, head, body, extension)
+                _write(item, part.tag, _type_of(item) if part.typed else "", body, extension)
     start = f"<{tag}{''.join(attributes)}"
     if body:
         out.append(f"{start}>{''.join(body)}</{tag}>")

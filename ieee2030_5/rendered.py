@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Hashable
 from functools import cached_property, lru_cache
 from hashlib import blake2s
+from typing import Generic, TypeVar
 
 from ieee2030_5.exchange import MEDIA_TYPE, Answer
 
@@ -52,32 +53,35 @@ class Rendered:
         return {"Content-Type": self._media_type, "ETag": f'"{self.etag}{variant}"', **vary}
 
 
-class Cache:
-    """Rendered documents up to a total size; the oldest goes first."""
+T = TypeVar("T")
+
+
+class Cache(Generic[T]):
+    """What was rendered, up to a total size; the oldest goes first."""
 
     def __init__(self, limit: int) -> None:
-        """Hold at most `limit` octets."""
+        """Hold at most `limit` in all."""
         self._limit = limit
         self._held = 0
-        self._found: dict[Hashable, tuple[Hashable, Rendered]] = {}
+        self._found: dict[Hashable, tuple[Hashable, T, int]] = {}
 
-    def get(self, key: Hashable, revision: Hashable) -> Rendered | None:
-        """The document at this key, if it is still of this revision."""
+    def get(self, key: Hashable, revision: Hashable) -> T | None:
+        """What is at this key, if it is still of this revision."""
         found = self._found.get(key)
         return found[1] if found is not None and found[0] == revision else None
 
-    def put(self, key: Hashable, revision: Hashable, document: Rendered) -> None:
-        """Hold a document in place of an older revision of it."""
+    def put(self, key: Hashable, revision: Hashable, document: T, size: int) -> None:
+        """Hold a document of this size in place of an older revision of it."""
         self._take(key)
-        self._found[key] = (revision, document)
-        self._held += len(document.body)
+        self._found[key] = (revision, document, size)
+        self._held += size
         while self._held > self._limit:
             self._take(next(iter(self._found)))
 
     def _take(self, key: Hashable) -> None:
         taken = self._found.pop(key, None)
         if taken is not None:
-            self._held -= len(taken[1].body)
+            self._held -= taken[2]
 
 
 @lru_cache(maxsize=256)

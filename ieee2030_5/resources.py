@@ -7,7 +7,7 @@ short name in lower case (`items`, `base`, `status`). `all` and `results` are fi
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ieee2030_5.codec import CSIP_AUS, Extension, attribute, csipaus, typed
+from ieee2030_5.codec import CSIP_AUS, Extension, Written, attribute, csipaus, typed
 from ieee2030_5.scalars import (
     LFDI,
     MRID,
@@ -981,6 +981,6 @@ class Notification(Resource):
 
     subscribedResource: Uri
     newResourceURI: Uri | None = None
-    resource: Resource | None = typed()
+    resource: Resource | Written | None = typed()
     status: UInt8
     subscriptionURI: Uri

@@ -1,7 +1,6 @@
 """Subscriptions: who wants to be told of what, and what has to be told now."""
 
-from dataclasses import dataclass, fields, replace
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from ieee2030_5 import resources as r
@@ -16,7 +15,7 @@ from ieee2030_5.call import (
     Refused,
     own_device,
 )
-from ieee2030_5.codec import Extension
+from ieee2030_5.codec import Extension, Written
 from ieee2030_5.identity import short_id
 from ieee2030_5.paging import paged
 from ieee2030_5.topology import assignments_of
@@ -122,29 +121,7 @@ def drop(utility: Utility, params: Params, at_s: int) -> None:  # noqa: ARG001
         utility.drop_subscription(device, f"{device.href}/sub/{params['s']}")
 
 
-def content(resource: r.Resource | None) -> object:
-    """What has to differ for a subscriber to be told: everything but the counts in links.
-
-    A count belongs to the list that it counts. A client that is told of its EndDevice because one of
-    its own subscriptions was added would discover everything anew.
-    """
-    if resource is None:
-        return None
-    items = tuple(_without_counts(item) for item in getattr(resource, "items", ()))
-    return (_without_counts(resource), items)
-
-
-def _without_counts(resource: r.Resource) -> tuple[object, ...]:
-    values = (getattr(resource, item.name) for item in fields(resource) if item.name != "items")
-    return tuple(replace(value, all=None) if isinstance(value, r.ListLink) else value for value in values)
-
-
-def digest(seen: object) -> str:
-    """A short name of some content, the same in every process."""
-    return sha256(repr(seen).encode()).hexdigest()[:16]
-
-
-def notice(device: Device, subscription: r.Subscription, resource: r.Resource, content_digest: str) -> Notice:
+def notice(device: Device, subscription: r.Subscription, resource: Written, content_digest: str) -> Notice:
     """Tell what a resource is now."""
     href = subscription.href or ""
     told = r.Notification(

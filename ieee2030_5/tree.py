@@ -1,6 +1,7 @@
 """What the tree answers: the whole server but for sockets and clock."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 
@@ -18,12 +19,13 @@ from ieee2030_5.call import (
 )
 from ieee2030_5.codec import DocumentError, Extension, InvalidValueError, parse, render
 from ieee2030_5.exchange import MEDIA_TYPE, MEDIA_TYPES, Answer, Asked
-from ieee2030_5.paging import CAP, Page, QueryError, page_of
-from ieee2030_5.records import Arranged, Issued, Keep, Record, Removed, Stored, Told
+from ieee2030_5.paging import Page, QueryError, page_of
+from ieee2030_5.records import Arranged, Issued, Keep, KeepError, Record, Removed, Stored, Told
 from ieee2030_5.rendered import Cache, Rendered
 from ieee2030_5.routes import Route, match
 from ieee2030_5.subscriptions import Notice
 from ieee2030_5.utility import Utility
+from ieee2030_5.watch import Watch
 
 CACHED = 64 * 2**20
 """Octets of rendered documents kept at most."""
@@ -37,11 +39,10 @@ class Tree:
     def __init__(self, utility: Utility, keep: Keep) -> None:
         self.utility = utility
         self._keep = keep
-        self._rendered = Cache(CACHED)
+        self._rendered: Cache[Rendered] = Cache(CACHED)
         self._principals: dict[str, tuple[int, Principal]] = {}
         """By LFDI, with the count of changes of people at which each was worked out."""
-        self._told: dict[str, object] = {}
-        """What each subscriber knows, by subscription: the content, or its digest alone after a restart."""
+        self._watch = Watch(utility, self._call)
         self._parting: set[str] = set()
         """Subscriptions of which it is on its way that they have ended."""
         self._renewed: list[str] = []
@@ -89,7 +90,7 @@ class Tree:
         found = self._rendered.get(key, revision)
         if found is None:
             found = Rendered(render(route.get(call), aus=aus), MEDIA_TYPES[edition])
-            self._rendered.put(key, revision, found)
+            self._rendered.put(key, revision, found, len(found.body))
         return found
 
     def _write(self, route: Route, call: Call, asked: Asked) -> Answer:
@@ -116,7 +117,13 @@ class Tree:
     def _call(self, lfdi: str, path: str, now: int, params: Params, page: Page) -> Call:
         def subscribable(other: str) -> bool:
             found = match(other)
-            return found is not None and found[0].tells and self._look(lfdi, other, now, 0) is not None
+            if found is None or not found[0].tells:
+                return False
+            try:
+                found[0].visible(self._call(lfdi, other, now, found[1], Page()))
+            except Absent:
+                return False
+            return True
 
         return Call(self.utility, self._principal(lfdi), path, now, params, page, subscribable)
 
@@ -132,56 +139,22 @@ class Tree:
             self._principals.pop(lfdi, None)
         return found
 
-    def _look(self, lfdi: str, path: str, now: int, limit: int) -> r.Resource | None:
-        """What a client would get, up to `limit` items of a list; `None` where it may see nothing.
-
-        A resource that waits for its first document looks like an empty one.
-        """
-        found = match(path)
-        if found is None:
-            return None
-        route, params = found
-        call = self._call(lfdi, path, now, params, Page(limit=min(limit, CAP)))
-        try:
-            route.visible(call)
-        except Absent:
-            return None
-        try:
-            return route.get(call)
-        except Absent:
-            return r.Resource(href=path)
-
     def notices(self, now: int) -> list[Notice]:
         """What subscribers have to be told since the last time.
 
         A client that is refused learns nothing meanwhile; what it may see no more ends its subscription.
         """
-        due = []
-        for device in [self.utility.devices[slug] for slug in self.utility.listeners]:
-            if self.utility.refuses(device.settings.lfdi, now):
-                continue
-            for href, subscription in list(device.subscriptions.items()):
-                path = subscription.subscribedResource
-                seen = self._look(device.settings.lfdi, path, now, subscription.limit)
-                if seen is None:
-                    found = match(path)
-                    self.remove(href, now, subscriptions.why_ended(self.utility, found[1] if found else {}))
-                elif (changed := self._news(href, subscriptions.content(seen))) is not None:
-                    due.append(subscriptions.notice(device, subscription, seen, changed))
+        due, blind = self._watch.notices(now)
+        with suppress(KeepError):
+            # What cannot be kept is taken out at the next time.
+            for href, status in blind:
+                self.remove(href, now, status)
         for href, ended in self.utility.farewells.items():
             if href not in self._parting:
                 due.append(subscriptions.farewell(ended))
-                self._told.pop(href, None)
+                self._watch.forget(href)
         self._parting = set(self.utility.farewells)
         return due
-
-    def _news(self, href: str, content: object) -> str | None:
-        """The digest of what a subscriber does not know yet, `None` where it does."""
-        known, self._told[href] = self._told.get(href, content), content
-        if known == content:
-            return None
-        digest = subscriptions.digest(content)
-        return None if known == digest else digest
 
     def told(self, digests: Mapping[str, str], now: int) -> None:
         """Keep what has arrived at subscribers."""
@@ -240,7 +213,7 @@ class Tree:
             elif isinstance(record, Removed):
                 self._drop(record)
             elif isinstance(record, Told):
-                self._told.update((href, digest) for href, digest in record.digests.items() if digest)
+                self._watch.knows(record.digests)
                 self._part(record)
             elif (found := match(record.href)) is not None:
                 document = parse(record.document.encode(), found[0].stores)
@@ -250,8 +223,7 @@ class Tree:
     def _fold(self, href: str, document: r.Resource, owner: str, now: int) -> None:
         if isinstance(document, r.Subscription) and not self.utility.is_subscribed(href):
             # Its client knows what it has subscribed to; a renewal changes nothing about that.
-            seen = self._look(owner, document.subscribedResource, now, document.limit)
-            self._told[href] = subscriptions.content(seen)
+            self._watch.begin(href, document, owner, now)
         found = match(href)
         if found is not None and found[0].keep is not None:
             found[0].keep(self.utility, found[1], document, owner, now)

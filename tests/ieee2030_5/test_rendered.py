@@ -8,6 +8,7 @@ import pytest
 from ieee2030_5.enrolment import build
 from ieee2030_5.exchange import MEDIA_TYPE, Answer, Asked
 from ieee2030_5.rendered import Cache, Rendered
+from ieee2030_5.routes import ROUTES
 from ieee2030_5.tree import Tree
 from protocols.signals import Bounds
 from tests.ieee2030_5.conftest import NOW, Laboratory
@@ -66,16 +67,17 @@ def test_a_tag_of_another_document_gets_the_document() -> None:
 
 
 def test_the_store_holds_one_revision_of_each_and_not_more_than_its_limit() -> None:
-    cache, documents = Cache(100), [Rendered(bytes(40)) for _ in range(4)]
+    documents = [Rendered(bytes(40)) for _ in range(4)]
+    cache: Cache[Rendered] = Cache(100)
     for number, document in enumerate(documents[:2]):
-        cache.put(number, 0, document)
+        cache.put(number, 0, document, 40)
     assert cache.get(0, 0) is documents[0]
     assert cache.get(0, 1) is None
-    cache.put(1, 1, documents[2])
+    cache.put(1, 1, documents[2], 40)
     assert (cache.get(0, 0), cache.get(1, 0), cache.get(1, 1)) == (documents[0], None, documents[2])
-    cache.put(2, 0, documents[3])
+    cache.put(2, 0, documents[3], 40)
     assert (cache.get(0, 0), cache.get(1, 1), cache.get(2, 0)) == (None, documents[2], documents[3])
-    cache.put(3, 0, Rendered(bytes(101)))
+    cache.put(3, 0, documents[0], 101)
     assert cache.get(3, 0) is None
 
 
@@ -123,3 +125,8 @@ def test_clients_share_a_document_only_where_it_is_the_same(tree: Tree, laborato
     assert b'all="1"' in fetch(b, "/edev").body
     assert b'all="0"' in fetch(c, "/edev").body
     assert fetch(c, "/derp").status == 404
+
+
+def test_everything_to_subscribe_to_says_when_it_changes() -> None:
+    """Otherwise each subscriber would be looked at anew every second."""
+    assert [route.template for route in ROUTES if route.tells and route.revision is None] == []
