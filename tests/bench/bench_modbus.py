@@ -56,27 +56,33 @@ async def _run(poll_s: float) -> Sequence[Row]:
             "ours": await _polled(server, poll_s, gateway, ports, False),
             "stored": await _polled(server, poll_s, gateway, ports, True),
         }
-    (peer_cpu, peer_slip), (cpu, slip), (stored_cpu, stored_slip) = runs.values()
+    (peer_cpu, peer_slip, peer_missing), (cpu, slip, missing), (stored_cpu, stored_slip, stored_missing) = runs.values()
     peer, name = "raw asyncio", f"{NAME}.{poll_s:g}s"
+    # On a busy machine even the bare client is late.
+    most = max(missing, stored_missing)
+    assert most < DEVICES + 2 * peer_missing, f"{most} polls are missing, {peer_missing} of the bare client"
     return (
         duration(f"{name}.cpu", cpu, "cores", peer, peer_cpu),
         duration(f"{name}.cpu.stored", stored_cpu, "cores", peer, peer_cpu),
         duration(f"{name}.slip.p99", 1e3 * slip, "ms", peer, 1e3 * peer_slip),
         duration(f"{name}.slip.p99.stored", 1e3 * stored_slip, "ms", peer, 1e3 * peer_slip),
+        Row(f"{name}.missing", missing, "polls", peer, peer_missing),
     )
 
 
 async def _polled(
     server: Connection, poll_s: float, work: Callable[..., None], ports: object, *more: object
-) -> tuple[float, float]:
-    """Processor share of one client's process, and p99 of the slip of its polls, s."""
+) -> tuple[float, float, int]:
+    """Processor share of one client's process, p99 of the slip of its polls, s, and how many of them never came."""
     async with process(work, ports, poll_s, WARM_S, MEASURE_S, *more) as client:
         load = await answer(client)
     assert isinstance(load, Load)
     server.send("arrivals")
     arrivals = await answer(server)
     assert isinstance(arrivals, list)
-    return load.cpu_share, percentile(_slips(arrivals, poll_s), 99)
+    slips = _slips(arrivals, poll_s)
+    planned = round(DEVICES * MEASURE_S / poll_s)
+    return load.cpu_share, percentile(slips, 99), max(planned - len(slips), 0)
 
 
 def _slips(arrivals: Sequence[tuple[int, float]], poll_s: float) -> list[float]:
@@ -86,9 +92,6 @@ def _slips(arrivals: Sequence[tuple[int, float]], poll_s: float) -> list[float]:
     for device, at_s in arrivals:
         if end_s - at_s < MEASURE_S:
             polls[device].append(at_s)
-    planned = DEVICES * MEASURE_S / poll_s
-    missing = planned - sum(map(len, polls.values()))
-    assert missing < DEVICES, f"{missing:.0f} of {planned:.0f} polls are missing"
     slips = []
     for times in polls.values():
         late = [at_s - k * poll_s for k, at_s in enumerate(times)]
