@@ -55,18 +55,11 @@ class OpcUaEndpoint(Section):
     user_key_file: str = ""
 
 
-class MqttEndpoint(Section):
-    """A device that speaks the documented JSON topics through a broker."""
+class BrokerEndpoint(Section):
+    """How a broker is reached."""
 
-    protocol: Literal["mqtt"]
     host: str
     port: TcpPort = 1883
-    topic: str
-    """Prefix; telemetry, limit, setpoint, acknowledgement and will live below it."""
-    timeout_s: Seconds = 2
-    """How long a control waits for its device's answer."""
-    telemetry_s: Seconds = 1
-    """Longest regular pause between two messages of the device."""
     version: Literal["5", "3.1.1"] = "5"
     username: str = ""
     password_variable: str = ""
@@ -79,16 +72,25 @@ class MqttEndpoint(Section):
     key_file: str = ""
 
 
+class MqttEndpoint(BrokerEndpoint):
+    """A device that speaks the documented JSON topics through a broker."""
+
+    protocol: Literal["mqtt"]
+    topic: str
+    """Prefix; telemetry, limit, setpoint, acknowledgement and will live below it."""
+    timeout_s: Seconds = 2
+    """How long a control waits for its device's answer."""
+    telemetry_s: Seconds = 1
+    """Longest regular pause between two messages of the device."""
+
+
 SparkplugId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^+#/\x00]+$")]
 
 
-class SparkplugEndpoint(Section):
+class SparkplugEndpoint(BrokerEndpoint):
     """A device behind a Sparkplug B edge node, or the node itself, of which the gateway is the host application."""
 
     protocol: Literal["sparkplug"]
-    host: str
-    """The broker."""
-    port: TcpPort = 1883
     group: SparkplugId
     node: SparkplugId
     device: Annotated[str, Field(max_length=128, pattern=r"^[^+#/\x00]*$")] = ""
@@ -109,16 +111,6 @@ class SparkplugEndpoint(Section):
     """The device speaks only when something changes; false: silence counts as a lost link."""
     reorder_s: Seconds = 2
     """How long a message that is missing in the sequence is waited for."""
-    version: Literal["5", "3.1.1"] = "5"
-    username: str = ""
-    password_variable: str = ""
-    """Name of the environment variable that holds the password."""
-    tls: bool = False
-    ca_file: str = ""
-    """PEM file of the authorities that may vouch for the broker; empty: those of the operating system."""
-    certificate_file: str = ""
-    """PEM file with our own certificate, where the broker asks for one."""
-    key_file: str = ""
 
 
 LinkAddress = Annotated[int, Field(ge=0, le=65_519)]

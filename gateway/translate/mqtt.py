@@ -1,50 +1,34 @@
 """Settings of the MQTT adapters: one per broker."""
 
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypedDict, TypeVar
 
-from config.endpoints import MqttEndpoint, SparkplugEndpoint
-from config.settings import ZoneFile
+from config.endpoints import BrokerEndpoint, MqttEndpoint, SparkplugEndpoint
+from config.settings import Device, MappedPoint, Station, ZoneFile
 from gateway.translate.points import point_of
 from protocols.mqtt.settings import DerTopics, MappedTopic, MqttSettings
 from protocols.mqtt.sparkplug.settings import MappedMetric, SparkplugDer, SparkplugSettings
 from protocols.mqtt.sparkplug.topics import Source
 
+E = TypeVar("E", MqttEndpoint, SparkplugEndpoint)
+
 
 def settings(zone: ZoneFile, environment: Mapping[str, str]) -> list[MqttSettings]:
     """One connection per broker; passwords come from the environment, never from the file."""
-    endpoints: dict[tuple[str, int], MqttEndpoint] = {}
-    ders: dict[tuple[str, int], list[DerTopics]] = {}
-    points: dict[tuple[str, int], list[MappedTopic]] = {}
-    for name, device in zone.devices.items():
-        if isinstance(device.endpoint, MqttEndpoint):
-            broker = (device.endpoint.host, device.endpoint.port)
-            endpoints.setdefault(broker, device.endpoint)
-            ders.setdefault(broker, []).append(DerTopics(name, device.endpoint.topic))
-    for station in zone.stations.values():
-        if isinstance(station.endpoint, MqttEndpoint):
-            prefix, broker = station.endpoint.topic, (station.endpoint.host, station.endpoint.port)
-            endpoints.setdefault(broker, station.endpoint)
-            mapped = [MappedTopic(point_of(p.point), f"{prefix}/{p.address}", p.scale) for p in station.points]
-            points.setdefault(broker, []).extend(mapped)
     return [
         MqttSettings(
-            host=host,
-            port=port,
-            ders=tuple(ders.get((host, port), ())),
-            points=tuple(points.get((host, port), ())),
-            version=endpoint.version,
+            **_connection(behind.first, behind.first.timeout_s, behind.first.telemetry_s, environment),
             client_id=f"ampacity-{zone.zone.id}",
             state_topic=f"ampacity/{zone.zone.id}/state",
-            timeout_s=endpoint.timeout_s,
-            telemetry_s=endpoint.telemetry_s,
-            username=endpoint.username,
-            password=environment.get(endpoint.password_variable, "") if endpoint.password_variable else "",
-            tls=endpoint.tls,
-            ca_file=endpoint.ca_file,
-            certificate_file=endpoint.certificate_file,
-            key_file=endpoint.key_file,
+            ders=tuple(DerTopics(name, endpoint.topic) for name, endpoint in behind.devices.items()),
+            points=tuple(
+                MappedTopic(point_of(p.point), f"{endpoint.topic}/{p.address}", p.scale)
+                for endpoint, p in behind.points
+            ),
         )
-        for (host, port), endpoint in endpoints.items()
+        for behind in _brokers(zone, MqttEndpoint)
     ]
 
 
@@ -60,43 +44,85 @@ def host_id(zone: ZoneFile, endpoint: SparkplugEndpoint) -> str:
 
 def sparkplug_settings(zone: ZoneFile, environment: Mapping[str, str]) -> list[SparkplugSettings]:
     """One host application per broker; passwords come from the environment, never from the file."""
-    endpoints: dict[tuple[str, int], SparkplugEndpoint] = {}
-    ders: dict[tuple[str, int], list[SparkplugDer]] = {}
-    points: dict[tuple[str, int], list[MappedMetric]] = {}
-    for name, device in zone.devices.items():
-        if isinstance(device.endpoint, SparkplugEndpoint):
-            endpoint = device.endpoint
-            broker = (endpoint.host, endpoint.port)
-            endpoints.setdefault(broker, endpoint)
-            der = SparkplugDer(name, source_of(endpoint), endpoint.names, endpoint.scales)
-            ders.setdefault(broker, []).append(der)
-    for station in zone.stations.values():
-        if isinstance(station.endpoint, SparkplugEndpoint):
-            endpoint = station.endpoint
-            broker = (endpoint.host, endpoint.port)
-            endpoints.setdefault(broker, endpoint)
-            source = source_of(endpoint)
-            mapped = [MappedMetric(point_of(p.point), source, str(p.address), p.scale) for p in station.points]
-            points.setdefault(broker, []).extend(mapped)
     return [
         SparkplugSettings(
-            host=host,
-            port=port,
-            ders=tuple(ders.get((host, port), ())),
-            points=tuple(points.get((host, port), ())),
-            version=endpoint.version,
+            **_connection(behind.first, behind.first.timeout_s, behind.first.telemetry_s, environment),
             client_id=f"ampacity-{zone.zone.id}-sparkplug",
-            host_id=host_id(zone, endpoint),
-            timeout_s=endpoint.timeout_s,
-            telemetry_s=endpoint.telemetry_s,
-            by_exception=endpoint.by_exception,
-            reorder_s=endpoint.reorder_s,
-            username=endpoint.username,
-            password=environment.get(endpoint.password_variable, "") if endpoint.password_variable else "",
-            tls=endpoint.tls,
-            ca_file=endpoint.ca_file,
-            certificate_file=endpoint.certificate_file,
-            key_file=endpoint.key_file,
+            host_id=host_id(zone, behind.first),
+            by_exception=behind.first.by_exception,
+            reorder_s=behind.first.reorder_s,
+            ders=tuple(
+                SparkplugDer(name, source_of(endpoint), endpoint.names, endpoint.scales)
+                for name, endpoint in behind.devices.items()
+            ),
+            points=tuple(
+                MappedMetric(point_of(p.point), source_of(endpoint), str(p.address), p.scale)
+                for endpoint, p in behind.points
+            ),
         )
-        for (host, port), endpoint in endpoints.items()
+        for behind in _brokers(zone, SparkplugEndpoint)
     ]
+
+
+@dataclass(slots=True)
+class _Behind(Generic[E]):
+    """What one broker leads to."""
+
+    endpoints: list[E] = field(default_factory=list)
+    devices: dict[str, E] = field(default_factory=dict)
+    points: list[tuple[E, MappedPoint]] = field(default_factory=list)
+
+    @property
+    def first(self) -> E:
+        """Of those that share the broker, the one that says how it is reached."""
+        return self.endpoints[0]
+
+
+def _brokers(zone: ZoneFile, kind: type[E]) -> list[_Behind[E]]:
+    found: dict[tuple[str, int], _Behind[E]] = defaultdict(_Behind)
+    items: list[tuple[str, Device | Station]] = [*zone.devices.items(), *zone.stations.items()]
+    for name, item in items:
+        if not isinstance(item.endpoint, kind):
+            continue
+        behind = found[item.endpoint.host, item.endpoint.port]
+        behind.endpoints.append(item.endpoint)
+        if isinstance(item, Device):
+            behind.devices[name] = item.endpoint
+        else:
+            behind.points += [(item.endpoint, mapped) for mapped in item.points]
+    return list(found.values())
+
+
+class _Reached(TypedDict):
+    """What every connection to a broker is told."""
+
+    host: str
+    port: int
+    version: Literal["5", "3.1.1"]
+    timeout_s: float
+    telemetry_s: float
+    username: str
+    password: str
+    tls: bool
+    ca_file: str
+    certificate_file: str
+    key_file: str
+
+
+def _connection(
+    endpoint: BrokerEndpoint, timeout_s: float, telemetry_s: float, environment: Mapping[str, str]
+) -> _Reached:
+    variable = endpoint.password_variable
+    return _Reached(
+        host=endpoint.host,
+        port=endpoint.port,
+        version=endpoint.version,
+        timeout_s=timeout_s,
+        telemetry_s=telemetry_s,
+        username=endpoint.username,
+        password=environment.get(variable, "") if variable else "",
+        tls=endpoint.tls,
+        ca_file=endpoint.ca_file,
+        certificate_file=endpoint.certificate_file,
+        key_file=endpoint.key_file,
+    )

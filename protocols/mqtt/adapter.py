@@ -1,15 +1,18 @@
 """DERs and measured points behind one MQTT broker, on the topics of `protocols.mqtt.topics`."""
 
 import asyncio
-import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isfinite
 
 from protocols.mqtt import topics
 from protocols.mqtt.client import MqttClient, MqttError, RefusedError
+from protocols.mqtt.connection import keep_up
+from protocols.mqtt.links import Links
 from protocols.mqtt.settings import DerTopics, MappedTopic, MqttSettings
 from protocols.mqtt.topics import AckStatus, DeviceAck, DeviceState, TopicError
+from protocols.mqtt.turns import Turns
 from protocols.points import Point
 from protocols.port import Emit, Now
 from protocols.signals import (
@@ -17,8 +20,6 @@ from protocols.signals import (
     Baseline,
     Control,
     Instruction,
-    LinkChanged,
-    LinkState,
     Measurement,
     Outcome,
     Quality,
@@ -26,10 +27,6 @@ from protocols.signals import (
     Signal,
 )
 
-FIRST_PAUSE_S = 0.25
-DEGRADED_AFTER = 1.5
-"""Silent for so many times `telemetry_s`."""
-LOST_AFTER = 3.0
 OUTCOMES: Mapping[AckStatus, Outcome] = {
     AckStatus.RECEIVED: Outcome.RECEIVED,
     AckStatus.STARTED: Outcome.STARTED,
@@ -65,20 +62,10 @@ class _Der:
     """One DER: what outlives a connection, and what the present one has heard."""
 
     topics: DerTopics
-    wire: asyncio.Lock = field(default_factory=asyncio.Lock)
-    latest: int = -1
-    """Highest version asked for."""
-    targeted: bool = False
-    """A target of ours is out there."""
+    turns: Turns = field(default_factory=Turns)
     order: _Order | None = None
     """The last one published; later answers belong to it."""
-    waiting: bool = False
-    """`apply` is waiting for the answer to it."""
     answer: DeviceAck | None = None
-    answered: asyncio.Event = field(default_factory=asyncio.Event)
-    online: bool = False
-    """By its own word; false before it was heard."""
-    baseline_told: bool = False
     birth: asyncio.TimerHandle | None = None
     """A retained birth, which counts unless a live one comes before."""
     points: set[Point] = field(default_factory=set)
@@ -100,11 +87,11 @@ class MqttAdapter:
         self._ders = {der.resource: _Der(der) for der in settings.ders}
         self._by_prefix = {der.prefix: self._ders[der.resource] for der in settings.ders}
         self._mapped = {mapped.topic: mapped for mapped in settings.points}
-        self._states = dict.fromkeys(sorted(settings.resources), LinkState.INIT)
-        self._heard_at: dict[str, float] = {}
+        self._links = Links(
+            settings.resources, settings.telemetry_s, settings.broker, now, lambda change: self._emit([change])
+        )
         self._client: MqttClient | None = None
         self._emit: Emit = _nobody
-        self._jitter = random.Random(settings.broker)
 
     @property
     def resources(self) -> frozenset[str]:
@@ -114,55 +101,67 @@ class MqttAdapter:
     async def run(self, emit: Emit) -> None:
         """Connect, subscribe, listen and reconnect until cancelled."""
         self._emit = emit
-        pause_s = FIRST_PAUSE_S
-        while True:
-            client = MqttClient(self._settings, topics.gateway_state(online=False), self._on_message)
-            try:
-                await client.open()
-                self._client = client
-                await client.subscribe(self._subscriptions())
-                await client.publish(self._settings.state_topic, topics.gateway_state(online=True), retain=True)
-                pause_s = FIRST_PAUSE_S
-                await self._listen(client)
-            except MqttError as error:
-                for resource in self._states:
-                    self._set_link(resource, LinkState.LOST, str(error))
-            finally:
-                self._forget()
-                client.close(topics.gateway_state(online=False))
-            await asyncio.sleep(pause_s * (0.5 + self._jitter.random() / 2))
-            pause_s = min(2 * pause_s, self._settings.reconnect_max_s)
+        await keep_up(self._settings, self)
 
     async def apply(self, instruction: Instruction) -> Ack:
         """Publish one control or release and wait for its device's answer."""
         der = self._ders.get(instruction.resource)
         if der is None:
             return self._ack(instruction, Outcome.REJECTED, f"{self._settings.broker} has no such DER to control")
-        if instruction.version < der.latest:
-            return self._superseded(instruction, der)
-        der.latest = instruction.version
-        async with der.wire:
-            if instruction.version < der.latest:
-                return self._superseded(instruction, der)
-            if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
-                return self._ack(instruction, Outcome.EXPIRED, "its lease had run out; nothing was sent")
-            return await self._order(der, instruction)
+        return await der.turns.take(instruction, self._now, partial(self._order, der, instruction))
+
+    def will(self) -> bytes:
+        """That we are offline."""
+        return topics.gateway_state(online=False)
+
+    def farewell(self) -> bytes:
+        """The same."""
+        return topics.gateway_state(online=False)
+
+    async def begin(self, client: MqttClient) -> None:
+        """Subscribe and say that we are there.
+
+        Raises:
+            MqttError: the link failed.
+        """
+        self._client = client
+        await client.subscribe(self._subscriptions())
+        await client.publish(self._settings.state_topic, topics.gateway_state(online=True), retain=True)
+
+    async def listen(self, client: MqttClient) -> None:
+        """Watch for silence until the link is lost, which raises."""
+        while True:
+            await client.idle(self._settings.telemetry_s / 2)
+            self._links.mind_silence()
+
+    def lost(self, detail: str) -> None:
+        """There is no connection."""
+        self._links.all_gone(detail)
+
+    def ended(self) -> None:
+        """Forget what this connection has heard."""
+        self._client = None
+        self._links.forget()
+        for der in self._ders.values():
+            der.turns.disconnected()
+            if der.birth is not None:
+                der.birth.cancel()
 
     async def _order(self, der: _Der, instruction: Instruction) -> Ack:
         client = self._client
-        if client is None or not der.online:
+        if client is None or not der.turns.online:
             detail = f"{der.topics.prefix} is not online at {self._settings.broker}; nothing was sent"
             return self._ack(instruction, Outcome.UNKNOWN, detail)
-        der.order, der.answer, der.waiting = self._order_of(der, instruction), None, True
+        der.order, der.answer, der.turns.waiting = self._order_of(der, instruction), None, True
         try:
             await self._publish(client, der, der.order)
-            ack = await self._await_answer(der, der.order)
+            ack = await der.turns.settled(partial(self._judge_word, der, der.order), self._settings.timeout_s)
         except RefusedError as error:
             return self._ack(instruction, Outcome.REJECTED, str(error), der.order.requested)
         except MqttError as error:
             return self._ack(instruction, Outcome.UNKNOWN, str(error), der.order.requested)
         finally:
-            der.waiting = False
+            der.turns.waiting = False
         try:
             await self._tidy(client, der, ack)
         except MqttError as error:
@@ -172,12 +171,12 @@ class MqttAdapter:
 
     def _order_of(self, der: _Der, instruction: Instruction) -> _Order:
         if isinstance(instruction, Control):
-            sets_target = der.targeted or instruction.target_w is not None
+            sets_target = der.turns.targeted or instruction.target_w is not None
             return _Order(instruction, topics.limit_of(instruction), sets_target, instruction.target_w)
         return _Order(
             instruction,
             topics.restored(instruction.baseline, self._now()),
-            der.targeted,
+            der.turns.targeted,
             instruction.baseline.get(topics.TARGET),
         )
 
@@ -189,30 +188,19 @@ class MqttAdapter:
         if order.sets_target:
             setpoint = topics.setpoint_message(order.instruction, order.target_w, valid_until_s)
             await client.publish(f"{der.topics.prefix}/{topics.SETPOINT}", setpoint, retain=True, expiry_s=lease_s)
-            der.targeted = isinstance(order.instruction, Control) and order.target_w is not None
+            der.turns.targeted = isinstance(order.instruction, Control) and order.target_w is not None
 
-    async def _await_answer(self, der: _Der, order: _Order) -> Ack:
-        try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                while True:
-                    der.answered.clear()
-                    ack = self._judge(order, der.answer)
-                    if ack.outcome is Outcome.WRITTEN or ack.outcome in REFUSED:
-                        return ack
-                    await der.answered.wait()
-        except TimeoutError:
-            if der.answer is None:
-                detail = f"{der.topics.prefix}/{topics.ACK}: no answer within {self._settings.timeout_s:g} s"
-                return self._ack(order.instruction, Outcome.UNKNOWN, detail, order.requested)
-            ack = self._judge(order, der.answer)
-            if ack.outcome is Outcome.STARTED and ack.read_back:
-                return self._ack(order.instruction, Outcome.REJECTED, ack.detail, ack.requested, ack.read_back)
-            return ack
+    def _judge_word(self, der: _Der, order: _Order, *, last: bool) -> Ack:
+        """What the device has said so far; a device that does something else when the time is up has refused."""
+        ack = self._judge(order, der.answer)
+        otherwise = last and ack.outcome is Outcome.STARTED and ack.read_back
+        return replace(ack, outcome=Outcome.REJECTED) if otherwise else ack
 
     def _judge(self, order: _Order, answer: DeviceAck | None) -> Ack:
         """What one answer means for the order."""
         if answer is None:
-            return self._ack(order.instruction, Outcome.UNKNOWN, "no answer yet", order.requested)
+            detail = f"no answer within {self._settings.timeout_s:g} s"
+            return self._ack(order.instruction, Outcome.UNKNOWN, detail, order.requested)
         outcome, detail, held = OUTCOMES[answer.status], answer.detail or answer.status.value, answer.in_force
         if outcome in (Outcome.STARTED, Outcome.COMPLETED) and held is not None:
             differing = topics.differing(order.requested, held, order.names)
@@ -237,20 +225,8 @@ class MqttAdapter:
         leaves = (topics.STATE, topics.ACK, topics.TELEMETRY)
         return [f"{prefix}/{leaf}" for prefix in self._by_prefix for leaf in leaves] + list(self._mapped)
 
-    async def _listen(self, client: MqttClient) -> None:
-        """Watch for silence until the link is lost, which raises."""
-        while True:
-            await client.idle(self._settings.telemetry_s / 2)
-            now = asyncio.get_running_loop().time()
-            for resource, heard_at in self._heard_at.items():
-                silent_s = now - heard_at
-                detail = f"{resource} has said nothing for {silent_s:.1f} s at {self._settings.broker}"
-                if silent_s >= LOST_AFTER * self._settings.telemetry_s:
-                    self._set_link(resource, LinkState.LOST, detail)
-                elif silent_s >= DEGRADED_AFTER * self._settings.telemetry_s:
-                    self._set_link(resource, LinkState.DEGRADED, detail)
-
-    def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - as MQTT has it
+    def receive(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - as MQTT has it
+        """A message of a device, or one that a station's point is mapped to."""
         prefix, _, leaf = topic.rpartition("/")
         der = self._by_prefix.get(prefix)
         mapped = self._mapped.get(topic)
@@ -276,12 +252,12 @@ class MqttAdapter:
         der.points |= values.keys()
         self._emit([_measurement(point, value, 1.0, received_s, retained) for point, value in values.items()])
         if not retained:
-            self._heard(der.topics.resource, speaks=der.online)
+            self._heard(der)
 
     def _on_value(self, mapped: MappedTopic, payload: bytes, *, retained: bool) -> None:
         value = topics.read_value(payload)
         self._emit([_measurement(mapped.point, value, mapped.scale, self._now(), retained)])
-        self._heard(mapped.point.resource, speaks=True)
+        self._links.heard(mapped.point.resource)
 
     def _on_state(self, der: _Der, payload: bytes, *, retained: bool) -> None:
         """Birth or will. A retained birth may be old: a live one, which our own birth asks for, has time to come."""
@@ -291,9 +267,8 @@ class MqttAdapter:
         if der.birth is not None:
             der.birth.cancel()
         if not state.online:
-            der.online = False
-            self._heard_at.pop(der.topics.resource, None)
-            self._set_link(der.topics.resource, LinkState.LOST, f"{der.topics.prefix}/{topics.STATE} says offline")
+            der.turns.online = False
+            self._links.gone(der.topics.resource, f"{der.topics.prefix}/{topics.STATE} says offline")
         elif retained:
             loop = asyncio.get_running_loop()
             der.birth = loop.call_later(self._settings.timeout_s, self._on_birth, der, state)
@@ -302,23 +277,23 @@ class MqttAdapter:
 
     def _on_birth(self, der: _Der, state: DeviceState) -> None:
         resource = der.topics.resource
-        if not der.baseline_told:
-            der.baseline_told = True
+        if not der.turns.baseline_told:
+            der.turns.baseline_told = True
             self._emit([Baseline(resource, state.in_force, self._now())])
-        der.online = True
-        self._heard(resource, speaks=True)
+        der.turns.online = True
+        self._links.heard(resource)
 
     def _on_ack(self, der: _Der, payload: bytes) -> None:
         answer = topics.read_ack(payload)
         order = der.order
-        self._heard(der.topics.resource, speaks=der.online)
+        self._heard(der)
         if order is None:
             return
         if (answer.control_id, answer.version) != (order.instruction.control_id, order.instruction.version):
             return
         der.answer = answer
-        if der.waiting:
-            der.answered.set()
+        if der.turns.waiting:
+            der.turns.hear()
         else:
             self._emit([self._judge(order, answer)])
 
@@ -331,30 +306,12 @@ class MqttAdapter:
         bad: list[Signal] = [Measurement(point, 0.0, Quality.BAD, now_s, now_s) for point in sorted(points)]
         if bad:
             self._emit(bad)
-        if self._states[resource] is LinkState.ONLINE:
-            self._set_link(resource, LinkState.DEGRADED, detail)
+        self._links.doubtful(resource, detail)
 
-    def _heard(self, resource: str, *, speaks: bool) -> None:
+    def _heard(self, der: _Der) -> None:
         """A sign of life, which counts only while the device has not said that it is offline."""
-        if speaks:
-            self._heard_at[resource] = asyncio.get_running_loop().time()
-            self._set_link(resource, LinkState.ONLINE, f"{resource} is heard at {self._settings.broker}")
-
-    def _set_link(self, resource: str, state: LinkState, detail: str) -> None:
-        if self._states[resource] is not state:
-            self._states[resource] = state
-            self._emit([LinkChanged(resource, state, self._now(), detail)])
-
-    def _forget(self) -> None:
-        self._client = None
-        self._heard_at.clear()
-        for der in self._ders.values():
-            der.online = der.baseline_told = False
-            if der.birth is not None:
-                der.birth.cancel()
-
-    def _superseded(self, instruction: Instruction, der: _Der) -> Ack:
-        return self._ack(instruction, Outcome.SUPERSEDED, f"version {der.latest} is newer; nothing was sent")
+        if der.turns.online:
+            self._links.heard(der.topics.resource)
 
     def _ack(
         self,

@@ -1,6 +1,6 @@
 """What the MQTT adapter must be told about one broker connection."""
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal
 
 from protocols.points import Point
@@ -27,18 +27,15 @@ class MappedTopic:
 
 
 @dataclass(frozen=True, slots=True)
-class MqttSettings:
-    """One connection to one broker."""
+class Connection:
+    """One connection to one broker, whatever is spoken on it."""
 
     host: str
     port: int = 1883
-    ders: tuple[DerTopics, ...] = ()
-    points: tuple[MappedTopic, ...] = ()
+    _: KW_ONLY
     version: Literal["5", "3.1.1"] = "5"
-    client_id: str = "ampacity-gateway"
+    client_id: str = "ampacity"
     """Two connections with the same id throw each other out."""
-    state_topic: str = "ampacity/gateway/state"
-    """Where the gateway's own state is retained; its will says `offline` there."""
     timeout_s: float = 2.0
     """Deadline of every exchange with the broker, and how long a control waits for its device's answer."""
     telemetry_s: float = 10.0
@@ -56,6 +53,21 @@ class MqttSettings:
     """PEM file with our own certificate and its chain, where the broker asks for one."""
     key_file: str = ""
 
+    @property
+    def broker(self) -> str:
+        """Where it connects to, for people."""
+        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings(Connection):
+    """A connection on which the documented JSON topics are spoken."""
+
+    ders: tuple[DerTopics, ...] = ()
+    points: tuple[MappedTopic, ...] = ()
+    state_topic: str = field(default="ampacity/gateway/state", kw_only=True)
+    """Where the gateway's own state is retained; its will says `offline` there."""
+
     def __post_init__(self) -> None:
         topics = [der.prefix for der in self.ders] + [mapped.topic for mapped in self.points]
         if not topics:
@@ -65,11 +77,6 @@ class MqttSettings:
         for topic in (*topics, self.state_topic):
             if not topic or topic[0] in "/$" or topic[-1] == "/" or set("+#\0") & set(topic):
                 raise ValueError(f"{self.broker}: {topic!r} is not the name of a topic")
-
-    @property
-    def broker(self) -> str:
-        """Where it connects to, for people."""
-        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
     @property
     def resources(self) -> frozenset[str]:

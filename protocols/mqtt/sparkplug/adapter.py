@@ -1,19 +1,22 @@
 """DERs and measured points behind one broker, as the host application of their Sparkplug B edge nodes."""
 
 import asyncio
-import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from protocols.mqtt import topics
-from protocols.mqtt.client import MqttClient, MqttError
+from protocols.mqtt.client import MqttClient
+from protocols.mqtt.connection import keep_up
+from protocols.mqtt.links import Links
 from protocols.mqtt.sparkplug import terms
 from protocols.mqtt.sparkplug.host import Born, Died, Event, HostSession, Reading, Refused, Told
 from protocols.mqtt.sparkplug.settings import SparkplugDer, SparkplugSettings
 from protocols.mqtt.sparkplug.topics import Source
 from protocols.mqtt.sparkplug.values import PayloadError, Value
 from protocols.mqtt.topics import AckStatus
+from protocols.mqtt.turns import Turns
 from protocols.points import Point
 from protocols.port import Emit, Now
 from protocols.signals import (
@@ -21,16 +24,11 @@ from protocols.signals import (
     Baseline,
     Control,
     Instruction,
-    LinkChanged,
-    LinkState,
     Outcome,
     Signal,
 )
 
-FIRST_PAUSE_S = 0.25
 LONGEST_TICK_S = 0.5
-DEGRADED_AFTER, LOST_AFTER = 1.5, 3.0
-"""Silent for so many times `telemetry_s`, where devices do not tell by exception alone."""
 ENDED: Mapping[AckStatus, Outcome] = {
     AckStatus.REJECTED: Outcome.REJECTED,
     AckStatus.SUPERSEDED: Outcome.SUPERSEDED,
@@ -44,20 +42,12 @@ class _Der:
     """One DER: what outlives a connection, and what the present one has heard."""
 
     settings: SparkplugDer
-    wire: asyncio.Lock = field(default_factory=asyncio.Lock)
-    latest: int = -1
-    """Highest version asked for."""
-    targeted: bool = False
-    """A target of ours is out there."""
+    turns: Turns = field(default_factory=Turns)
     order: Instruction | None = None
     """The last one written; later answers belong to it."""
     requested: Mapping[str, float | None] = field(default_factory=dict)
     said: Outcome = Outcome.UNKNOWN
     """How far the order had come when it was last told."""
-    waiting: bool = False
-    answered: asyncio.Event = field(default_factory=asyncio.Event)
-    online: bool = False
-    baseline_told: bool = False
 
 
 class SparkplugAdapter:
@@ -88,12 +78,14 @@ class SparkplugAdapter:
         self._resources: dict[Source, set[str]] = defaultdict(set)
         for source, names in self._points.items():
             self._resources[source] |= {point.resource for found in names.values() for point, _ in found}
-        self._states = dict.fromkeys(sorted(settings.resources), LinkState.INIT)
-        self._heard_at: dict[Source, float] = {}
+        self._links = Links(
+            settings.resources, settings.telemetry_s, settings.broker, now, lambda change: self._emit([change])
+        )
+        self._alive: set[Source] = set()
+        """Devices and nodes that were born on this connection and have not died since."""
         self._held_at_s = 0.0
         self._client: MqttClient | None = None
         self._emit: Emit = _nobody
-        self._jitter = random.Random(settings.broker)
 
     @property
     def resources(self) -> frozenset[str]:
@@ -103,25 +95,7 @@ class SparkplugAdapter:
     async def run(self, emit: Emit) -> None:
         """Connect, subscribe, say that we are there, listen and reconnect until cancelled."""
         self._emit = emit
-        pause_s = FIRST_PAUSE_S
-        while True:
-            client = MqttClient(self._settings, self._session.connect(self._now()).payload, self._on_message)
-            try:
-                await client.open()
-                self._client = client
-                await client.subscribe([topic for topic, _ in self._session.subscriptions])
-                self._session.connected(self._now())
-                self._flush()
-                pause_s = FIRST_PAUSE_S
-                await self._listen(client)
-            except MqttError as error:
-                for resource in self._states:
-                    self._set_link(resource, LinkState.LOST, str(error))
-            finally:
-                self._forget()
-                client.close(self._session.disconnect(self._now()).payload)
-            await asyncio.sleep(pause_s * (0.5 + self._jitter.random() / 2))
-            pause_s = min(2 * pause_s, self._settings.reconnect_max_s)
+        await keep_up(self._settings, self)
 
     async def apply(self, instruction: Instruction) -> Ack:
         """Write one control or release and wait until the device repeats it."""
@@ -129,20 +103,61 @@ class SparkplugAdapter:
         if der is None:
             detail = f"{self._settings.broker} has no such DER to control"
             return Ack.of(instruction, Outcome.REJECTED, self._now(), detail)
-        if instruction.version < der.latest:
-            return self._superseded(instruction, der)
-        der.latest = instruction.version
-        async with der.wire:
-            if instruction.version < der.latest:
-                return self._superseded(instruction, der)
-            if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
-                detail = "its lease had run out; nothing was sent"
-                return Ack.of(instruction, Outcome.EXPIRED, self._now(), detail)
-            return await self._order(der, instruction)
+        return await der.turns.take(instruction, self._now, partial(self._order, der, instruction))
+
+    def will(self) -> bytes:
+        """The STATE that says offline, with the time of this connection."""
+        return self._session.connect(self._now()).payload
+
+    def farewell(self) -> bytes:
+        """The same, of our own accord."""
+        return self._session.disconnect(self._now()).payload
+
+    async def begin(self, client: MqttClient) -> None:
+        """Subscribe and say that we are there.
+
+        Raises:
+            MqttError: the link failed.
+        """
+        self._client = client
+        await client.subscribe([topic for topic, _ in self._session.subscriptions])
+        self._session.connected(self._now())
+        self._flush()
+
+    async def listen(self, client: MqttClient) -> None:
+        """Mind the time until the link is lost, which raises."""
+        every_s = min(self._settings.telemetry_s / 2, LONGEST_TICK_S)
+        while True:
+            await client.idle(every_s)
+            self._handle(self._session.tick(self._now()))
+            now = asyncio.get_running_loop().time()
+            if not self._settings.by_exception:
+                self._links.mind_silence()
+            elif now - self._held_at_s >= self._settings.telemetry_s:
+                self._held_at_s = now
+                for source in self._alive:
+                    self._tell(source, self._session.readings(source), held_on=True)
+
+    def receive(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - as MQTT has it
+        """A message of an edge node, or of another host application."""
+        self._handle(self._session.receive(topic, payload, self._now(), retained=retained))
+
+    def lost(self, detail: str) -> None:
+        """There is no connection."""
+        self._links.all_gone(detail)
+
+    def ended(self) -> None:
+        """Forget what this connection has heard."""
+        self._client = None
+        self._alive.clear()
+        self._links.forget()
+        self._session.lost()
+        for der in self._ders.values():
+            der.turns.disconnected()
 
     async def _order(self, der: _Der, instruction: Instruction) -> Ack:
         client, source = self._client, der.settings.source
-        if client is None or not der.online:
+        if client is None or not der.turns.online:
             detail = f"{source} is not online at {self._settings.broker}; nothing was sent"
             return Ack.of(instruction, Outcome.UNKNOWN, self._now(), detail)
         try:
@@ -150,14 +165,15 @@ class SparkplugAdapter:
             message = self._session.command(source, values, self._now())
         except PayloadError as error:
             return Ack.of(instruction, Outcome.REJECTED, self._now(), f"{error}; nothing was sent")
-        der.order, der.requested, der.said, der.waiting = instruction, requested, Outcome.UNKNOWN, True
-        der.targeted = isinstance(instruction, Control) and instruction.target_w is not None
+        der.order, der.requested, der.said = instruction, requested, Outcome.UNKNOWN
+        der.turns.targeted = isinstance(instruction, Control) and instruction.target_w is not None
         lease_s = instruction.expiry_s - self._now() if isinstance(instruction, Control) else None
+        der.turns.waiting = True
         try:
             client.send(message.topic, message.payload, expiry_s=lease_s)
-            ack = await self._await_answer(der, instruction)
+            ack = await der.turns.settled(partial(self._judge_word, der, instruction), self._settings.timeout_s)
         finally:
-            der.waiting = False
+            der.turns.waiting = False
         der.said = ack.outcome
         return ack
 
@@ -172,7 +188,7 @@ class SparkplugAdapter:
             name = terms.control_name(term)
             theirs = der.settings.names.get(name, name)
             datatype = self._session.type_of(der.settings.source, theirs)
-            if term == topics.TARGET and not der.targeted and term not in asked:
+            if term == topics.TARGET and not der.turns.targeted and term not in asked:
                 continue
             if datatype is None:
                 if term in asked and term not in terms.OPTIONAL:
@@ -186,27 +202,10 @@ class SparkplugAdapter:
             values[named] = instruction.control_id
         return values, requested
 
-    async def _await_answer(self, der: _Der, instruction: Instruction) -> Ack:
-        try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                while True:
-                    der.answered.clear()
-                    ack = self._judge(der, instruction)
-                    if ack.outcome is Outcome.WRITTEN or ack.outcome in ENDED.values():
-                        return ack
-                    await der.answered.wait()
-        except TimeoutError:
-            ack = self._judge(der, instruction)
-            if ack.outcome is Outcome.STARTED:
-                return Ack.of(
-                    instruction,
-                    Outcome.REJECTED,
-                    ack.at_s,
-                    ack.detail,
-                    requested=ack.requested,
-                    read_back=ack.read_back,
-                )
-            return ack
+    def _judge_word(self, der: _Der, instruction: Instruction, *, last: bool) -> Ack:
+        """What the device holds so far; a device that does something else when the time is up has refused."""
+        ack = self._judge(der, instruction)
+        return replace(ack, outcome=Outcome.REJECTED) if last and ack.outcome is Outcome.STARTED else ack
 
     def _judge(self, der: _Der, instruction: Instruction) -> Ack:
         """How far an instruction has come by what the device says of it and what it holds."""
@@ -220,7 +219,7 @@ class SparkplugAdapter:
         outcome, detail = Outcome.UNKNOWN, f"{source}: no answer within {self._settings.timeout_s:g} s"
         if ours and answer is not None and answer.status in ENDED:
             outcome, detail = ENDED[answer.status], answer.detail or answer.status.value
-        elif der.online and not different:
+        elif der.turns.online and not different:
             outcome, detail = Outcome.WRITTEN, "in force, by the device's own metrics"
         elif ours and answer is not None:
             started = answer.status is AckStatus.STARTED
@@ -228,32 +227,6 @@ class SparkplugAdapter:
             detail = f"the device obeys otherwise in {', '.join(different)}"
         shown = {term: value for term, value in der.requested.items() if value is not None}
         return Ack.of(instruction, outcome, self._now(), detail, requested=shown, read_back=in_force)
-
-    async def _listen(self, client: MqttClient) -> None:
-        """Mind the time until the link is lost, which raises."""
-        every_s = min(self._settings.telemetry_s / 2, LONGEST_TICK_S)
-        while True:
-            await client.idle(every_s)
-            self._handle(self._session.tick(self._now()))
-            now = asyncio.get_running_loop().time()
-            if not self._settings.by_exception:
-                self._mind_silence(now)
-            elif now - self._held_at_s >= self._settings.telemetry_s:
-                self._held_at_s = now
-                for source in self._heard_at:
-                    self._tell(source, self._session.readings(source), held_on=True)
-
-    def _mind_silence(self, now: float) -> None:
-        for source, heard_at in self._heard_at.items():
-            silent_s = now - heard_at
-            detail = f"{source} has said nothing for {silent_s:.1f} s at {self._settings.broker}"
-            if silent_s >= LOST_AFTER * self._settings.telemetry_s:
-                self._set_links(source, LinkState.LOST, detail)
-            elif silent_s >= DEGRADED_AFTER * self._settings.telemetry_s:
-                self._set_links(source, LinkState.DEGRADED, detail)
-
-    def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - as MQTT has it
-        self._handle(self._session.receive(topic, payload, self._now(), retained=retained))
 
     def _handle(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -266,36 +239,39 @@ class SparkplugAdapter:
                 case Died(source=source, detail=detail):
                     self._on_death(source, detail)
                 case Refused(source=source, detail=detail):
-                    for heard in [s for s in self._heard_at if source in (s, s.parent)]:
-                        self._set_links(heard, LinkState.DEGRADED, detail)
+                    for heard in [s for s in self._alive if source in (s, s.parent)]:
+                        for resource in self._resources[heard]:
+                            self._links.doubtful(resource, detail)
         self._flush()
 
     def _on_birth(self, source: Source) -> None:
         der = self._by_source.get(source)
         if der is None:
             return
-        der.online = True
-        if not der.baseline_told:
-            der.baseline_told = True
+        der.turns.online = True
+        if not der.turns.baseline_told:
+            der.turns.baseline_told = True
             in_force = {k: v for k, v in terms.held(self._session, der.settings).items() if k != topics.VERSION}
             self._emit([Baseline(der.settings.resource, in_force, self._now())])
 
     def _on_death(self, source: Source, detail: str) -> None:
-        self._heard_at.pop(source, None)
+        self._alive.discard(source)
         der = self._by_source.get(source)
         if der is not None:
-            der.online = False
-        self._set_links(source, LinkState.LOST, f"{detail} at {self._settings.broker}")
+            der.turns.online = False
+        for resource in sorted(self._resources.get(source, ())):
+            self._links.gone(resource, f"{detail} at {self._settings.broker}")
 
     def _hear(self, source: Source, readings: Sequence[Reading]) -> None:
-        self._heard_at[source] = asyncio.get_running_loop().time()
+        self._alive.add(source)
         self._tell(source, readings, held_on=False)
-        self._set_links(source, LinkState.ONLINE, f"{source} is heard at {self._settings.broker}")
+        for resource in sorted(self._resources.get(source, ())):
+            self._links.heard(resource)
         der = self._by_source.get(source)
         if der is None or der.order is None:
             return
-        if der.waiting:
-            der.answered.set()
+        if der.turns.waiting:
+            der.turns.hear()
             return
         ack = self._judge(der, der.order)
         if ack.outcome not in (Outcome.UNKNOWN, der.said):
@@ -312,30 +288,10 @@ class SparkplugAdapter:
         if signals:
             self._emit(signals)
 
-    def _set_links(self, source: Source, state: LinkState, detail: str) -> None:
-        for resource in sorted(self._resources.get(source, ())):
-            self._set_link(resource, state, detail)
-
-    def _set_link(self, resource: str, state: LinkState, detail: str) -> None:
-        if self._states[resource] is not state:
-            self._states[resource] = state
-            self._emit([LinkChanged(resource, state, self._now(), detail)])
-
     def _flush(self) -> None:
         if self._client is not None:
             for message in self._session.take():
                 self._client.send(message.topic, message.payload, qos=message.qos, retain=message.retain)
-
-    def _forget(self) -> None:
-        self._client = None
-        self._heard_at.clear()
-        self._session.lost()
-        for der in self._ders.values():
-            der.online = der.baseline_told = False
-
-    def _superseded(self, instruction: Instruction, der: _Der) -> Ack:
-        detail = f"version {der.latest} is newer; nothing was sent"
-        return Ack.of(instruction, Outcome.SUPERSEDED, self._now(), detail)
 
 
 def _nobody(_signals: Sequence[Signal]) -> None:

@@ -1,9 +1,9 @@
 """What the Sparkplug adapter must be told about one broker connection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import KW_ONLY, dataclass, field
 
+from protocols.mqtt.settings import Connection
 from protocols.mqtt.sparkplug.topics import Source, is_id, state_topic
 from protocols.points import Point
 
@@ -31,36 +31,23 @@ class MappedMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class SparkplugSettings:
-    """One host application at one broker."""
+class SparkplugSettings(Connection):
+    """One host application at one broker.
 
-    host: str
-    port: int = 1883
+    Where devices tell by exception, `telemetry_s` is how often we say their last value.
+    """
+
     ders: tuple[SparkplugDer, ...] = ()
     points: tuple[MappedMetric, ...] = ()
-    version: Literal["5", "3.1.1"] = "5"
-    client_id: str = "ampacity-sparkplug"
+    _: KW_ONLY
     host_id: str = "ampacity"
     """The id of our STATE messages; edge nodes that wait for a primary host are told this one."""
-    timeout_s: float = 2.0
-    """Deadline of every exchange with the broker, and how long a control waits for its device's answer."""
-    telemetry_s: float = 10.0
-    """Regular pause between two messages of a device; where it tells by exception, how often we say its last value."""
     by_exception: bool = True
     """Devices speak only when something changes, and silence is no loss as long as nobody died."""
     reorder_s: float = 2.0
     """How long a missing message is waited for."""
     rebirth_every_s: float = 5.0
     """Shortest pause between two requests for rebirth to one node."""
-    keep_alive_s: int = 10
-    reconnect_max_s: float = 10.0
-    """Longest pause between two attempts to connect."""
-    username: str = ""
-    password: str = field(default="", repr=False)
-    tls: bool = False
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
 
     def __post_init__(self) -> None:
         if not self.ders and not self.points:
@@ -74,11 +61,6 @@ class SparkplugSettings:
     def state_topic(self) -> str:
         """Where we say that we are there."""
         return state_topic(self.host_id)
-
-    @property
-    def broker(self) -> str:
-        """Where it connects to, for people."""
-        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
     @property
     def sources(self) -> frozenset[Source]:
