@@ -31,6 +31,10 @@ def with_absolute_names(root: Node) -> Node:
     for key in ENDPOINT_FILES:
         root = _changed(root, ("telemetry", key))
         root = _changed(root, ("sunspec", key))
+    for key in (*ENDPOINT_FILES, TRUST):
+        root = _changed(root, ("opcua_server", key))
+    for user in _keys(root, "opcua_server", "users"):
+        root = _changed(root, ("opcua_server", "users", user, "certificate_file"))
     return root
 
 

@@ -13,6 +13,7 @@ from config.endpoints import (
     Endpoint,
     LinkAddress,
 )
+from config.opcua_server import OpcUaServer
 from config.registers import RegisterForm
 from config.section import Identifier, Megawatt, Percent, Seconds, Section, TcpPort
 from config.sunspec_facade import SunSpecFacade
@@ -337,5 +338,6 @@ class ZoneFile(Section):
     ieee2030_5: Ieee20305Server = Ieee20305Server()
     telemetry: Telemetry | None = None
     sunspec: SunSpecFacade | None = None
+    opcua_server: OpcUaServer | None = None
     storage: Storage = Storage()
     testbed: Testbed = Testbed()

@@ -39,6 +39,7 @@ PATTERN_REMEDIES = {
     r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$": "begin with a letter or digit and use only letters, digits and _ . : -",
     r"^[0-9A-Fa-f]{40}$": "write the 40 hexadecimal digits of the LFDI",
     r"^opc\.tcp://": "begin with opc.tcp://",
+    r"^$|^urn:\S+$": "write the URI of the certificate, which begins with urn:",
     r"^https?://": "begin with http:// or https://",
     r"^(AI|BI)[0-9]{1,4}$": "write AI or BI and an index, as in AI0",
     r"^[a-z_]+(\.(a|b|c|n))?$": "write a quantity, as in active_power_w or voltage_v.a",

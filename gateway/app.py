@@ -5,7 +5,7 @@ import hashlib
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,12 +32,14 @@ from gateway.ledger import Appends, Ledger
 from gateway.loop import Loop
 from gateway.models import LiveEngine, Model, Verdict
 from gateway.narrate import Narrator
+from gateway.northbound.opcua import Serving, ZoneServer
+from gateway.northbound.opcua_space import Picture as ServedPicture
 from gateway.northbound.sunspec import SunSpecFacade
 from gateway.northbound.sunspec_words import Picture
 from gateway.parties import http
 from gateway.snapshot import Image
 from gateway.supervise import causes, supervised
-from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua, sunspec
+from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua, opcua_server, sunspec
 from gateway.translate import facts as translate
 from gateway.translate import telemetry as telemetry_settings
 from gateway.workers import ClusterWorkers, LocalWorkers, Workers, WorkersError
@@ -48,8 +50,13 @@ from protocols.modbus.adapter import ModbusAdapter
 from protocols.mqtt.adapter import MqttAdapter
 from protocols.mqtt.sparkplug.adapter import SparkplugAdapter
 from protocols.opcua.adapter import OpcUaAdapter
+from protocols.opcua.guard import GuardError
 from protocols.port import Adapter, Operator
 from protocols.signals import Measurement
+
+Run = Callable[[], Coroutine[None, None, None]]
+Failed = Callable[[str, float], None]
+"""Hears why something that tells others of the zone ended, and in how many seconds it starts again."""
 
 TOLD = 10
 """Changes or faults of a network model that are told in one line of the log; how many there are is told too."""
@@ -127,23 +134,39 @@ async def run(zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = N
             send = _sender(client, facts, say)
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
-            outstation = _telemetry(zone, facts, loop, now)
-            facade = _facade(zone, facts, loop, desk, now)
+            served = await _served(zone, facts, loop, desk, now)
             await journal.append([record.entry(_started(zone, now()))])
             async with _party_interface(zone, facts, loop):
                 structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_prune(historian, zone.storage.telemetry_days, now), name="prune")
                     tasks.create_task(keep_running(loop, adapters, random.Random()), name="control")
-                    if outstation is not None:
-                        tasks.create_task(_keep_telling(outstation), name="telemetry")
-                    if facade is not None:
-                        tasks.create_task(_keep_facade(facade), name="facade")
+                    for name, run_it, failed in served:
+                        tasks.create_task(_keep_up(name, run_it, failed), name=name)
                     if renewal is not None:
                         tasks.create_task(renew(engine, renewal), name="renew")
     finally:
         engine.close()
         structlog.get_logger().info("gateway.stopped")
+
+
+async def _served(zone: ZoneFile, facts: ZoneFacts, loop: Loop, desk: Desk, now: Now) -> list[tuple[str, Run, Failed]]:
+    """What tells others of the zone: its name, how it runs, and who hears that it ended.
+
+    Raises:
+        StartError: a certificate cannot be read, or a password is not there.
+    """
+    log = structlog.get_logger()
+    found: list[tuple[str, Run, Failed]] = []
+    if (outstation := _telemetry(zone, facts, loop, now)) is not None:
+        found.append(
+            ("telemetry", outstation.run, lambda why, s: log.error("telemetry.failed", detail=why, restart_s=s))
+        )
+    if (facade := _facade(zone, facts, loop, desk, now)) is not None:
+        found.append(("SunSpec", facade.run, lambda why, s: log.error("facade.failed", detail=why, restart_s=s)))
+    if (server := await _zone_server(zone, facts, loop, desk, now)) is not None:
+        found.append(("OPC UA", server.run, lambda why, s: log.error("opcua_server.failed", detail=why, restart_s=s)))
+    return found
 
 
 def _telemetry(zone: ZoneFile, facts: ZoneFacts, loop: Loop, now: Now) -> telemetry.TelemetryOutstation | None:
@@ -168,16 +191,6 @@ def _telemetry(zone: ZoneFile, facts: ZoneFacts, loop: Loop, now: Now) -> teleme
         raise StartError(f"the telemetry to the system operator cannot start: {error}") from error
 
 
-async def _keep_telling(outstation: telemetry.TelemetryOutstation) -> None:
-    """Serve behind a crash barrier of its own: control goes on without telemetry."""
-    log = structlog.get_logger()
-
-    def crashed(name: str, error: Exception, restart_s: float) -> None:
-        log.error("telemetry.failed", detail=f"{name}: {error}", restart_s=round(restart_s, 1))
-
-    await supervised("telemetry", outstation.run, crashed, random.Random())
-
-
 def _facade(zone: ZoneFile, facts: ZoneFacts, loop: Loop, desk: Desk, now: Now) -> SunSpecFacade | None:
     """The zone as SunSpec devices, or None where the zone file asks for none.
 
@@ -193,15 +206,38 @@ def _facade(zone: ZoneFile, facts: ZoneFacts, loop: Loop, desk: Desk, now: Now) 
         raise StartError(f"the SunSpec façade cannot start: {error}") from error
 
 
-async def _keep_facade(facade: SunSpecFacade) -> None:
-    """Serve behind a crash barrier of its own: control goes on without it."""
-    log = structlog.get_logger()
+async def _zone_server(zone: ZoneFile, facts: ZoneFacts, loop: Loop, desk: Desk, now: Now) -> ZoneServer | None:
+    """The zone as an OPC UA server, ready to listen, or None where the zone file asks for none.
 
-    def crashed(name: str, error: Exception, restart_s: float) -> None:
-        why = "; ".join(str(cause) for cause in causes(error))
-        log.error("facade.failed", detail=f"{name}: {why}", restart_s=round(restart_s, 1))
+    Raises:
+        StartError: a certificate cannot be read, or a password is not there.
+    """
 
-    await supervised("SunSpec", facade.run, crashed, random.Random())
+    def picture() -> ServedPicture:
+        return ServedPicture(facts, loop.book, loop.ground.image.freeze(now()))
+
+    def alarm(detail: str) -> None:
+        structlog.get_logger().warning("opcua_server.refused", detail=detail)
+
+    try:
+        settings = opcua_server.settings(zone, os.environ)
+        if settings is None or zone.opcua_server is None:
+            return None
+        serving = Serving(settings, facts, opcua_server.points(zone), zone.opcua_server.step_s)
+        server = ZoneServer(serving, picture, desk, now, alarm)
+        await server.prepare()
+    except (opcua.MissingPasswordError, GuardError) as error:
+        raise StartError(str(error)) from error
+    return server
+
+
+async def _keep_up(name: str, run: Run, failed: Failed) -> None:
+    """Run what tells others of the zone behind a crash barrier of its own: control goes on without it."""
+
+    def crashed(_name: str, error: Exception, restart_s: float) -> None:
+        failed(f"{name}: {'; '.join(str(cause) for cause in causes(error))}", round(restart_s, 1))
+
+    await supervised(name, run, crashed, random.Random())
 
 
 async def renew(engine: LiveEngine, renewal: Renewal) -> None:

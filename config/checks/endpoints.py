@@ -104,14 +104,7 @@ def _servers(zone: ZoneFile) -> Iterator[_Server]:
     listen, here = zone.listen, _machine(zone.listen.host)
     yield _Server(("listen", "parties_port"), "the parties' interface", here, listen.parties_port, "own", "")
     yield _Server(("listen", "ieee2030_5_port"), "the 2030.5 server", here, listen.ieee2030_5_port, "own", "")
-    if zone.telemetry is not None:
-        host, port = _machine(zone.telemetry.host), zone.telemetry.port
-        yield _Server(("telemetry", "port"), "the telemetry outstation", host, port, "own", "")
-    if zone.sunspec is not None:
-        facade = zone.sunspec
-        for key, host, at in (("port", _HERE, facade.port), ("tls_port", _machine(facade.tls_host), facade.tls_port)):
-            if at is not None:
-                yield _Server(("sunspec", key), "the SunSpec façade", host, at, "own", "")
+    yield from _own_servers(zone)
     if any(item.simulated for group in (zone.devices, zone.stations, zone.parties) for item in group.values()):
         yield _Server(("testbed", "control_port"), "the testbed", _HERE, zone.testbed.control_port, "own", "")
     for device_id, device in zone.devices.items():
@@ -123,6 +116,21 @@ def _servers(zone: ZoneFile) -> Iterator[_Server]:
         if address is not None:
             share = urlsplit(party.url).path.rstrip("/")
             yield _Server(("parties", party_id, "url"), f"party {party_id}", *address, "http", share)
+
+
+def _own_servers(zone: ZoneFile) -> Iterator[_Server]:
+    """What of the gateway itself listens where the file asks for it."""
+    if zone.telemetry is not None:
+        host, port = _machine(zone.telemetry.host), zone.telemetry.port
+        yield _Server(("telemetry", "port"), "the telemetry outstation", host, port, "own", "")
+    if zone.sunspec is not None:
+        facade = zone.sunspec
+        for key, host, at in (("port", _HERE, facade.port), ("tls_port", _machine(facade.tls_host), facade.tls_port)):
+            if at is not None:
+                yield _Server(("sunspec", key), "the SunSpec façade", host, at, "own", "")
+    if zone.opcua_server is not None:
+        host, port = _machine(zone.opcua_server.host), zone.opcua_server.port
+        yield _Server(("opcua_server", "port"), "the OPC UA server", host, port, "own", "")
 
 
 def _endpoint_server(path: tuple[str, ...], label: str, endpoint: Endpoint) -> Iterator[_Server]:

@@ -138,6 +138,10 @@ EVENTS = (
     _event("telemetry.refused", "warning", "The system operator's master asked for what it is not given.", "detail"),
     _event("telemetry.failed", "error", "The system operator cannot read us; control goes on.", "detail restart_s"),
     _event("facade.failed", "error", "The SunSpec façade ended; it restarts, and control goes on.", "detail restart_s"),
+    _event("opcua_server.refused", "warning", "The OPC UA server turned a client or user away.", "detail"),
+    _event(
+        "opcua_server.failed", "error", "The OPC UA server ended; it restarts, control goes on.", "detail restart_s"
+    ),
     _event("log.lost", "warning", "Log lines were dropped because nobody read them.", "count"),
     _event("library.message", "warning", "A library warned of something by itself.", "library text"),
     # The cycle

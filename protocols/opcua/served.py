@@ -42,7 +42,7 @@ class Shown:
     """What a variable shows now."""
 
     value: Value | None
-    """`None`: there is nothing to show, and the quality says why."""
+    """`None`: nothing was heard yet, or, with bad quality, nothing that can be used."""
     quality: Quality = Quality.GOOD
     at_s: float | None = None
     """When it came about at its source; `None`: not known."""

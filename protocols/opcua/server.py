@@ -54,6 +54,8 @@ _EMPTY: Final[Mapping[Type, Value]] = {
     Type.TIME: 0.0,
     Type.TEXT: "",
 }
+WAITING: Final = ua.DataValue(StatusCode=ua.StatusCode(ua.UInt32(StatusCodes.BadWaitingForInitialData)))
+"""Until the first value comes there is none."""
 _ADMIN: Final = User(role=UserRole.Admin)
 
 
@@ -114,9 +116,18 @@ class OpcUaServer:
         changed = [(node, shown) for node, shown in values.items() if self._shown.get(node) != shown]
         for begin in range(0, len(changed), AT_ONCE):
             for node, shown in changed[begin : begin + AT_ONCE]:
-                await self._server.write_attribute_value(self._nodes[node], self._data(node, shown))
+                await self._tell(self._nodes[node], self._data(node, shown))
                 self._shown[node] = shown
             await asyncio.sleep(0)
+
+    def held(self, node: str) -> Value:
+        """What a writable variable holds now, whoever wrote it last."""
+        data = self._server.read_attribute_value(self._nodes[node])
+        content = None if data.Value is None else data.Value.Value
+        if isinstance(content, str):
+            return content
+        value = number_of(content)
+        return _EMPTY[self._variables[node].type] if value is None else value
 
     def review(self) -> None:
         """Take over changed certificates, and hang up on clients that are no longer trusted.
@@ -155,17 +166,18 @@ class OpcUaServer:
             kind = _VARIANTS[variable.type]
             node = await parent.add_variable(node_id, name, _content(_EMPTY[variable.type], variable.type), kind)
             about = ua.DataValue(ua.Variant(ua.LocalizedText(variable.about), ua.VariantType.LocalizedText))
-            await self._server.write_attribute_value(node_id, about, AttributeIds.Description)
+            await self._tell(node_id, about, AttributeIds.Description)
             if variable.is_writable:
                 await node.set_writable()
             else:
-                await self._show_nothing(node_id)
+                await self._tell(node_id, WAITING)
             self._nodes[variable.node] = node_id
 
-    async def _show_nothing(self, node_id: ua.NodeId) -> None:
-        """Until the first value comes there is none."""
-        waiting = ua.DataValue(StatusCode=ua.StatusCode(ua.UInt32(StatusCodes.BadWaitingForInitialData)))
-        await self._server.write_attribute_value(node_id, waiting)
+    async def _tell(self, node_id: ua.NodeId, data: ua.DataValue, attribute: AttributeIds = AttributeIds.Value) -> None:
+        """Change one attribute; that the library refuses is a defect of ours."""
+        code = await self._server.inside.aspace.write_attribute_value(node_id, attribute, data)
+        if not code.is_good():
+            raise ValueError(f"{node_id.to_string()} cannot be {data}: {code.name}")
 
     async def _folder(self, path: tuple[str, ...], folders: dict[tuple[str, ...], Node], index: int) -> Node:
         if path not in folders:
@@ -176,6 +188,8 @@ class OpcUaServer:
 
     def _data(self, node: str, shown: Shown) -> ua.DataValue:
         kind = self._variables[node].type
+        if shown.value is None and shown.quality is not Quality.BAD:
+            return WAITING
         content = _content(_EMPTY[kind] if shown.value is None else shown.value, kind)
         status = STATUS[Quality.BAD if shown.value is None else shown.quality]
         return ua.DataValue(

@@ -22,6 +22,9 @@ SAME = LFDI.lower()
 CLIENT = "protocol: ieee2030_5"
 BROKER = "protocol: mqtt, host: 127.0.0.1, topic: b"
 KEYLESS = f"Basic256Sha256,SignAndEncrypt,{BASE},/nowhere/k,{BASE}"
+SECURED = "write policies: [Aes256Sha256RsaPss], with certificate_file, key_file and trust"
+GUARDED = f"policies: [Basic256Sha256], certificate_file: {BASE}"
+TRUSTED = f"key_file: {BASE}, trust: {BASE.parent}"
 BOTH_USERS = "username: op, password_variable: P, user_certificate_file: u.der, user_key_file: u.pem"
 SERVER = 'protocol: opcua, url: "opc.tcp://127.0.0.1:4840"'
 TRUSTING = f"{SERVER}, security: 'Basic256Sha256,Sign,{BASE},{BASE}'"
@@ -437,6 +440,56 @@ CASES = {
         f"devices: {{A: {{endpoint: {{{SERVER}}}}}, B: {{endpoint: {{{SERVER}, node: 'ns=2;s=B', publishing_s: 1}}}}}}",
         "B shares opc.tcp://127.0.0.1:4840 with A, but not its `publishing_s`",
         "they share one session: give both the same",
+    ),
+    "a server that secures nothing": (
+        "opcua_server: {policies: [Basic256Sha256], anonymous: true}",
+        "the OPC UA server has policies without `certificate_file`, `key_file`, `trust`",
+        "give its certificate, its key and the directory of the clients that it trusts",
+    ),
+    "a zone shown to everybody": (
+        "opcua_server: {host: 0.0.0.0}",
+        "the OPC UA server would show the zone to whoever reaches 0.0.0.0",
+        SECURED,
+    ),
+    "a server's certificate for nothing": (
+        f"opcua_server: {{certificate_file: {BASE}}}",
+        "the OPC UA server has `certificate_file`, but no policies",
+        SECURED,
+    ),
+    "a server's key that is nowhere": (
+        f"opcua_server: {{{GUARDED}, key_file: /nowhere/k, trust: {BASE.parent}}}",
+        "opcua_server: /nowhere/k is not a file",
+        "correct the path",
+    ),
+    "clients trusted from nowhere": (
+        f"opcua_server: {{{GUARDED}, key_file: {BASE}, trust: /nowhere}}",
+        "opcua_server: /nowhere is not a directory",
+        "correct the path",
+    ),
+    "a user's certificate that is nowhere": (
+        f"opcua_server: {{{GUARDED}, {TRUSTED}, users: {{ops: {{certificate_file: /nowhere/c}}}}}}",
+        "opcua_server.users.ops: /nowhere/c is not a file",
+        "correct the path",
+    ),
+    "a user with two proofs": (
+        f"opcua_server: {{{GUARDED}, {TRUSTED}, users: {{ops: {{certificate_file: {BASE}, password_variable: P}}}}}}",
+        "the OPC UA user ops needs either `password_variable` or `certificate_file`",
+        "give one of them",
+    ),
+    "users without security": (
+        "opcua_server: {users: {ops: {password_variable: P}}}",
+        "users of the OPC UA server prove nothing without security",
+        SECURED,
+    ),
+    "a server for nobody": (
+        f"opcua_server: {{{GUARDED}, {TRUSTED}, anonymous: false}}",
+        "nobody may use the OPC UA server",
+        "add users, or write anonymous: true",
+    ),
+    "two servers on one port": (
+        "opcua_server: {port: 18000}",
+        "the OPC UA server is on port 18000 of this machine, as is the parties' interface with the same port",
+        "give one of them another address",
     ),
     "a watchdog shorter than a call": (
         f"devices: {{B: {{endpoint: {{{SERVER}, watchdog_s: 3}}}}}}",

@@ -3,7 +3,8 @@
 import pytest
 
 from config.loader import load
-from gateway.translate import dnp3, facts, ieee2030_5, modbus, mqtt, opcua, sunspec
+from config.opcua_server import OpcUaServer
+from gateway.translate import dnp3, facts, ieee2030_5, modbus, mqtt, opcua, opcua_server, sunspec
 from ieee2030_5.utility import mrid
 from protocols.dnp3.layouts import Kind
 from protocols.dnp3.master_words import TimeSync
@@ -20,6 +21,7 @@ from protocols.modbus.settings import (
     SunSpecStation,
     Term,
 )
+from protocols.opcua.served import ServedUser
 from protocols.opcua.settings import UserCertificate, UserName
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds
@@ -238,3 +240,29 @@ def test_a_secure_facade_has_its_files_and_who_may_write():
     assert found.security is not None
     assert (str(found.security.key), found.security.writers) == ("/p/k", frozenset({"bench"}))
     assert [der.unit for der in found.ders] == list(range(1, len(found.ders) + 1))
+
+
+def test_without_a_section_the_gateway_is_no_opc_ua_server():
+    assert opcua_server.settings(zone(), {}) is None
+
+
+def test_the_opc_ua_server_knows_its_users_and_takes_passwords_from_the_environment_alone():
+    users = {
+        "see": {"password_variable": "SEE"},
+        "ops": {"role": "operator", "certificate_file": "o.der"},
+    }
+    secured = {"policies": ["Aes256Sha256RsaPss"], "certificate_file": "c", "key_file": "k", "trust": "t"}
+    asked = zone().model_copy(update={"opcua_server": OpcUaServer.model_validate({**secured, "users": users})})
+    made = opcua_server.settings(asked, {"SEE": "s3"})
+    assert made is not None
+    assert made.users == (ServedUser("see", password="s3"), ServedUser("ops", is_operator=True, certificate="o.der"))
+    assert (made.application_uri, made.namespace) == ("urn:ampacity:R1", "urn:ampacity:R1:zone")
+    assert "s3" not in repr(made)
+    with pytest.raises(opcua.MissingPasswordError, match="SEE with the password of the OPC UA user see is not set"):
+        opcua_server.settings(asked, {"SEE": ""})
+
+
+def test_the_opc_ua_server_shows_every_point_of_a_station_once():
+    points = opcua_server.points(zone())
+    assert Point("L12", Quantity.CURRENT_A) in points
+    assert len(points) == len(set(points))

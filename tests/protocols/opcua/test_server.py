@@ -122,11 +122,15 @@ async def test_every_quality_comes_out_as_it_went_in(site, quality):
     assert power.quality is quality
 
 
-async def test_what_there_is_not_is_bad_and_no_number(site):
-    await site.server.show({"Power": Shown(None)})
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [(Shown(None), "BadWaitingForInitialData"), (Shown(None, Quality.BAD), "BadNoCommunication")],
+)
+async def test_what_there_is_not_is_bad_and_no_number(site, shown, status):
+    await site.server.show({"Power": shown})
     async with tools.connected(site.connection(VIEWER), wall) as client:
         (power,) = await client.read([node("Power")])
-    assert (power.value, power.quality, power.status) == (None, Quality.BAD, "BadNoCommunication")
+    assert (power.value, power.quality, power.status) == (None, Quality.BAD, status)
 
 
 async def test_an_operator_writes_and_sees_it(site):
