@@ -102,6 +102,15 @@ PROGRAMS: Sequence[Column] = (
     ("listed", at("controls")),
     ("description", at("description")),
 )
+CURVES: Sequence[Column] = (
+    ("id", at("id")),
+    ("mode", at("mode")),
+    ("points", lambda row: " ".join(f"{point['x']},{point['y']}" for point in row["points"])),
+    ("multipliers", lambda row: f"x {row['x_multiplier']}, y {row['y_multiplier']}"),
+    ("y of", at("y_reference")),
+    ("in use", at("in_use")),
+    ("description", at("description")),
+)
 CONTROLS: Sequence[Column] = (
     ("mRID", at("mrid")),
     ("status", at("status")),

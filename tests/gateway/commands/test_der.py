@@ -131,6 +131,22 @@ def test_modes_that_are_objects_are_json(der: Der, tree: Tree) -> None:
     )
 
 
+def test_a_curve_is_made_referred_to_and_kept_while_it_is_in_use(der: Der, tree: Tree) -> None:
+    der("program", "flex", "--device", "A", "--primacy", "40")
+    made = der("curve", "flex", "opModVoltVar", "9500,100", "9800,0", "10200,0", "10500,-100", "y_reference=2",
+               "x_multiplier=-2")  # fmt: skip
+    (name,) = tree.utility.programs["flex"].curves
+    assert made.splitlines()[1].split()[:3] == [name, "opModVoltVar", "9500,100"]
+    der("control", "issue", "flex", f"opModVoltVar={name}", "--at", "2030-03-17T17:46:40", "--for", "60")
+    assert tree.utility.programs["flex"].events[0].base.opModVoltVar == r.Link(href=f"/derp/flex/dc/{name}")
+    assert "in use" in der("curve", "flex", "--remove", name, status=1)
+    der("control", "issue", "flex", "opModVoltVar=123456789012", "--for", "60", status=1)
+    der("curve", "flex", "opModVoltWatt", "10000,100", "description=Spare")
+    (spare,) = tree.utility.programs["flex"].curves.keys() - {name}
+    assert der("curve", "flex", "--remove", spare) == der("curve", "flex")
+    assert spare not in der("curve", "flex")
+
+
 def test_a_default_is_shown_and_set(der: Der, tree: Tree) -> None:
     der("program", "flex", "--device", "A", "--primacy", "40")
     shown = der("default", "flex", "opModMaxLimW=20", "setGradW=27")
@@ -170,7 +186,10 @@ def test_what_cannot_be_done_says_why_and_what_to_do(der: Der, words: str, told:
     assert told in der(*words.split(), status=1)
 
 
-@pytest.mark.parametrize("words", ["control issue flex opModMaxLimW --for 60", "control issue flex a=1 --for soon"])
+@pytest.mark.parametrize(
+    "words",
+    ["control issue flex opModMaxLimW --for 60", "control issue flex a=1 --for soon", "curve flex opModVoltVar 1;2"],
+)
 def test_what_cannot_be_read_is_a_wrong_call(der: Der, words: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         der(*words.split())
