@@ -203,11 +203,11 @@ def _write(resource: object, tag: str, head: str, out: list[str], extension: Ext
         if value is None or part.since > extension:
             continue
         if part.is_attribute and part.scalar is not None:
-            attributes.append(f' {part.name}="{escape(part.scalar.encode(value))}"')
+            attributes.append(f' {part.name}="{_escaped(part.scalar.encode(value))}"')
             continue
         for item in value if part.repeats else (value,):
             if part.scalar is not None:
-                body.append(f"<{part.tag}>{escape(part.scalar.encode(item), quote=False)}</{part.tag}>")
+                body.append(f"<{part.tag}>{_escaped(part.scalar.encode(item))}</{part.tag}>")
             elif isinstance(item, Written):
                 body.append(item)
             else:
@@ -228,6 +228,15 @@ _PARSER = etree.XMLParser(
     remove_comments=True,
     remove_pis=True,
 )
+
+
+def _escaped(text: str) -> str:
+    """Text as it stands in a document; tabs and line ends as references, or readers would turn them into spaces."""
+    escaped = escape(text, quote='"' in text)
+    return escaped if escaped.isprintable() else escaped.translate(_CONTROLS)
+
+
+_CONTROLS = {ord(character): f"&#{ord(character)};" for character in "\t\n\r"}
 
 
 def parse(body: bytes, expected: Collection[type[T]]) -> T:
