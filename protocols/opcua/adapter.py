@@ -228,9 +228,11 @@ class OpcUaAdapter:
         loop = asyncio.get_running_loop()
         refresh_at = loop.time() + self._settings.refresh_s
         beat_at = loop.time()
-        misses = 0
+        misses = lost = 0
         while True:
             await client.idle(min(refresh_at, beat_at) - loop.time())
+            if client.sequence.lost > lost:  # what holds now replaces what was not heard
+                lost, refresh_at = client.sequence.lost, loop.time()
             try:
                 if loop.time() >= beat_at:
                     beat_at = loop.time() + self._settings.watchdog_s / 2

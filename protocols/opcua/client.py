@@ -16,8 +16,9 @@ from asyncua.ua.uaerrors import UaError
 
 from protocols.opcua import channel, trust
 from protocols.opcua.errors import LinkDownError, NoAnswerError, UnfitError
+from protocols.opcua.sequence import Numbers
 from protocols.opcua.settings import Connection
-from protocols.opcua.values import UNKNOWN_NODE, Reading, UnfitValueError, as_variant, reading
+from protocols.opcua.values import UNKNOWN_NODE, Reading, UnfitValueError, as_variant, is_overflow, reading
 from protocols.port import Now
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ KEEP_ALIVES = 10
 """Publishing intervals without a change after which the server says that it lives."""
 SILENT_AFTER = 3
 """Missed keep-alives after which the subscription counts as dead."""
+EVERY_CHANGE = 0.0
+"""Sampling interval that asks a server for its quickest, or for exceptions where it has them."""
 CONNECT_CALLS = 5
 """Round trips to connect: socket, hello, channel, session, namespaces."""
 UNREADABLE = (ValueError, LookupError, struct.error)
@@ -71,6 +74,8 @@ class OpcUaClient:
         self._client.connection_lost_callback = self._on_lost
         self._namespaces: list[str] = []
         self._types: dict[str, ua.VariantType] = {}
+        self.sequence = Numbers()
+        """Of the newest subscription."""
         self._published_at = 0.0
         self._silent_after_s = 0.0
         self._lost: asyncio.Event = asyncio.Event()
@@ -192,8 +197,14 @@ class OpcUaClient:
         )
         return {node: str(code.name) for node, code in zip(values, codes, strict=True)}
 
-    async def subscribe(self, nodes: Sequence[str], publishing_s: float, changed: Changed) -> dict[str, str]:
+    async def subscribe(
+        self, nodes: Sequence[str], publishing_s: float, changed: Changed, *, queue: int = 1
+    ) -> dict[str, str]:
         """Have every change of value, status or source timestamp handed to `changed`; gives what was refused, and why.
+
+        Args:
+            queue: with 1, values are sampled once per publication and the newest counts; with more, all that
+                change in between come, up to that many.
 
         Raises:
             LinkDownError, NoAnswerError: there is no subscription.
@@ -211,6 +222,7 @@ class OpcUaClient:
             f"subscribing at {self._url}",
             session.create_subscription(parameters, lambda result: self._on_publish(result, items, changed)),
         )
+        self.sequence = Numbers()
         keep_alive_s = created.RevisedPublishingInterval / 1000 * created.RevisedMaxKeepAliveCount
         self._published_at = asyncio.get_running_loop().time()
         self._silent_after_s = keep_alive_s * SILENT_AFTER + self._timeout_s
@@ -219,7 +231,7 @@ class OpcUaClient:
             request = ua.CreateMonitoredItemsParameters(
                 SubscriptionId=created.SubscriptionId,
                 TimestampsToReturn=ua.TimestampsToReturn.Both,
-                ItemsToCreate=[self._item(node, begin + i, publishing_s) for i, node in enumerate(part)],
+                ItemsToCreate=[self._item(node, begin + i, publishing_s, queue) for i, node in enumerate(part)],
             )
             results = await self._ask(f"monitoring nodes at {self._url}", session.create_monitored_items(request))
             refused |= {
@@ -229,29 +241,48 @@ class OpcUaClient:
             }
         return refused
 
-    def _item(self, node: str, handle: int, publishing_s: float) -> ua.MonitoredItemCreateRequest:
+    def _item(self, node: str, handle: int, publishing_s: float, queue: int) -> ua.MonitoredItemCreateRequest:
         return ua.MonitoredItemCreateRequest(
             ItemToMonitor=ua.ReadValueId(NodeId=self._node_id(node), AttributeId=AttributeIds.Value),
             MonitoringMode=ua.MonitoringMode.Reporting,
             RequestedParameters=ua.MonitoringParameters(
                 ClientHandle=handle,
-                SamplingInterval=publishing_s * 1000,
+                SamplingInterval=publishing_s * 1000 if queue == 1 else EVERY_CHANGE,
                 Filter=ua.DataChangeFilter(Trigger=ua.DataChangeTrigger.StatusValueTimestamp),
-                QueueSize=1,
+                QueueSize=queue,
                 DiscardOldest=True,
             ),
         )
 
     async def _on_publish(self, result: ua.PublishResult, items: Sequence[str], changed: Changed) -> None:
+        """Hand over what came, after what was missing before it."""
         self._published_at = asyncio.get_running_loop().time()
+        message = result.NotificationMessage
+        is_keep_alive = not message.NotificationData
+        for number in self.sequence.missing(message.SequenceNumber, is_keep_alive=is_keep_alive):
+            if (found := await self._again(result.SubscriptionId, number)) is None:
+                self.sequence.lost += 1
+            else:
+                self.sequence.recovered += 1
+                self._hand_over(found, items, changed)
+        self._hand_over(message, items, changed)
+
+    async def _again(self, subscription: int, number: int) -> ua.NotificationMessage | None:
+        """A notification that did not arrive; None where the server has it no longer."""
+        what = f"fetching notification {number} of {self._url} again"
+        try:
+            found = await self._ask(what, self._client.uaclient.session.republish(subscription, number))
+        except (LinkDownError, NoAnswerError):
+            return None
+        return found if found.NotificationData else None
+
+    def _hand_over(self, message: ua.NotificationMessage, items: Sequence[str], changed: Changed) -> None:
         batch: list[tuple[str, Reading]] = []
-        for data in result.NotificationMessage.NotificationData or ():
+        for data in message.NotificationData or ():
             if isinstance(data, ua.DataChangeNotification):
-                batch += [
-                    (items[item.ClientHandle], self._take(items[item.ClientHandle], item.Value))
-                    for item in data.MonitoredItems
-                    if item.ClientHandle < len(items)
-                ]
+                mine = [item for item in data.MonitoredItems if item.ClientHandle < len(items)]
+                batch += [(items[item.ClientHandle], self._take(items[item.ClientHandle], item.Value)) for item in mine]
+                self.sequence.overflows += sum(is_overflow(item.Value) for item in mine)
             elif isinstance(data, ua.StatusChangeNotification):
                 self._lost.set()
         if batch:

@@ -9,6 +9,8 @@ from protocols.opcua.settings import Connection
 from protocols.opcua.values import Reading
 from protocols.port import Now
 
+QUEUE = 100
+"""Changes of one variable that a watch takes between two publications."""
 OPC_UA_ITSELF = "i="
 """How NodeIds begin that every server has; what is a server's own has a namespace."""
 
@@ -90,6 +92,6 @@ async def watch(client: OpcUaClient, nodes: Sequence[str], publishing_s: float, 
     Raises:
         LinkDownError: the link is lost.
     """
-    await client.subscribe(nodes, publishing_s, changed)
+    await client.subscribe(nodes, publishing_s, changed, queue=QUEUE)
     while True:
         await client.idle(publishing_s)

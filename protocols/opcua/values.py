@@ -64,6 +64,8 @@ QUALITIES: Mapping[str, Quality] = {
 """StatusCodes of OPC UA Part 8 that say how a value came about; other uncertain ones are estimates."""
 INFO_BITS = 0xFFFF
 """Of a StatusCode: what does not belong to its name, such as that a queue ran over."""
+OVERFLOW = 0x0480
+"""Of a data value's StatusCode: values before this one were dropped."""
 NULL_TIME = datetime(1601, 1, 1, tzinfo=UTC)
 """The DateTime that means none (OPC UA Part 6)."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,6 +92,11 @@ def reading(data: ua.DataValue) -> Reading:
         kind=kind,
         text="" if kind is not None or content is None else str(content),
     )
+
+
+def is_overflow(data: ua.DataValue) -> bool:
+    """Whether the server dropped values before this one."""
+    return data.StatusCode is not None and data.StatusCode.value & OVERFLOW == OVERFLOW
 
 
 def quality_of(status: ua.StatusCode) -> Quality:

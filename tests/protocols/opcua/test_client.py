@@ -201,3 +201,50 @@ async def test_an_answer_in_the_moment_of_the_deadline_is_no_cancellation():
     client = OpcUaClient(Connection("opc.tcp://h", timeout_s=0.01), wall)
     with pytest.raises(NoAnswerError):
         await client._ask("asking", late())
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_a_notification_that_was_missed_is_fetched_again_or_counted_as_lost(site, is_kept):
+    seen: list[float | None] = []
+    node = site.server.get_node("ns=1;s=Double")
+    async with opened(site.settings("Basic256Sha256")) as client:
+
+        async def until(value: float) -> None:
+            async with asyncio.timeout(PATIENCE_S):
+                while not seen or seen[-1] != value:  # noqa: ASYNC110 - it waits for the other side of a socket
+                    await asyncio.sleep(0.02)
+
+        await client.subscribe(["ns=1;s=Double"], 0.05, lambda batch: seen.extend(r.value for _, r in batch))
+        await until(42.0)
+        (subscription,) = site.server.iserver.subscription_service.subscriptions.values()
+        missed = ua.PublishResult(SubscriptionId=subscription.data.SubscriptionId)
+        item = ua.MonitoredItemNotification(ClientHandle=0, Value=ua.DataValue(ua.Variant(43.0)))
+        missed.NotificationMessage.NotificationData.append(ua.DataChangeNotification(MonitoredItems=[item]))
+        if is_kept:
+            subscription._not_acknowledged_results[subscription._notification_seq] = missed
+        subscription._notification_seq += 1
+        await node.write_value(44.0)
+        await until(44.0)
+        numbers = client.sequence
+        assert (numbers.recovered, numbers.lost) == ((1, 0) if is_kept else (0, 1))
+        assert (43.0 in seen) is is_kept
+        await node.write_value(42.0)
+
+
+async def test_every_change_comes_where_the_queue_is_long_enough_else_the_newest(site):
+    node = site.server.get_node("ns=1;s=Double")
+    for queue, expected in ((100, [42.0, *map(float, range(20))]), (3, [42.0, 17.0, 18.0, 19.0])):
+        seen: list[float | None] = []
+        async with opened(site.settings("Basic256Sha256")) as client:
+            await client.subscribe(
+                ["ns=1;s=Double"], 0.5, lambda batch, seen=seen: seen.extend(r.value for _, r in batch), queue=queue
+            )
+            async with asyncio.timeout(PATIENCE_S):
+                while not seen:  # noqa: ASYNC110 - it waits for the other side of a socket
+                    await asyncio.sleep(0.02)
+                for value in range(20):
+                    await node.write_value(float(value))
+                while seen[-1] != 19.0:  # noqa: ASYNC110 - the same
+                    await asyncio.sleep(0.02)
+            assert seen == expected
+            await node.write_value(42.0)
