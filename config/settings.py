@@ -13,6 +13,7 @@ from config.endpoints import (
     Endpoint,
     LinkAddress,
 )
+from config.market import Adms, Approval, Interface, Market
 from config.opcua_server import OpcUaServer
 from config.registers import RegisterForm
 from config.section import Identifier, Megawatt, Percent, Seconds, Section, TcpPort
@@ -196,6 +197,8 @@ class Device(Section):
     static_p_min_mw: Megawatt | None = None
     lease_s: Seconds = 900
     """Native reversion time written with every control; refreshed at half of it."""
+    availability_pct: Annotated[float, Field(gt=0, le=100)] = 100
+    """Share of its orders that it delivers, as far as is known."""
     verify_band_mw: Annotated[float, Field(gt=0)] = 0.05
     """How close measured power must come to count as obeyed."""
 
@@ -330,6 +333,13 @@ class ZoneFile(Section):
     engine: Engine = Engine()
     clocks: Clocks = Clocks()
     limits: LimitPolicy = LimitPolicy()
+    market: Market = Market()
+    adms: Adms | None = None
+    interfaces: dict[Identifier, Interface] = Field(default_factory=dict)
+    """To other distribution utilities."""
+    platform: Identifier | None = None
+    """Party that carries market messages while it is reachable."""
+    approval: Approval = Approval()
     assets: dict[Identifier, Asset] = Field(default_factory=dict)
     devices: dict[Identifier, Device]
     stations: dict[Identifier, Station] = Field(default_factory=dict)

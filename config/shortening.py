@@ -1,5 +1,8 @@
 """A market run faster than life: every deadline divided, ramps and the day multiplied by `clocks.shorten_by`."""
 
+from typing import TypeVar
+
+from config.section import Section
 from config.settings import Clocks, Device, Network, ZoneFile
 
 
@@ -15,10 +18,23 @@ def shortened(zone: ZoneFile) -> ZoneFile:
         update={
             "clocks": _shortened_clocks(zone.clocks, factor),
             "network": _shortened_day(zone.network, factor),
+            "market": _shortened_times(zone.market, factor),
+            "adms": None if zone.adms is None else _shortened_times(zone.adms, factor, skip=("confirm_s",)),
+            "interfaces": {name: _shortened_times(one, factor) for name, one in zone.interfaces.items()},
+            "approval": _shortened_times(zone.approval, factor),
             "limits": zone.limits.model_copy(update={"release_s": zone.limits.release_s / factor}),
             "devices": {name: _shortened_device(device, factor) for name, device in zone.devices.items()},
         }
     )
+
+
+_Timed = TypeVar("_Timed", bound=Section)
+
+
+def _shortened_times(section: _Timed, factor: float, skip: tuple[str, ...] = ()) -> _Timed:
+    """A section with every time in it divided."""
+    names = [name for name in type(section).model_fields if name.endswith("_s") and name not in skip]
+    return section.model_copy(update={name: getattr(section, name) / factor for name in names})
 
 
 def _shortened_clocks(clocks: Clocks, factor: float) -> Clocks:

@@ -49,8 +49,6 @@ class MarketRules:
     local_gate_s: float = 3_600.0
     standby_s: float = 30.0
     """How long a need of now waits for offers."""
-    need_window_s: float = 900.0
-    """How long a need of later waits for offers."""
     shortfall_s: float = 120.0
     """The system operator must know of a shortfall so long after the start of the interval."""
     minimum_w: float = 100_000.0

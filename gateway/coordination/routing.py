@@ -78,6 +78,33 @@ MATRIX: dict[str, Routes] = {
 """Message code to (sender's role, recipient's role) to the models in which that is allowed."""
 
 
+_BOOK = frozenset(
+    {
+        *("REG.Register", "REG.Accept", "REG.Reject", "NEED.Post", "NEED.Withdraw"),
+        *("OFFER.Submit", "OFFER.Accept", "OFFER.Reject", "OFFER.Revoke"),
+        *("ORDER.Issue", "ORDER.Receipt", "ORDER.Commit", "ORDER.Decline", "ORDER.Revoke"),
+        *("SCHED.DA", "SCHED.PD", "MV.Report"),
+    }
+)
+"""What a platform hosts under every model: registration, needs, offers, orders, schedules, verification."""
+
+CARRIED: dict[DsoModel, frozenset[str]] = {
+    _DP: _BOOK | {"DISPATCH.Copy", "LIMIT.Issue", "LIMIT.Clear", "LIMIT.Ack", "CAP.Notice"},
+    _T: (_BOOK - {"SCHED.DA", "SCHED.PD"}) | {"INSTR.Issue", "LIMIT.Issue", "LIMIT.Clear", "LIMIT.Ack"},
+    _MF: _BOOK
+    | {
+        *("DISPATCH.RT", "DISPATCH.Relay", "SCHED.Relay", "BID.Forward", "ACK.Receipt", "ACK.Commit"),
+        *("LIMIT.Issue", "LIMIT.Clear", "LIMIT.Ack", "LIMIT.Info", "OUTAGE.Notice"),
+    },
+}
+"""Message codes that travel by the platform where the zone has one; the system operator's link to a total DSO stays."""
+
+
+def by_platform(model: DsoModel, code: str) -> bool:
+    """Whether a message goes by the platform, where there is one and it can be reached."""
+    return code in CARRIED[model]
+
+
 def refusal(zone: ZoneFacts, message: Message) -> str | None:
     """Why a message may not travel, or `None` where it may."""
     header = message.header

@@ -1,8 +1,21 @@
-"""A simulated DER/A agent: it owns the set points of its devices and answers dispatches and limits; no I/O."""
+"""A simulated DER/A agent: it owns the set points of its devices and answers dispatches, limits and orders; no I/O."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.coordination import wire
+from gateway.coordination.market_messages import (
+    Block,
+    MarketSide,
+    NeedPost,
+    OfferSubmit,
+    OrderCommit,
+    OrderDecline,
+    OrderIssue,
+    OrderReceipt,
+    OrderRevoke,
+)
 from gateway.coordination.messages import (
     AckCommit,
     AckReceipt,
@@ -15,6 +28,8 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
+from gateway.coordination.operation_messages import DispatchRelay, Instruction
+from gateway.coordination.payload import sha256_of
 from gateway.testbed.mailbox import Identity, Mailbox
 from protocols.signals import Bounds
 
@@ -45,6 +60,20 @@ class Owned(Protocol):
         """Change what it could inject."""
 
 
+@dataclass(slots=True)
+class Habits:
+    """How an agent behaves towards those who ask something of it."""
+
+    silent: bool = False
+    """It answers nothing at all."""
+    commits: bool = True
+    """Else it confirms receipt, and never says what it will do."""
+    declines: bool = False
+    """It refuses orders and instructions."""
+    offers: dict[str, tuple[Block, ...]] = field(default_factory=dict)
+    """What it offers, by resource, where somebody posts a need that it can help with."""
+
+
 class _Resource:
     """What the agent knows about one of its devices."""
 
@@ -55,6 +84,12 @@ class _Resource:
         """What the system operator was last told about `dispatch`."""
         self.limits: dict[float, LimitIssue] = {}
         """Newest limit by its start."""
+        self.orders: dict[str, OrderIssue] = {}
+
+    def owed_w(self, time_s: float) -> float | None:
+        """What an order asks of it at a time; nothing where none is in force."""
+        held = [order.power_w for order in self.orders.values() if order.start_s <= time_s < order.end_s]
+        return max(held, default=None)
 
     def limit(self, time_s: float) -> LimitIssue | None:
         """The limit that holds at a time: the latest start among those not expired."""
@@ -63,6 +98,9 @@ class _Resource:
 
     def intended_w(self, time_s: float) -> float:
         """Where it would go without a limit."""
+        owed_w = self.owed_w(time_s)
+        if owed_w is not None:
+            return owed_w
         if self.dispatch is not None and self.dispatch.start_s <= time_s < self.dispatch.end_s:
             return self.dispatch.power_w
         return self.device.available_w if self.device.target_w is None else self.device.target_w
@@ -79,6 +117,7 @@ class DerAgent:
         self._resources = {name: _Resource(device) for name, device in devices.items()}
         self._system_operator = system_operator
         self._commit_after_s = commit_after_s
+        self.habits = Habits()
 
     @property
     def party(self) -> str:
@@ -100,7 +139,7 @@ class DerAgent:
         answers = self._mail.answered(message)
         if answers is not None:
             return answers
-        answers = self._answer(message, now_s)
+        answers = [] if self.habits.silent else self._answer(message, now_s)
         self._mail.remember(message, answers)
         return answers
 
@@ -121,18 +160,93 @@ class DerAgent:
 
     def _answer(self, message: Message, now_s: float) -> list[Message]:
         body = message.body
+        if isinstance(body, NeedPost):
+            return self._offered(body, now_s)
         resource = self._resources.get(getattr(body, "resource", ""))
         if resource is None:
             return []
         match body:
             case Dispatch():
-                return self._dispatched(resource, body, message.header.sender, now_s)
+                found = self._dispatched(resource, body, message.header.sender, now_s)
+            case DispatchRelay():
+                found = self._relayed(resource, body, message.header.sender, now_s)
             case LimitIssue():
-                return self._limited(resource, body, now_s)
+                found = self._limited(resource, body, now_s)
             case LimitClear():
-                return self._cleared(resource, body, now_s)
+                found = self._cleared(resource, body, now_s)
+            case Instruction():
+                found = self._instructed(resource, body, now_s)
+            case OrderIssue() | OrderRevoke():
+                found = self._ordered(resource, body, now_s)
             case _:
-                return []
+                found = []
+        return found
+
+    def _relayed(self, resource: _Resource, relay: DispatchRelay, sender: str, now_s: float) -> list[Message]:
+        """The system operator's own words, if nobody has touched them."""
+        if sha256_of(relay.payload_raw) != relay.payload_sha256:
+            return []
+        body = wire.decode(relay.payload_raw.encode()).body
+        return self._dispatched(resource, body, sender, now_s) if isinstance(body, Dispatch) else []
+
+    def _instructed(self, resource: _Resource, told: Instruction, now_s: float) -> list[Message]:
+        dso, ref = self._mail.identity.dso, told.instruction_id
+        receipt = AckReceipt(ref, told.version, told.resource)
+        answers = [self._mail.write(dso, ref, receipt, now_s)]
+        if not self.habits.commits:
+            return answers
+        power_w = min(told.power_w, resource.device.available_w)
+        status = AckStatus.PARTIAL if _differ(power_w, told.power_w) else AckStatus.ACCEPT
+        status = AckStatus.DECLINE if self.habits.declines else status
+        if status is not AckStatus.DECLINE:
+            resource.device.set_target(told.power_w, now_s, told.end_s)
+        commit = AckCommit(ref, told.version, told.resource, status, power_w)
+        return [*answers, self._mail.write(dso, ref, commit, now_s)]
+
+    def _ordered(self, resource: _Resource, order: OrderIssue | OrderRevoke, now_s: float) -> list[Message]:
+        dso, ref = self._mail.identity.dso, order.order_id
+        if isinstance(order, OrderRevoke):
+            resource.orders.pop(ref, None)
+            return []
+        answers = [self._mail.write(dso, ref, OrderReceipt(ref, order.version, order.resource), now_s)]
+        if not self.habits.commits:
+            return answers
+        if self.habits.declines:
+            return [*answers, self._mail.write(dso, ref, OrderDecline(ref, order.version, order.resource), now_s)]
+        resource.orders[ref] = order
+        commit = OrderCommit(ref, order.version, order.resource, min(order.power_w, resource.device.available_w))
+        return [*answers, self._mail.write(dso, ref, commit, now_s)]
+
+    def _offered(self, need: NeedPost, now_s: float) -> list[Message]:
+        """An offer for every resource that can help and that it has a price for."""
+        found = []
+        for effect in need.effects:
+            blocks = self.habits.offers.get(effect.resource)
+            if blocks is None or effect.resource not in self._resources:
+                continue
+            offer = self.offer(effect.resource, blocks, need.start_s, need.end_s, need_id=need.need_id, now_s=now_s)
+            found.append(offer)
+        return found
+
+    def offer(
+        self,
+        resource: str,
+        blocks: tuple[Block, ...],
+        start_s: float,
+        end_s: float,
+        *,
+        now_s: float,
+        market: MarketSide = MarketSide.DISTRIBUTION,
+        need_id: str = "",
+        standby: bool = False,
+        offer_id: str = "",
+        version: int = 1,
+        to: str = "",
+    ) -> Message:
+        """An offer, to the DSO unless `to` names somebody else."""
+        offer_id = offer_id or f"{self.party}-{resource}-{need_id or round(start_s)}"
+        body = OfferSubmit(offer_id, version, resource, market, start_s, end_s, blocks, end_s, need_id, standby=standby)
+        return self._mail.write(to or self._mail.identity.dso, offer_id, body, now_s)
 
     def _dispatched(self, resource: _Resource, dispatch: Dispatch, sender: str, now_s: float) -> list[Message]:
         receipt = AckReceipt(dispatch.dispatch_id, dispatch.version, dispatch.resource)
@@ -193,7 +307,9 @@ class DerAgent:
         dispatch = resource.dispatch
         if dispatch is None:
             return resource.device.power_w
-        power_w = min(dispatch.power_w, resource.device.available_w)
+        owed_w = resource.owed_w(min(max(now_s, dispatch.start_s), dispatch.end_s - 1.0))
+        wanted_w = dispatch.power_w if owed_w is None else owed_w
+        power_w = min(wanted_w, resource.device.available_w)
         limit = resource.limit(min(max(now_s, dispatch.start_s), dispatch.end_s))
         return power_w if limit is None else _within(limit, power_w)
 

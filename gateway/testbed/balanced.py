@@ -12,7 +12,12 @@ from gateway.testbed.plant import MOVED_W, Attachment
 from protocols.points import Point, Quantity
 
 _RECYCLE: Final = {"bus_pq": True, "trafo": False, "gen": False}
-_TABLES: Final = ("bus", "line", "trafo", "switch", "ext_grid", "load")
+_TABLES: Final = ("bus", "line", "trafo", "switch", "shunt", "ext_grid", "load")
+_SWITCHED: Final = (
+    ("switch", Quantity.SWITCH_CLOSED),
+    ("shunt", Quantity.SWITCH_CLOSED),
+    ("trafo", Quantity.TAP_POSITION),
+)
 
 _FORMULAS: Final[Mapping[tuple[str, Quantity], tuple[tuple[str, float], ...]]] = {
     ("bus", Quantity.VOLTAGE_PU): (("vm_pu", 1.0),),
@@ -72,7 +77,7 @@ class BalancedPlant:
     def knows(self, point: Point) -> bool:
         """True where `read` can tell the point."""
         table, _ = self._places.get(point.resource, ("", 0))
-        switched = (table, point.quantity) in (("switch", Quantity.SWITCH_CLOSED), ("trafo", Quantity.TAP_POSITION))
+        switched = (table, point.quantity) in _SWITCHED
         return (
             switched
             or (table == "bus" and point.quantity is Quantity.VOLTAGE_V)
@@ -99,12 +104,16 @@ class BalancedPlant:
         self._rebuilt()
 
     def set_switch(self, name: str, *, closed: bool) -> None:
-        """Open or close a switch.
+        """Open or close a switch, or the switch of a capacitor.
 
         Raises:
-            ValueError: the network has no such switch.
+            ValueError: the network has no such switch or capacitor.
         """
-        self._net.switch.at[self._index("switch", name), "closed"] = closed
+        table, index = self._places.get(name, ("", 0))
+        if table == "shunt":
+            self._net.shunt.at[index, "in_service"] = closed
+        else:
+            self._net.switch.at[self._index("switch", name), "closed"] = closed
         self._rebuilt()
 
     def set_tap(self, name: str, position: int) -> None:
@@ -131,7 +140,7 @@ class BalancedPlant:
             raise ValueError(f"{point}: the network has no such value; it knows {', '.join(sorted(self._places))}")
         table, index = self._places[point.resource]
         if point.quantity is Quantity.SWITCH_CLOSED:
-            return float(self._net.switch.at[index, "closed"])
+            return float(self._net[table].at[index, "closed" if table == "switch" else "in_service"])
         if point.quantity is Quantity.TAP_POSITION:
             return float(self._net.trafo.at[index, "tap_pos"])
         self._solve()

@@ -14,6 +14,7 @@ from protocols.signals import (
     Ack,
     Baseline,
     Bounds,
+    Command,
     Control,
     Instruction,
     LinkChanged,
@@ -179,6 +180,24 @@ class DirectStation:
             else:
                 _emit(emit, [*self._link.answered(now_s), *self._measurements(now_s)])
             await asyncio.sleep(max(self._settings.poll_s - (self._now() - began_s), 0))
+
+    @property
+    def operates(self) -> frozenset[Point]:
+        """Taps and switches that it shows."""
+        moved = (Quantity.TAP_POSITION, Quantity.SWITCH_CLOSED)
+        return frozenset(point for point in self._station.spec.points if point.quantity in moved)
+
+    async def operate(self, command: Command) -> Ack:
+        """Carry out one command, unless a fault stands in the way; `lie` takes it and does nothing."""
+        faults, now_s = self._station.faults, self._now()
+        asked = (command.command_id, command.point.resource, 0)
+        if faults.drop_link:
+            return Ack(*asked, Outcome.UNKNOWN, now_s, f"{self._settings.name}: the link is down")
+        if faults.refuse:
+            return Ack(*asked, Outcome.REJECTED, now_s, f"{self._settings.name}: refused")
+        if not faults.lie:
+            self._world.operate(command.point, command.value)
+        return Ack(*asked, Outcome.WRITTEN, now_s, f"told {self._settings.name}")
 
     async def apply(self, instruction: Instruction) -> Ack:
         """Refuse: a station takes no instructions."""

@@ -7,8 +7,12 @@ from typing import Final, Protocol
 
 from config.settings import ZoneFile
 from gateway.coordination.messages import Message
+from gateway.coordination.routing import by_platform
+from gateway.coordination.zone import DsoModel
 from gateway.testbed.agent import DerAgent, Owned
+from gateway.testbed.host_utility import HostUtility
 from gateway.testbed.mailbox import Identity
+from gateway.testbed.platform import Platform
 from gateway.testbed.system_operator import SystemOperator
 
 KEPT: Final = 10_000
@@ -31,23 +35,6 @@ class Party(Protocol):
         """What it sends of its own accord by now."""
 
 
-class Observer:
-    """A party that takes everything and says nothing: host and platform."""
-
-    def __init__(self, party: str) -> None:
-        self.party = party
-        self.messages: list[Message] = []
-
-    def handle(self, message: Message, now_s: float) -> list[Message]:  # noqa: ARG002 - every party is told the time
-        """Keep the message."""
-        self.messages.append(message)
-        return []
-
-    def due(self, now_s: float) -> list[Message]:  # noqa: ARG002 - every party is told the time
-        """Nothing."""
-        return []
-
-
 @dataclass(frozen=True, slots=True)
 class Exchanged:
     """One message that a simulated party sent or received."""
@@ -56,13 +43,16 @@ class Exchanged:
     message: Message
     sent: bool
     """True for sent, false for received."""
+    carried: bool = False
+    """By the platform."""
 
 
 class Parties:
     """The simulated parties; `log` holds what each sent and received, in order."""
 
-    def __init__(self, parties: Iterable[Party]) -> None:
+    def __init__(self, parties: Iterable[Party], model: DsoModel = DsoModel.DUAL_PARTICIPATION) -> None:
         self.members: Mapping[str, Party] = {party.party: party for party in parties}
+        self._model = model
         self.log: deque[Exchanged] = deque(maxlen=KEPT)
 
     @property
@@ -97,7 +87,7 @@ class Parties:
         recipient = self.members.get(message.header.recipient)
         if recipient is None:
             raise LookupError(f"{message.header.recipient} is not simulated here")
-        self.log.append(Exchanged(now_s, message, sent=False))
+        self.log.append(Exchanged(now_s, message, sent=False, carried=self._carry(message, now_s)))
         return self._sending(recipient.handle(message, now_s), now_s)
 
     def due(self, now_s: float) -> list[Message]:
@@ -116,8 +106,33 @@ class Parties:
             if message.header.recipient in self.members:
                 waiting += self.handle(message, now_s)
             else:
+                self._carry(message, now_s)
                 outside.append(message)
         return outside
+
+    @property
+    def platform(self) -> Platform | None:
+        """The simulated platform; nothing where the zone has none."""
+        return next((party for party in self.members.values() if isinstance(party, Platform)), None)
+
+    def host(self, party: str = "") -> HostUtility:
+        """A simulated neighbour utility, the only one where no name is given.
+
+        Raises:
+            LookupError: none is simulated.
+        """
+        for name, member in self.members.items():
+            if isinstance(member, HostUtility) and party in ("", name):
+                return member
+        raise LookupError("no host utility is simulated in this zone")
+
+    def _carry(self, message: Message, now_s: float) -> bool:
+        """Let the platform see what goes by it."""
+        platform = self.platform
+        if platform is None or platform.down or not by_platform(self._model, message.code):
+            return False
+        platform.handle(message, now_s)
+        return True
 
     def _sending(self, messages: list[Message], now_s: float) -> list[Message]:
         self.log.extend(Exchanged(now_s, message, sent=True) for message in messages)
@@ -134,12 +149,14 @@ def of_zone(zone: ZoneFile, devices: Mapping[str, Owned]) -> Parties:
             continue
         identity = Identity(name, zone.zone.id, zone.zone.dso_model.value)
         if party.role == "system_operator":
-            members.append(SystemOperator(identity, owners))
+            members.append(SystemOperator(identity, {**owners, **dict.fromkeys(zone.market.nodes, identity.dso)}))
         elif party.role == "dera":
             own = {resource: device for resource, device in devices.items() if owners[resource] == name}
             members.append(
                 DerAgent(identity, own, operators[0] if operators else "", COMMIT_SHARE * zone.clocks.commit_s)
             )
-        else:
-            members.append(Observer(name))
-    return Parties(members)
+        elif party.role == "host":
+            members.append(HostUtility(identity))
+        elif party.role == "platform":
+            members.append(Platform(name))
+    return Parties(members, DsoModel(zone.zone.dso_model.value))

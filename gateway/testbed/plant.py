@@ -48,10 +48,10 @@ class Plant(Protocol):
         """
 
     def set_switch(self, name: str, *, closed: bool) -> None:
-        """Open or close a switch.
+        """Open or close a switch, or the switch of a capacitor.
 
         Raises:
-            ValueError: the network has no such switch.
+            ValueError: the network has no such switch or capacitor.
         """
 
     def set_tap(self, name: str, position: int) -> None:

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.coordination.market_messages import BidAggregate, BidForward
 from gateway.coordination.messages import (
     AckCommit,
     AckReceipt,
     CapabilityNotice,
     Dispatch,
     DispatchCopy,
+    LimitInfo,
     Message,
     OutageNotice,
 )
+from gateway.coordination.operation_messages import ShortfallNotice
 from gateway.testbed.mailbox import Identity, Mailbox
 
 
@@ -24,13 +27,16 @@ class Heard:
     commits: list[AckCommit] = field(default_factory=list)
     capabilities: list[CapabilityNotice] = field(default_factory=list)
     outages: list[OutageNotice] = field(default_factory=list)
+    shortfalls: list[ShortfallNotice] = field(default_factory=list)
+    bids: list[BidForward | BidAggregate] = field(default_factory=list)
+    limits: list[LimitInfo] = field(default_factory=list)
 
 
 class SystemOperator:
     """Dispatches resources: to their owners with a copy to the DSO in dual participation, else to the DSO."""
 
     def __init__(self, identity: Identity, owners: Mapping[str, str]) -> None:
-        """`owners` gives the party of every resource that may be dispatched."""
+        """`owners` gives the party of every resource or node that may be dispatched."""
         self.heard = Heard()
         self._owners = dict(owners)
         self._mail = Mailbox(identity)
@@ -81,6 +87,12 @@ class SystemOperator:
                 self.heard.capabilities.append(body)
             case OutageNotice() as body:
                 self.heard.outages.append(body)
+            case ShortfallNotice() as body:
+                self.heard.shortfalls.append(body)
+            case BidForward() | BidAggregate() as body:
+                self.heard.bids.append(body)
+            case LimitInfo() as body:
+                self.heard.limits.append(body)
             case _:
                 pass
         return []

@@ -94,6 +94,19 @@ class World:
         self._follow()
         self._inject()
 
+    def operate(self, point: Point, value: float) -> None:
+        """Carry out an operation of the network: a tap position, or 1 for closed and in service.
+
+        Raises:
+            ValueError: the network has nothing there that can be operated.
+        """
+        if point.quantity is Quantity.TAP_POSITION:
+            self.plant.set_tap(point.resource, round(value))
+        elif point.quantity is Quantity.SWITCH_CLOSED:
+            self.plant.set_switch(point.resource, closed=value >= 0.5)
+        else:
+            raise ValueError(f"{point}: only taps and switches can be operated")
+
     def truth(self, point: Point) -> float:
         """The true value of a point of a device or of the network.
 

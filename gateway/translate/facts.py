@@ -3,8 +3,9 @@
 import hashlib
 
 from config import units
-from config.settings import Asset, Clocks, Device, LimitPolicy, Station, ZoneFile
+from config.settings import Asset, Clocks, Device, LimitPolicy, Nameplate, Station, ZoneFile
 from gateway.coordination import zone as facts
+from gateway.translate import market
 from gateway.translate.daily import capacitors, daily
 from gateway.translate.points import point_of
 from grid_engine.results import Connection, Policy, Preexisting, Rating
@@ -34,6 +35,10 @@ def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
         ratings={name: _rating(asset) for name, asset in zone.assets.items()},
         clocks=clocks,
         limits=_limits(zone.limits),
+        market=market.rules(zone),
+        room=market.control_room(zone),
+        around=market.neighbourhood(zone),
+        approval=market.approval(zone),
     )
 
 
@@ -109,6 +114,19 @@ def _resource(name: str, device: Device, clocks: facts.Clocks, first_s: float) -
         poll_s=poll_s(device),
         forecast=forecast,
         connection=Connection.SPLIT if connection.phases == SPLIT else Connection(connection.wiring),
+        storage=_storage(plate),
+        availability=device.availability_pct / 100,
+    )
+
+
+def _storage(plate: Nameplate) -> facts.Storage | None:
+    if plate.energy_mwh is None:
+        return None
+    return facts.Storage(
+        units.watt_hours(plate.energy_mwh),
+        units.per_unit(plate.soc_min_pct),
+        plate.charge_efficiency,
+        plate.discharge_efficiency,
     )
 
 
