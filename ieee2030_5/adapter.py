@@ -11,6 +11,7 @@ from ieee2030_5.admin.server import Service
 from ieee2030_5.enrolment import build
 from ieee2030_5.exchange import Answer, Asked
 from ieee2030_5.links import Links
+from ieee2030_5.load import Allowances, too_frequent
 from ieee2030_5.modes import CannotSayError, as_values, control_base, from_values
 from ieee2030_5.notifier import Notifier, poster
 from ieee2030_5.records import Keep, KeepError, Record
@@ -57,7 +58,8 @@ class UtilityServer:
         self._links = Links(settings.poll_rate_s)
         self._versions: dict[str, int] = {}
         self._latest: dict[str, Instruction] = {}
-        self._front = Front(self._reply, now, settings.body_limit, settings.body_timeout_s)
+        self._front = Front(self._reply, now, settings)
+        self._allowances = Allowances(settings.requests_per_s, settings.requests_at_once)
         self._service = None if settings.admin is None else Service(self._desk, settings.admin)
         self._emit: Emit | None = None
         self._heard: set[str] = set()
@@ -222,6 +224,9 @@ class UtilityServer:
         return Baseline(device.settings.resource, as_values(base), self._now())
 
     def _reply(self, lfdi: str, asked: Asked) -> Answer:
+        wait_s = self._allowances.wait_s(lfdi, self._share(lfdi), asyncio.get_running_loop().time())
+        if wait_s:
+            return too_frequent(wait_s)
         now = self._now()
         try:
             answer = self._tree.answer(lfdi, asked, int(now))
@@ -238,6 +243,11 @@ class UtilityServer:
         if changes or self._tree.utility.signals:
             self._tell(changes)
         return answer
+
+    def _share(self, lfdi: str) -> int:
+        """How many devices a client may ask for."""
+        utility = self._tree.utility
+        return max(1, len(utility.wards.get(utility.lfdis.get(lfdi, ""), ())))
 
     def _spoken_for(self, lfdi: str) -> frozenset[str]:
         """Resources of which a request of this client is a sign of life."""

@@ -14,7 +14,7 @@ from ieee2030_5.utility import Device, Meter, Program, Utility, extension_of
 Params = Mapping[str, str]
 """The variable parts of a URI by name."""
 
-INVALID_FORMAT, INVALID_VALUE, RESOURCE_LIMIT, NO_CONDITION = range(4)
+INVALID_FORMAT, INVALID_VALUE, RESOURCE_LIMIT, NO_CONDITION, TOO_FREQUENT = range(5)
 """Error.reasonCode."""
 
 

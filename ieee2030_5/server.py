@@ -3,9 +3,12 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from itertools import takewhile
 
 from ieee2030_5.connection import Connection, date_line
 from ieee2030_5.exchange import Answer, Asked
+from ieee2030_5.load import overloaded
+from ieee2030_5.settings import ServerSettings
 from ieee2030_5.tls import Session
 
 Reply = Callable[[str, Asked], Answer]
@@ -15,25 +18,29 @@ _IDLE_S = 75.0
 """How long a connection without requests is kept: handshakes are the scarce resource."""
 _HANDSHAKE_S = 30
 _GOODBYE_S = 1.0
-_SWEEP_S = 1.0
+_BEAT_S = 0.25
 _BACKLOG = 1_024
 
 
 class Front:
     """Everything that the connections of one port share."""
 
-    def __init__(self, reply: Reply, now: Callable[[], float], body_limit: int, body_timeout_s: float) -> None:
+    def __init__(self, reply: Reply, now: Callable[[], float], settings: ServerSettings) -> None:
         """Answer with `reply`; listening begins with `start`."""
-        self.reply = reply
-        self.body_limit = body_limit
-        self.body_timeout_s = body_timeout_s
+        self.body_limit = settings.body_limit
+        self.body_timeout_s = settings.body_timeout_s
         self.port = 0
+        self._reply = reply
+        self._most = settings.connections
+        self._lag_limit_s = settings.lag_limit_s
+        self._lag_s = 0.0
+        """How late the last beat was: so long does a request wait for its turn."""
         self._now = now
         self._listener: asyncio.Server | None = None
         self._used: dict[Connection, float] = {}
         """When each connection was used last, the longest idle one first."""
         self._gone = asyncio.Event()
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._second = 0
         self._date = b""
 
@@ -44,16 +51,16 @@ class Front:
             lambda: Session(loop, Connection(loop, self), context, _HANDSHAKE_S), host, port, backlog=_BACKLOG
         )
         self.port = int(self._listener.sockets[0].getsockname()[1])
-        self._sweep()
+        self._beat(loop.time())
 
     async def stop(self) -> None:
         """Close every connection."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for connection in [*self._used]:
             connection.close()
         try:
@@ -65,8 +72,14 @@ class Front:
             for connection in [*self._used]:
                 connection.abort()
 
+    def reply(self, lfdi: str, asked: Asked) -> Answer:
+        """Answer a request, or turn it away while there is more to do than can be done."""
+        return overloaded(lfdi) if self._lag_s > self._lag_limit_s else self._reply(lfdi, asked)
+
     def opened(self, connection: Connection) -> None:
-        """Count a connection."""
+        """Count a connection; where there are too many, the one that was idle for longest ends."""
+        if len(self._used) >= self._most:
+            next(iter(self._used)).close()
         self._used[connection] = asyncio.get_running_loop().time()
 
     def used(self, connection: Connection) -> None:
@@ -86,15 +99,12 @@ class Front:
             self._second, self._date = int(now), date_line(now)
         return self._date
 
-    def _sweep(self) -> None:
-        """Close what has been idle for too long."""
+    def _beat(self, due_s: float) -> None:
+        """Note how late it is, and close what has been idle for too long."""
         loop = asyncio.get_running_loop()
-        horizon = loop.time() - _IDLE_S
-        idle = []
-        for connection, since in self._used.items():
-            if since > horizon:
-                break
-            idle.append(connection)
+        now = loop.time()
+        self._lag_s = now - due_s
+        idle = list(takewhile(lambda connection: self._used[connection] <= now - _IDLE_S, self._used))
         for connection in idle:
             connection.close()
-        self._sweeper = loop.call_later(_SWEEP_S, self._sweep)
+        self._timer = loop.call_at(now + _BEAT_S, self._beat, now + _BEAT_S)

@@ -110,6 +110,15 @@ class ServerSettings:
     body_limit: int = 65_536
     """Octets of a request body."""
     body_timeout_s: float = 10
+    """A request that has begun must have arrived by then."""
+    requests_per_s: float = 100
+    """What one client may ask in the long run, for each device that it speaks for."""
+    requests_at_once: float = 2_000
+    """What it may ask in a row, for each device."""
+    lag_limit_s: float = 2
+    """While everything is later than that, clients are asked to come back later."""
+    connections: int = 20_000
+    """Kept at the same time; one more takes the place of the one that was idle for longest."""
     log_events: int = 100
     """Kept per device; the oldest is dropped."""
     meters: int = 32

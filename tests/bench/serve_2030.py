@@ -19,7 +19,9 @@ async def ours(certificates: Path, port: int, count: int) -> None:
     """The server as the gateway runs it: what it acknowledges is on the disk."""
     members = devices(certificates, count)
     journal = Journal.open(certificates / f"{port}.journal")
-    server = UtilityServer(settings(certificates, port, members), wall, keeper(journal, wall))
+    server = UtilityServer(
+        settings(certificates, port, members, requests_per_s=1e6, requests_at_once=1e6), wall, keeper(journal, wall)
+    )
     server.restore([*feeder(members, int(wall()))])
     await server.run(lambda _: None)
 

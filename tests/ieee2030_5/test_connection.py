@@ -31,10 +31,10 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @asynccontextmanager
 async def connected(
-    laboratory: Laboratory, echo: Echo, body_limit: int = 1_000, timeout_s: float = 0.2
+    laboratory: Laboratory, echo: Echo, timeout_s: float = 0.2, **more: object
 ) -> AsyncIterator[Streams]:
     """A front with `echo` behind it, and one client of it."""
-    front = Front(echo, lambda: NOW, body_limit, timeout_s)
+    front = Front(echo, lambda: NOW, laboratory.settings(body_limit=1_000, body_timeout_s=timeout_s, **more))
     names = (laboratory.directory / name for name in ("server.pem", "server.key.pem", "root.pem"))
     await front.start("127.0.0.1", 0, server_context(*names))
     try:
@@ -165,3 +165,37 @@ async def test_a_client_that_does_not_read_is_not_read_from_and_gets_everything_
         for _ in range(count):
             assert len((await answer(reader))[2]) == 200_000
     assert len(echo.asked) == count
+
+
+async def test_while_the_server_is_late_everybody_is_asked_to_come_back(laboratory: Laboratory, validate) -> None:
+    echo = Echo()
+    async with connected(laboratory, echo, lag_limit_s=-1.0) as (reader, writer):
+        writer.write(GET + GET)
+        for _ in range(2):
+            first, headers, body = await answer(reader)
+            assert first == b"HTTP/1.1 503 Service Unavailable"
+            assert 5 <= int(headers[b"Retry-After"]) <= 60
+            validate(body)
+    assert not echo.asked
+
+
+async def test_one_connection_too_many_ends_the_one_that_was_idle_for_longest(laboratory: Laboratory) -> None:
+    front = Front(Echo(), lambda: NOW, laboratory.settings(connections=2))
+    names = (laboratory.directory / name for name in ("server.pem", "server.key.pem", "root.pem"))
+    await front.start("127.0.0.1", 0, server_context(*names))
+    lines: list[Streams] = []
+    try:
+        async with asyncio.timeout(20):
+            for used in (None, 0, None):
+                context = client_context(laboratory, "B")
+                lines.append(
+                    await asyncio.open_connection("127.0.0.1", front.port, ssl=context, server_hostname="localhost")
+                )
+                for reader, writer in lines[-1:] if used is None else (lines[1], lines[used]):
+                    writer.write(GET)
+                    await answer(reader)
+            assert await lines[1][0].read() == b"", "the second one was used before the first one"
+            lines[0][1].write(GET)
+            assert (await answer(lines[0][0]))[2] == b"GET /dcap "
+    finally:
+        await front.stop()
