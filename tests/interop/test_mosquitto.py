@@ -267,10 +267,13 @@ async def test_a_device_made_of_their_command_line_tools(ports):
         running_.cancel()
 
 
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-async def test_a_sparkplug_device_is_controlled_and_its_death_is_the_broker_s_word(ports, version):
+async def test_a_sparkplug_device_is_controlled_and_its_death_is_the_broker_s_word(
+    ports, certificate, version, secured
+):
     device = SimulatedDevice(DeviceSpec("A", 1e6, initial_w=8e5), wall())
-    group, heard = f"spb{version[0]}", list[Signal]()
+    group, heard = f"spb{version[0]}{'s' if secured else ''}", list[Signal]()
     node = SimulatedSparkplugNode(
         HOST,
         ports[0],
@@ -284,9 +287,11 @@ async def test_a_sparkplug_device_is_controlled_and_its_death_is_the_broker_s_wo
     )
     settings = SparkplugSettings(
         HOST,
-        ports[0],
+        ports[secured],
         (SparkplugDer("A", Source(group, "n", "d")),),
         version=version,
+        tls=secured,
+        ca_file=str(certificate / "broker.pem") if secured else "",
         client_id=f"host-{group}",
         timeout_s=2.0,
         reconnect_max_s=0.3,
@@ -309,3 +314,16 @@ async def test_a_sparkplug_device_is_controlled_and_its_death_is_the_broker_s_wo
         await until_link(LinkState.ONLINE)
         for task in running_:
             task.cancel()
+
+
+async def test_a_sparkplug_host_does_not_speak_to_a_broker_that_nobody_vouches_for(ports):
+    der, heard = SparkplugDer("A", Source("g", "n", "d")), list[Signal]()
+    settings = SparkplugSettings(HOST, ports[1], (der,), client_id="wary", tls=True, reconnect_max_s=0.3)
+    async with asyncio.TaskGroup() as tasks:
+        running_ = tasks.create_task(SparkplugAdapter(settings, wall).run(heard.extend))
+        await eventually(lambda: bool(heard))
+        running_.cancel()
+    (change,) = heard
+    assert isinstance(change, LinkChanged)
+    assert change.state is LinkState.LOST
+    assert "certificate verify failed" in change.detail
