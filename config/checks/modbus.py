@@ -14,7 +14,6 @@ _FILES = ("ca_file", "certificate_file", "key_file")
 _SERIAL = ("baud", "parity", "stop_bits")
 _SHARED = ("transport", *_FILES, "server_name", *_SERIAL, "gap_s", "one_session")
 """What belongs to a connection, and so to every unit behind it."""
-_PLAYED = ("tcp", "rtu_over_tcp")
 _DAY_S = 86_400
 _Path = tuple[str, str, str]
 
@@ -35,9 +34,9 @@ def transport_is_complete(subject: Subject) -> Iterator[Finding]:
             )
         if transport in {"serial", "rtu_over_tcp"} and endpoint.unit == 0:
             yield Finding((*path, "unit"), f"{name}: unit 0 of a serial line is all of them", "write 1 to 247")
-        if item.simulated and transport not in _PLAYED:
-            remedy = f"write transport: {' or '.join(_PLAYED)}, or simulated: false"
-            yield Finding((*path, "transport"), f"the testbed does not play {name} over {transport}", remedy)
+        if item.simulated and transport == "serial" and endpoint.parity != "none":
+            problem = f"{name} is simulated, and the testbed's serial line has no parity"
+            yield Finding((*path, "parity"), problem, "write parity: none, or simulated: false")
 
 
 def connections_agree(subject: Subject) -> Iterator[Finding]:

@@ -327,9 +327,9 @@ CASES = {
         "write transport: serial",
     ),
     "a simulated serial line": (
-        "devices: {B: {endpoint: {transport: serial, host: /dev/ttyS0}}}",
-        "the testbed does not play B over serial",
-        "write transport: tcp or rtu_over_tcp, or simulated: false",
+        "devices: {B: {endpoint: {transport: serial, host: /tmp/line}}}",
+        "B is simulated, and the testbed's serial line has no parity",
+        "write parity: none, or simulated: false",
     ),
     "all units of a serial line": (
         "devices: {B: {endpoint: {transport: rtu_over_tcp, unit: 0}}}",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import wall
+from gateway.testbed.serial_line import serial_line
 from protocols.modbus.medium import Parity, RtuOverTcp, SerialLine
 from protocols.modbus.register import Register
 from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings, SunSpecDer
@@ -18,7 +19,6 @@ from protocols.signals import Bounds, Control, Measurement, Outcome
 from tests.interop.modbus_site import BATTERY, HOST, PATIENCE_S, adapter_on, address_of, served, served_on_a_line
 from tests.peers import need
 from tests.protocols.modbus.server import battery_image
-from tests.serial_line import serial_line
 
 pytestmark = [pytest.mark.interop, pytest.mark.sockets]
 

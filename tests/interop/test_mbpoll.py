@@ -5,11 +5,11 @@ import re
 
 import pytest
 
+from gateway.testbed.serial_line import serial_line
 from protocols.signals import Outcome
 from tests.interop import facade_site
 from tests.interop.modbus_site import BATTERY, HOST, PATIENCE_S, SOLAR, address_of, served, served_on_a_line
 from tests.peers import need
-from tests.serial_line import serial_line
 
 pytestmark = [pytest.mark.interop, pytest.mark.sockets]
 

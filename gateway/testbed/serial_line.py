@@ -4,8 +4,9 @@ import asyncio
 import os
 import pty
 import tty
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 
 @asynccontextmanager
@@ -30,3 +31,19 @@ async def serial_line() -> AsyncIterator[tuple[str, str]]:
             loop.remove_reader(end)
         for end in (near, near_end, far, far_end):
             os.close(end)
+
+
+@contextmanager
+def linked(device: str, name: Path) -> Iterator[None]:
+    """Give a device file another name for a while.
+
+    Raises:
+        OSError: something else has that name.
+    """
+    if name.is_symlink() and not name.exists():
+        name.unlink()  # of a line that ended without its time to tidy up
+    name.symlink_to(device)
+    try:
+        yield
+    finally:
+        name.unlink(missing_ok=True)
