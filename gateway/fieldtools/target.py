@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from config.endpoints import Endpoint
 from config.loader import ConfigError, load
-from config.settings import Device
+from config.settings import ZoneFile
 from protocols.tool import ToolError
 
 ANY: Final = "*"
@@ -39,8 +39,8 @@ class Target:
     endpoint: Endpoint
     written: Mapping[str, object]
     """The endpoint's keys as they would stand in a zone file; defaults are left out."""
-    device: Device | None = None
-    """Of the zone file, where the target names one."""
+    zone: ZoneFile | None = None
+    """The zone file that the target names a device or station of, if it does."""
     name: str = ""
     """Its id there."""
 
@@ -74,13 +74,12 @@ def _of_zone(text: str, file: Path, name: str) -> Target:
         zone = load(file)
     except ConfigError as error:
         raise ToolError(str(error)) from None
-    device = zone.devices.get(name)
-    reached = device or zone.stations.get(name)
+    reached = zone.devices.get(name) or zone.stations.get(name)
     if reached is None:
         known = ", ".join((*zone.devices, *zone.stations))
         raise ToolError(f"{file} has no device or station {name!r}, but {known}")
     written = reached.endpoint.model_dump(exclude_defaults=True)
-    return Target(text, reached.endpoint, written, device, name)
+    return Target(text, reached.endpoint, written, zone, name)
 
 
 def _options(query: str) -> dict[str, object]:

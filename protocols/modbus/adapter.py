@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from protocols.modbus.client import ModbusClient, ModbusError, UnitWire
+from protocols.modbus.client import Bus, ModbusClient, ModbusError, OnLost, Tap, UnitWire, untapped
 from protocols.modbus.der import DerSession
 from protocols.modbus.link import Link
 from protocols.modbus.mapped_der import MappedDerSession
@@ -47,25 +47,16 @@ class _Unit:
 class ModbusAdapter:
     """Reads and controls all units of one connection."""
 
-    def __init__(self, settings: ModbusSettings, now: Now, rng: random.Random | None = None) -> None:
-        """`rng` jitters reconnection; by default it is seeded with the address."""
+    def __init__(
+        self, settings: ModbusSettings, now: Now, rng: random.Random | None = None, *, tap: Tap = untapped
+    ) -> None:
+        """`rng` jitters reconnection; by default it is seeded with the address. `tap` may record the connection."""
         self._settings = settings
         self._now = now
         self._emit: Emit = _nowhere
-        rng = rng or random.Random(settings.address)
-        self._early_s = rng.random() * settings.poll_s
-        self._client = ModbusClient(
-            settings.host,
-            settings.port,
-            rng,
-            self._lost,
-            medium=settings.medium,
-            connect_s=max(settings.timeout_s, 1.0),
-            retry_min_s=settings.retry_min_s,
-            retry_max_s=settings.retry_max_s,
-            gap_s=settings.gap_s,
-            silent_limit=len(settings.units) + SPARE_SILENCES,
-        )
+        jitter = rng or random.Random(settings.address)
+        self._early_s = jitter.random() * settings.poll_s
+        self._client = tap(lambda on_lost: _connection(settings, jitter, on_lost), self._lost)
         self._units = tuple(self._unit(index) for index in range(len(settings.units)))
         self._by_resource = {resource: unit for unit in self._units for resource in unit.resources}
 
@@ -172,6 +163,21 @@ class ModbusAdapter:
         return Ack(
             instruction.control_id, instruction.resource, instruction.version, outcome, self._now(), detail=detail
         )
+
+
+def _connection(settings: ModbusSettings, rng: random.Random, on_lost: OnLost) -> Bus:
+    return ModbusClient(
+        settings.host,
+        settings.port,
+        rng,
+        on_lost,
+        medium=settings.medium,
+        connect_s=max(settings.timeout_s, 1.0),
+        retry_min_s=settings.retry_min_s,
+        retry_max_s=settings.retry_max_s,
+        gap_s=settings.gap_s,
+        silent_limit=len(settings.units) + SPARE_SILENCES,
+    )
 
 
 def _nowhere(_signals: Sequence[Signal]) -> None:

@@ -17,7 +17,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from pymodbus.client.base import ModbusBaseClient
 from pymodbus.constants import ExcCodes
@@ -56,6 +56,63 @@ class SilenceError(ModbusError):
     """No usable answer: a write may or may not have been carried out."""
 
 
+class Bus(Protocol):
+    """One connection as adapters see it: `ModbusClient`, or what records or plays one."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def is_connected(self) -> bool:
+        """True while there is a connection."""
+        ...
+
+    async def run(self) -> None:
+        """Connect, and connect again after each loss, until cancelled."""
+        ...
+
+    async def connected(self) -> None:
+        """Return as soon as there is a connection."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the connection lasts."""
+        ...
+
+    async def read(
+        self, unit_id: int, address: int, count: int, timeout_s: float, *, inputs: bool = False
+    ) -> tuple[int, ...]:
+        """As `ModbusClient.read`."""
+        ...
+
+    async def write(
+        self,
+        unit_id: int,
+        address: int,
+        registers: Sequence[int],
+        timeout_s: float,
+        *,
+        single: bool = False,
+        until_s: float = inf,
+    ) -> None:
+        """As `ModbusClient.write`."""
+        ...
+
+
+OnLost = Callable[[str], None]
+"""Told why, each time the connection is lost or could not be made."""
+MakeBus = Callable[[OnLost], Bus]
+Tap = Callable[[MakeBus, OnLost], Bus]
+"""Given how a connection is made and whom to tell of its losses, gives the one to use, such as one that is recorded."""
+
+
+def untapped(make: MakeBus, on_lost: OnLost) -> Bus:
+    """The connection itself."""
+    return make(on_lost)
+
+
 class ModbusClient:
     """One connection, kept up for as long as `run` runs; one transaction at a time."""
 
@@ -64,7 +121,7 @@ class ModbusClient:
         host: str,
         port: int,
         rng: random.Random,
-        on_lost: Callable[[str], None],
+        on_lost: OnLost,
         *,
         medium: Medium = PLAIN_TCP,
         connect_s: float = 2.0,
@@ -271,7 +328,7 @@ class ModbusClient:
 class UnitWire:
     """The connection as one unit sees it."""
 
-    client: ModbusClient
+    client: Bus
     unit_id: int
     timeout_s: float
 

@@ -130,12 +130,16 @@ class ModbusTool:
         device = SunSpecDevice(wire)
         try:
             models = {model.model_id: model for model in await device.scan()}
-            identity = (await device.read(models[1], _IDENTITY.values())).texts if 1 in models else {}
-            known = {key: identity[name] for key, name in _IDENTITY.items() if identity.get(name)}
-            ratings = await _ratings(device, models)
         except (RefusedError, SunSpecError) as error:
             note = {"note": f"no SunSpec map: {error}"}
             return Found(f"unit {unit}", {"unit": unit}, note, is_der=False)
+        known: dict[str, str] = {}
+        ratings: tuple[float | None, float | None, float | None] = None, None, None
+        with suppress(RefusedError):  # who has the models can be controlled, whatever else it keeps to itself
+            identity = (await device.read(models[1], _IDENTITY.values())).texts if 1 in models else {}
+            known = {key: identity[name] for key, name in _IDENTITY.items() if identity.get(name)}
+        with suppress(RefusedError):
+            ratings = await _ratings(device, models)
         offers = tuple(f"{model_id} {title(model_id)}" for model_id in models)
         is_der = bool(_CONTROLS & set(models))
         return Found(f"unit {unit}", {"unit": unit}, known, offers, *ratings, is_der=is_der)

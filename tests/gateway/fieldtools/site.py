@@ -1,6 +1,8 @@
 """A simulated device behind a real socket in a thread of its own, so that a command can run as it does in a shell."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -76,3 +78,14 @@ def watched(target: str, address: str, count: int, change: Callable[[], None]) -
 
     asyncio.run(opening.use(parse(target), work))
     return values
+
+
+@contextmanager
+def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs until it is told to end; it never outlives its test."""
+    line = [sys.executable, "-u", "-m", "gateway", *arguments]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

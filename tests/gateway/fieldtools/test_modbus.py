@@ -3,13 +3,11 @@
 import io
 import json
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from gateway.__main__ import main
-from tests.gateway.fieldtools.site import elsewhere
+from tests.gateway.fieldtools.site import command, elsewhere
 from tests.interop.modbus_site import BATTERY, SOLAR, address_of, served
 
 pytestmark = pytest.mark.sockets
@@ -146,8 +144,7 @@ def test_the_legacy_models_have_leases_too():
 
 def test_watch_tells_changes_and_ends_cleanly_when_interrupted(battery):
     _, _, target = battery
-    command = [sys.executable, "-m", "gateway", "watch", target, "704.WMaxLimPctEna", "--every", "0.1", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with command("watch", target, "704.WMaxLimPctEna", "--every", "0.1", "--json") as process:
         first = json.loads(process.stdout.readline())
         assert (first["address"], first["value"]) == ("704.WMaxLimPctEna", 0)
         assert main(["write", target, "704.WMaxLimPctEna=1", "--yes"]) == 0
