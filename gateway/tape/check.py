@@ -4,16 +4,19 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from math import isclose
 
 from gateway.tape import adapters, virtual_time
-from gateway.tape.deck import Deck
+from gateway.tape.deck import LOST, Deck
 from gateway.tape.words import Kind, Recording
 from protocols.port import Adapter
 from protocols.signals import Ack, Baseline, Instruction, LinkChanged, Measurement, Signal
 
-AT_THE_END = 2
-"""Values by which a series may be longer or shorter: a recording ends in the middle of things."""
+AT_AN_EDGE = 2
+"""Values of a series, and writes, that may be more, fewer or others at each edge: where the recording ends, where the
+link was lost, and where an instruction came. A poll then falls on the one side or on the other."""
 COUNT = 1.0
 """How far a value that was requested or read back may be off: whole seconds of a timer."""
 
@@ -47,21 +50,23 @@ async def _check(recording: Recording) -> Verdict:
     began_s = loop.time()
     adapter, deck = adapters.played(recording, lambda: recording.header.start_s + loop.time() - began_s)
     signals: list[Signal] = []
-    acks = await _live(adapter, recording, signals)
+    acks = await _live(adapter, deck, signals)
     then = [adapters.SIGNAL.from_json(line.what.get("signal")) for line in recording.of(Kind.SIGNAL)]
     then_acks = [adapters.ACK.from_json(line.what.get("ack")) for line in recording.of(Kind.ACK)]
+    edges = 1 + len(recording.of(Kind.APPLY)) + sum(line.what.get("what") == LOST for line in recording.of(Kind.FAULT))
+    slack = AT_AN_EDGE * edges
     return Verdict(
-        (*deck.differences, *_unmade(deck), *differences(then, signals), *_of_acks(then_acks, acks)),
+        (*deck.differences, *_writes(deck, slack), *differences(then, signals, slack), *_of_acks(then_acks, acks)),
         dict(deck.played),
         len(signals),
         recording.ends_s,
     )
 
 
-async def _live(adapter: Adapter, recording: Recording, signals: list[Signal]) -> list[Ack]:
+async def _live(adapter: Adapter, deck: Deck, signals: list[Signal]) -> list[Ack]:
     """Run the adapter through the recorded time, with the recorded instructions; gives what became of those."""
     loop = asyncio.get_running_loop()
-    began_s = loop.time()
+    began_s, recording = loop.time(), deck.recording
     acks: list[Ack] = []
 
     async def apply(instruction: Instruction) -> None:
@@ -70,26 +75,45 @@ async def _live(adapter: Adapter, recording: Recording, signals: list[Signal]) -
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(adapter.run(signals.extend))
         applying = []
-        for line in recording.of(Kind.APPLY):
-            await asyncio.sleep(began_s + line.at_s - loop.time())
+        async for line in deck.instructions():
             instruction = adapters.INSTRUCTION.from_json(line.what.get("instruction"))
             applying.append(tasks.create_task(apply(instruction)))
-        await asyncio.sleep(began_s + recording.ends_s - loop.time())
+        await asyncio.sleep(max(began_s + recording.ends_s - loop.time(), 0.0))
         for task in (running, *applying):
             task.cancel()
     return acks
 
 
-def differences(then: Sequence[Signal], now: Sequence[Signal]) -> Iterator[str]:
-    """How two sequences of signals differ, series by series; times are those of their own run and are not compared."""
+def differences(then: Sequence[Signal], now: Sequence[Signal], slack: int) -> Iterator[str]:
+    """How two sequences of signals differ, series by series, beyond `slack` values.
+
+    Times are those of their own run and are not compared. Links, baselines and answers have no slack.
+    """
     before, after = _series(then), _series(now)
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name, []), after.get(name, [])
-        first = next((i for i, (one, two) in enumerate(zip(old, new, strict=False)) if not _alike(one, two)), None)
-        if first is not None:
-            yield f"{name}, number {first + 1}: {_shown(new[first])}, where the recording has {_shown(old[first])}"
-        elif abs(len(old) - len(new)) > AT_THE_END:
-            yield f"{name}: {len(new)} values, where the recording has {len(old)}"
+        allowed = slack if isinstance((old or new)[0], Measurement) else 0
+        places = _unlike(old, new)
+        if len(places) > allowed:
+            one, two = places[0]
+            told = _shown(new[two]) if two < len(new) else "nothing"
+            was = _shown(old[one]) if one < len(old) else "nothing"
+            yield f"{name}, number {one + 1}: {told}, where the recording has {was}; {len(places)} of {len(old)} differ"
+
+
+def _unlike(old: Sequence[Signal], new: Sequence[Signal]) -> list[tuple[int, int]]:
+    """Places in both where they differ once they are laid side by side as well as they fit."""
+    found: list[tuple[int, int]] = []
+    was, told = ([_shown(signal) for signal in signals] for signals in (old, new))
+    for tag, low, high, first, last in SequenceMatcher(None, was, told, autojunk=False).get_opcodes():
+        if tag != "equal":
+            pairs = zip_longest(range(low, high), range(first, last))
+            found += [
+                (low if one is None else one, first if two is None else two)
+                for one, two in pairs
+                if one is None or two is None or not _alike(old[one], new[two])
+            ]
+    return found
 
 
 def _series(signals: Sequence[Signal]) -> dict[str, list[Signal]]:
@@ -143,10 +167,11 @@ def _by_control(acks: Sequence[Ack]) -> dict[str, list[Ack]]:
     return found
 
 
-def _unmade(deck: Deck) -> Iterator[str]:
-    count = deck.unplayed()
-    if count:
-        yield f"{count} writes of the recording were not made again"
+def _writes(deck: Deck, slack: int) -> Iterator[str]:
+    if deck.unmade() > slack:
+        yield f"{deck.unmade()} writes of the recording were not made again"
+    if deck.extra > slack:
+        yield f"{deck.extra} writes were made that are not in the recording"
 
 
 def _shown(signal: Signal) -> str:

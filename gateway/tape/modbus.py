@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final
 
-from gateway.tape.deck import Deck, Recorder
+from gateway.tape.deck import LOST, Deck, Recorder
 from gateway.tape.words import Kind, Recording, Tape
 from protocols.modbus.client import MakeBus, NotConnectedError, OnLost, RefusedError, SilenceError
 
 FAULTS: Final = {"silence": SilenceError, "refused": RefusedError, "not_connected": NotConnectedError}
-UP, LOST = "connected", "lost"
+UP: Final = "connected"
 _COUNT_TOLERANCE: Final = 1
 """How far a written register may be off: a timer counts whole seconds, and a replay is not on the microsecond."""
 
@@ -100,10 +100,7 @@ class PlayedBus:
 
     async def run(self) -> None:
         """Play the connection's life until cancelled."""
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        for line in self._deck.recording.of(Kind.FAULT):
-            await asyncio.sleep(began_s + line.at_s - loop.time())
+        async for line in self._deck.of_itself():
             if line.what.get("what") == UP:
                 self._down.clear()
                 self._up.set()

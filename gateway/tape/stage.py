@@ -2,11 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
 
+from gateway.tape.deck import LOST
 from gateway.tape.words import Kind, Line, Recording
-
-LOST: Final = "lost"
 
 
 class Stage:
