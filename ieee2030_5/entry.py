@@ -33,6 +33,7 @@ def device_capability(call: Call) -> r.DeviceCapability:
         DERProgramListLink=r.ListLink(href="/derp", all=programs),
         ResponseSetListLink=r.ListLink(href="/rsps", all=programs),
         TimeLink=time,
+        UsagePointListLink=r.ListLink(href="/upt", all=mup.all),
         EndDeviceListLink=edev,
         MirrorUsagePointListLink=mup,
         SelfDeviceLink=r.Link(href="/sdev"),

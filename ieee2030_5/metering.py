@@ -19,6 +19,7 @@ from ieee2030_5.call import (
 from ieee2030_5.identity import short_id
 from ieee2030_5.paging import paged
 from ieee2030_5.readings import of_meter
+from ieee2030_5.usage import note
 from ieee2030_5.utility import Meter, Utility
 
 
@@ -47,7 +48,7 @@ def post(call: Call, body: r.Resource) -> Kept:
     known = own_meters(call)
     if slug not in known and len(known) >= call.utility.settings.meters:
         raise Refused(400, RESOURCE_LIMIT, f"{len(known)} meters are the most for one client")
-    return Kept(f"/mup/{slug}", _accepted(call, body, known.get(slug)), created=slug not in known)
+    return Kept(f"/mup/{slug}", _accepted(call, slug, body, known.get(slug)), created=slug not in known)
 
 
 def put(call: Call, body: r.Resource) -> Kept:
@@ -55,10 +56,10 @@ def put(call: Call, body: r.Resource) -> Kept:
     meter = own_meter(call)
     if not isinstance(body, r.MirrorUsagePoint) or body.mRID != meter.document.mRID:
         raise Refused(400, INVALID_VALUE, "the mRID of a meter never changes")
-    return Kept(call.path, _accepted(call, body, meter), created=False)
+    return Kept(call.path, _accepted(call, call.params["m"], body, meter), created=False)
 
 
-def _accepted(call: Call, body: r.MirrorUsagePoint, known: Meter | None) -> r.MirrorUsagePoint:
+def _accepted(call: Call, slug: str, body: r.MirrorUsagePoint, known: Meter | None) -> r.MirrorUsagePoint:
     if not speaks_for(call, body.deviceLFDI):
         raise Refused(400, INVALID_VALUE, f"deviceLFDI {body.deviceLFDI} is not the client's")
     series = dict(known.series) if known else {}
@@ -67,6 +68,7 @@ def _accepted(call: Call, body: r.MirrorUsagePoint, known: Meter | None) -> r.Mi
         series[item.mRID] = _series(item, series.get(item.mRID))
     _bounded(call, series)
     for item in body.meter_readings:
+        note(call.utility, slug, item)
         _announce(call, item, series[item.mRID], body.deviceLFDI)
     return replace(body, meter_readings=tuple(series.values()))
 
@@ -84,6 +86,7 @@ def post_readings(call: Call, body: r.Resource) -> Kept:
     _bounded(call, series)
     for item in items:
         if isinstance(item, r.MirrorMeterReading):
+            note(call.utility, call.params["m"], item)
             _announce(call, item, series[item.mRID], meter.document.deviceLFDI)
     unchanged = series == meter.series
     document = None if unchanged else replace(meter.document, meter_readings=tuple(series.values()))

@@ -88,6 +88,13 @@ _ORDER: Mapping[type, tuple[Callable[[Any], Any], Callable[[Any], int] | None]] 
     r.ResponseList: (lambda i: (-(i.createdDateTime or 0), i.endDeviceLFDI, i.href), lambda i: i.createdDateTime or 0),
     r.LogEventList: (lambda i: (-i.createdDateTime, -i.logEventID, i.href), lambda i: int(i.createdDateTime)),
     r.MirrorUsagePointList: (lambda i: (_mrid(i), i.href), None),
+    r.UsagePointList: (lambda i: (_mrid(i), i.href), None),
+    r.MeterReadingList: (lambda i: (_mrid(i), i.href), None),
+    r.ReadingSetList: (lambda i: (-i.timePeriod.start, _mrid(i)), lambda i: int(i.timePeriod.start)),
+    r.ReadingList: (
+        lambda i: (int(i.localID or "0", 16), i.consumptionBlock or 0, i.touTier or 0, len(i.href), i.href),
+        None,
+    ),
 }
 """Sort key of each list, and its primary key where that is a time: `a` applies only there."""
 

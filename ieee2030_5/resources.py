@@ -945,6 +945,64 @@ class MirrorUsagePointList(List):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsagePoint(IdentifiedObject):
+    """A meter as the Metering function set shows it."""
+
+    roleFlags: Hex16
+    serviceCategoryKind: UInt8
+    status: UInt8
+    deviceLFDI: LFDI | None = None
+    MeterReadingListLink: ListLink | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsagePointList(SubscribableList):
+    """The meters of this client."""
+
+    pollRate: UInt32 | None = attribute()
+    items: tuple[UsagePoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterReading(IdentifiedObject):
+    """One series of values."""
+
+    RateComponentListLink: ListLink | None = None
+    ReadingLink: Link | None = None
+    ReadingSetListLink: ListLink | None = None
+    ReadingTypeLink: Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterReadingList(SubscribableList):
+    """The series of one meter."""
+
+    items: tuple[MeterReading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSet(IdentifiedObject):
+    """Values of one period."""
+
+    timePeriod: DateTimeInterval
+    ReadingListLink: ListLink | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSetList(SubscribableList):
+    """The sets of one series."""
+
+    items: tuple[ReadingSet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingList(SubscribableList):
+    """The values of one set."""
+
+    items: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """When a subscriber wants to hear of a change."""
 

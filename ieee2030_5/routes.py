@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from ieee2030_5 import curves, end_devices, entry, metering, programs, subscriptions
+from ieee2030_5 import curves, end_devices, entry, metering, programs, subscriptions, usage
 from ieee2030_5 import resources as r
 from ieee2030_5.call import Call, Kept, Params, anyone, expected, own_device, own_meter, own_program, registered
 from ieee2030_5.utility import Utility
@@ -244,6 +244,16 @@ ROUTES: tuple[Route, ...] = (
         takes=(r.MirrorMeterReading, r.MirrorMeterReadingList),
         post=metering.post_readings,
     ),
+    Route("/upt", registered, usage.get_list, tells=True),
+    Route("/upt/{m}", own_meter, usage.get),
+    Route("/upt/{m}/mr", own_meter, usage.meter_readings, tells=True),
+    Route("/upt/{m}/mr/{r}", usage.meter_reading, usage.meter_reading),
+    Route("/upt/{m}/mr/{r}/rt", usage.meter_reading, usage.reading_type),
+    Route("/upt/{m}/mr/{r}/r", usage.meter_reading, usage.reading, tells=True),
+    Route("/upt/{m}/mr/{r}/rs", usage.meter_reading, usage.reading_sets, tells=True),
+    Route("/upt/{m}/mr/{r}/rs/{s}", usage.reading_set, usage.reading_set),
+    Route("/upt/{m}/mr/{r}/rs/{s}/r", usage.reading_set, usage.readings, tells=True),
+    Route("/upt/{m}/mr/{r}/rs/{s}/r/{x}", usage.one_reading, usage.one_reading),
 )
 """Every URI. What is not here is 404: function sets that we do not serve, and whatever else is asked for."""
 
@@ -266,7 +276,7 @@ def _search(path: str) -> tuple[Route, Params] | None:
 
 _BY_LENGTH: Mapping[int, Sequence[tuple[Route, list[str]]]] = {
     length: [(route, route.template.split("/")) for route in ROUTES if route.template.count("/") + 1 == length]
-    for length in range(2, 8)
+    for length in range(2, 11)
 }
 _LONGEST = 64
 """Paths that we hand out are shorter; longer ones are not remembered."""

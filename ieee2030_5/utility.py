@@ -119,8 +119,17 @@ class Program:
 
 
 @dataclass(slots=True)
+class Recent:
+    """The newest readings of one series."""
+
+    latest: r.Reading | None = None
+    sets: dict[str, r.MirrorReadingSet] = field(default_factory=dict)
+    """By the last part of their URI, the oldest first."""
+
+
+@dataclass(slots=True)
 class Meter:
-    """One MirrorUsagePoint: who reports it and which series it has; the readings themselves are passed on, not kept."""
+    """One MirrorUsagePoint: who reports it and which series it has; the readings themselves are passed on."""
 
     owner: str
     document: r.MirrorUsagePoint
@@ -169,6 +178,8 @@ class Utility:
     farewells: dict[str, Farewell] = field(default_factory=dict)
     """By subscription; kept until they have arrived."""
     meters: dict[str, Meter] = field(default_factory=dict)
+    recent: dict[str, dict[str, Recent]] = field(default_factory=dict)
+    """The newest readings by slug of their meter and mRID of their series; telemetry, so no record holds them."""
     series: dict[str, str] = field(default_factory=dict)
     """Slug of the meter that reported a series last, by mRID; the meter may be gone."""
     reported: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -210,6 +221,7 @@ class Utility:
     def drop_meter(self, slug: str) -> None:
         """Hold it no more."""
         meter = self.meters.pop(slug, None)
+        self.recent.pop(slug, None)
         if meter is not None:
             del self.reported[meter.owner][slug]
 

@@ -92,6 +92,13 @@ def power(value: int, mrid: str) -> r.MirrorMeterReading:
     return r.MirrorMeterReading(
         mRID=mrid,
         reading=r.Reading(value=value, timePeriod=r.DateTimeInterval(duration=300, start=T0 - 300)),
+        reading_sets=(
+            r.MirrorReadingSet(
+                mRID=mrid[::-1],
+                timePeriod=r.DateTimeInterval(duration=600, start=T0 - 600),
+                readings=(r.Reading(value=value + 1, localID="00"), r.Reading(value=value + 2, localID="01")),
+            ),
+        ),
         reading_type=r.ReadingType(flowDirection=19, powerOfTenMultiplier=0, uom=38, dataQualifier=2),
     )
 
