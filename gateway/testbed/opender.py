@@ -20,8 +20,6 @@ STANDARD_IRRADIANCE: Final = 1_000.0
 """W/m² at which a photovoltaic array gives its nameplate power."""
 REACTIVE_SHARE: Final = 0.44
 """IEEE 1547-2018, category B: reactive power that a DER can inject and absorb, of its apparent power."""
-RAMP_S: Final = 15.0
-"""Time that the model takes over the whole range of a power limit where the nameplate gives no ramp."""
 _DC_V: Final = 1_000.0
 _ANGLES: Final = (0.0, -2 * pi / 3, 2 * pi / 3)
 _BATTERIES: Final = frozenset({"bess"})
@@ -169,11 +167,10 @@ def _model(spec: DeviceSpec) -> DER:
     """OpenDER's own object, with the nameplate of a device."""
     apparent = max(spec.s_max_va or 0.0, spec.p_max_w)
     reactive = REACTIVE_SHARE * apparent
-    ramp_s = RAMP_S if spec.ramp_w_per_s is None else spec.p_max_w / spec.ramp_w_per_s
+    ramp_s = 0.0 if spec.ramp_w_per_s is None else spec.p_max_w / spec.ramp_w_per_s
     plate = {"NP_V_DC": _DC_V, "NP_VA_MAX": apparent, "NP_P_MAX": spec.p_max_w, "NP_AC_V_NOM": NOMINAL_V}
     plate |= {"NP_Q_MAX_INJ": reactive, "NP_Q_MAX_ABS": reactive, "AP_RT": ramp_s}
     if spec.kind not in _BATTERIES:
         return DER_PV(DERCommonFileFormat(**plate))
     charge = {"NP_P_MAX_CHARGE": -spec.p_min_w, "NP_APPARENT_POWER_CHARGE_MAX": apparent}
-    ramps = {} if spec.ramp_w_per_s is None else {"NP_BESS_P_RAMP_TIME": ramp_s}
-    return DER_BESS(DERCommonFileFormatBESS(**plate, **charge, **ramps))
+    return DER_BESS(DERCommonFileFormatBESS(**plate, **charge, NP_BESS_P_RAMP_TIME=ramp_s))

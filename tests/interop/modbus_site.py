@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 
 from gateway.clock import wall
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
+from gateway.testbed.devices import device_of
+from gateway.testbed.opender import OpenDerDevice
+from gateway.testbed.opender_face import OpenDerFace
 from gateway.testbed.sunspec_face import SunSpecFace
 from protocols.modbus.adapter import ModbusAdapter
 from protocols.modbus.server import ModbusServer, SerialPort, Unit, serve_serial
@@ -16,6 +19,7 @@ from protocols.signals import LinkChanged, LinkState, Signal
 HOST = "127.0.0.1"
 BATTERY = DeviceSpec("A", 2.5e6, -2.5e6, kind="bess", energy_wh=5e6, initial_w=1e6)
 SOLAR = DeviceSpec("B", 6e6, kind="pv", initial_w=4e6)
+PARK = DeviceSpec("B", 6e6, kind="pv", initial_w=6e6, physics="opender")
 PATIENCE_S = 20.0
 
 
@@ -30,8 +34,8 @@ def address_of(face: SunSpecFace, name: str) -> int:
 async def served(
     spec: DeviceSpec, *, legacy: bool = False, security: ServerSecurity | None = None, serial_frames: bool = False
 ) -> AsyncIterator[tuple[SimulatedDevice, SunSpecFace, int]]:
-    device = SimulatedDevice(spec, wall())
-    face = SunSpecFace(device, lambda: 1.0, legacy=legacy)
+    device = device_of(spec, wall())
+    face = OpenDerFace(device) if isinstance(device, OpenDerDevice) else SunSpecFace(device, lambda: 1.0, legacy=legacy)
     units = {1: Unit(face, device.faults)}
     server = ModbusServer(HOST, 0, units, device, wall, security=security, serial_frames=serial_frames)
     listening = asyncio.Event()

@@ -22,7 +22,7 @@ from protocols.modbus.settings import ModbusSettings, SunSpecDer
 from protocols.signals import Bounds, Control, Outcome
 from tests.gateway.test_loop import limited
 from tests.interop import facade_site, modbus_site
-from tests.interop.modbus_site import BATTERY, HOST, SOLAR, adapter_on
+from tests.interop.modbus_site import BATTERY, HOST, PARK, SOLAR, adapter_on
 from tests.protocols.modbus.certificates import Pki, make_pki
 
 pytestmark = [pytest.mark.interop, pytest.mark.sockets]
@@ -226,6 +226,84 @@ async def test_its_heartbeat_and_reversion_are_taken():
         count, local, theirs = await peer.ask(beat)
         assert (count, local) == (4711, 0)
         assert theirs == pytest.approx(int(device.now_s) % 1_000_000, abs=5)
+
+
+# --- OpenDER's physics, with the simulation controls 64411 and 64414 ------------------------------
+
+
+async def until(device: SimulatedDevice, holds: Callable[[], bool]) -> None:
+    """Let the device's time pass until something holds."""
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0.05)
+            device.advance(wall())
+
+
+async def test_opender_scans_with_its_simulation_controls():
+    async with served(PARK) as (_, _, peer):
+
+        def scan(client):
+            problems = [model.error_info for models in client.models.values() for model in models if model.error_info]
+            return [key for key in client.models if isinstance(key, int)], problems, client.models[64414][0].Time.value
+
+        ids, problems, time = await peer.ask(scan)
+        assert (ids, problems) == ([1, *range(701, 713), 714, 715, 64411, 64414], [])
+        assert time.startswith("00:00:0")
+
+
+async def test_opender_answers_to_voltage_frequency_and_sun_of_the_bench():
+    async with served(PARK) as (device, _, peer):
+
+        def shine(client):
+            sim = client.models[64414][0]
+            sim.Irradiance.value = 500.0
+            sim.GridFrequency.value = 60.02
+            sim.write()
+            sim.read()
+            return sim.Irradiance.value, sim.GridModelSource.value, sim.IrradianceModelSource.value
+
+        assert await peer.ask(shine) == (500, "const", "const")
+        await until(device, lambda: device.power_w == pytest.approx(3e6))
+
+        def swell(client):
+            grid, ac = client.models[64411][0], client.DERMeasureAC[0]
+            before_w, hertz = ac.W.cvalue, ac.Hz.cvalue
+            grid.VSet.cvalue = 1.25 * 480 / 3**0.5
+            grid.write()
+            grid.read()
+            return before_w, hertz, grid.VA.cvalue
+
+        before_w, hertz, volts = await peer.ask(swell)
+        assert (before_w, hertz) == (pytest.approx(3e6, abs=1e3), pytest.approx(60.02))
+        assert volts == pytest.approx(1.25 * 480 / 3**0.5, abs=0.1)
+        await until(device, lambda: device.status == "Trip")
+
+        def look(client):
+            ac = client.DERMeasureAC[0]
+            return ac.W.cvalue, ac.St.value, ac.InvSt.value, ac.ConnSt.value
+
+        assert await peer.ask(look) == (0, 0, 0, 0)
+
+
+async def test_opender_follows_the_curve_that_our_client_had_adopted():
+    async with served(PARK) as (device, port, peer), asyncio.TaskGroup() as tasks:
+        client = ModbusClient(HOST, port, random.Random(1), lambda _: None)
+        running = tasks.create_task(client.run())
+        await client.connected()
+        ours = SunSpecDevice(UnitWire(client, 1, 5.0))
+        (model,) = (model for model in await ours.scan() if model.model_id == 705)
+        curve = Curve(705, ((91, 30), (97, 0), (103, 0), (109, -30)), {"RspTms": 1})
+        assert (await adopt(ours, model, curve)).outcome is Outcome.WRITTEN
+        running.cancel()
+
+        def raise_voltage(client):
+            sim = client.models[64414][0]
+            sim.GridVoltageA.value = sim.GridVoltageB.value = sim.GridVoltageC.value = 1.06
+            sim.write()
+
+        await peer.ask(raise_voltage)
+        await until(device, lambda: device.reactive_var == pytest.approx(-0.15 * 6e6, rel=0.01))
+        assert await peer.ask(lambda client: client.DERMeasureAC[0].Var.cvalue) == pytest.approx(-0.9e6, rel=0.02)
 
 
 # --- the façade: DERs behind the gateway, whatever they speak -------------------------------------

@@ -1,6 +1,8 @@
-"""`ampacity run` with its façade: a SunSpec client limits a DER that speaks IEEE 2030.5, and the watts follow."""
+"""Benches at a running gateway and its testbed: the façade in front of any protocol, and the script of the README."""
 
 import asyncio
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 from tests.scenarios.live import live, until
 
 pytestmark = pytest.mark.sockets
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def limited(port: int, unit: int, percent: float) -> tuple[float, float, float]:
@@ -27,13 +31,13 @@ def limited(port: int, unit: int, percent: float) -> tuple[float, float, float]:
         client.close()
 
 
-async def test_a_bench_drives_the_ders_of_a_running_gateway(tmp_path: Path) -> None:
-    async with live(tmp_path, "r1_short_bench.yaml") as field, field.gateway() as gateway:
+async def test_a_bench_limits_a_client_of_ieee_2030_5_behind_a_running_gateway(tmp_path: Path) -> None:
+    own = {"endpoint": {"protocol": "ieee2030_5", "poll_s": 10, "post_s": 2}}
+    async with live(tmp_path, "r1_short_bench.yaml", devices={"B": own}) as field, field.gateway() as gateway:
         await gateway.says("snapshot.complete", 60)
         facade = field.zone.sunspec
         assert facade is not None
         assert facade.port is not None
-        assert field.zone.devices["B"].endpoint.protocol == "ieee2030_5"
         before_w, percent, w_max_w = await asyncio.to_thread(limited, facade.port, facade.units["B"], 30.0)
         assert (percent, w_max_w) == (30, 6e6)
         assert before_w == pytest.approx(4e6, abs=2e4)
@@ -44,4 +48,24 @@ async def test_a_bench_drives_the_ders_of_a_running_gateway(tmp_path: Path) -> N
             return await field.power_mw("B") == pytest.approx(1.8, abs=0.01)
 
         await until(obeyed, 60)
+        await gateway.says("command.completed", resource="B", outcome="verified")
+
+
+async def test_the_script_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
+    (script,) = re.findall(r"```python\n(import time.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    async with live(tmp_path, "r1_short_bench.yaml") as field, field.gateway() as gateway:
+        await gateway.says("snapshot.complete", 60)
+        park, facade = field.zone.devices["B"].endpoint, field.zone.sunspec
+        assert park.protocol == "modbus"
+        assert facade is not None
+        path = tmp_path / "bench.py"
+        path.write_text(script.replace("15023", str(park.port)).replace("15502", str(facade.port)))
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, str(path), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        out, _ = await done.communicate()
+        assert (done.returncode, out.decode().splitlines()) == (
+            0,
+            ["limited to 3.00 MW", "absorbs 1.32 Mvar at 1.05 pu"],
+        )
         await gateway.says("command.completed", resource="B", outcome="verified")

@@ -1,6 +1,8 @@
 """A device with OpenDER's physics, set through its registers, against OpenDER's own library set and run directly."""
 
+from importlib.resources import files
 from math import pi, sqrt
+from pathlib import Path
 
 import pytest
 
@@ -13,13 +15,19 @@ from gateway.testbed.device import DeviceSpec
 from gateway.testbed.devices import device_of
 from gateway.testbed.opender import KINDS, NOMINAL_V, STEP_S, OpenDerDevice
 from gateway.testbed.opender_face import OpenDerFace
+from gateway.testbed.plant import Attachment
+from gateway.testbed.plants import plant_of
+from gateway.testbed.world import World
 from protocols.modbus.codec import encode_text
 from protocols.modbus.server import RefusedError
 from protocols.modbus.sunspec import ModelImage
+from protocols.points import Point, Quantity
 from protocols.signals import Bounds
 
-SOLAR = DeviceSpec("B", 6e6, kind="pv", initial_w=6e6, physics="opender")
+SOLAR = DeviceSpec("B", 6e6, kind="pv", initial_w=6e6, ramp_w_per_s=6e6 / 15, physics="opender")
+"""OpenDER's own ramp: 15 s over the whole range."""
 BATTERY = DeviceSpec("A", 2.5e6, -2.5e6, kind="bess", energy_wh=5e6, initial_w=1e6, physics="opender")
+R1 = Path(str(files("config.zones")))
 ANGLES = [0, -2 * pi / 3, 2 * pi / 3]
 
 
@@ -293,3 +301,41 @@ def test_kinds_that_it_cannot_play_are_refused_and_known_to_the_zone_file():
     assert KINDS == OPENDER_KINDS
     with pytest.raises(ValueError, match="not load"):
         device_of(DeviceSpec("L", 1e6, kind="load", physics="opender"), 0.0)
+
+
+def test_without_a_ramp_in_its_nameplate_it_follows_a_limit_at_its_next_step():
+    rig = Rig(BATTERY)
+    rig.write(_704_WMaxLimPct=20, _704_WMaxLimPctEna=1)
+    rig.step()
+    rig.step()
+    assert rig.device.power_w == pytest.approx(0.5e6)
+
+
+def test_its_reactive_power_reaches_the_network_and_the_network_its_terminals():
+    to = {"B": Attachment("B4")}
+    plant = plant_of(R1 / "networks" / "r1.json", to)
+    world = World(plant, {"B": SOLAR}, {}, 0.0, terminals=to)
+    device = world.devices["B"]
+    assert isinstance(device, OpenDerDevice)
+    voltage = Point("B4", Quantity.VOLTAGE_PU)
+    world.advance(1.0)
+    before = world.truth(voltage)
+    world.advance(2.0)
+    assert device.voltage_pu == pytest.approx((before,) * 3, abs=1e-4)
+    device.configure({"CONST_Q": -0.44, "CONST_Q_MODE_ENABLE": True})
+    for now_s in range(3, 40):
+        world.advance(float(now_s))
+    assert device.reactive_var == pytest.approx(-0.44 * 6e6, rel=1e-3)
+    assert world.truth(voltage) < before - 0.01
+    assert device.voltage_pu[0] == pytest.approx(world.truth(voltage), abs=1e-4)
+
+
+@pytest.mark.parametrize("feeder", ["r1.json", "maple.json.gz"])
+def test_both_solvers_take_reactive_power(feeder):
+    bus, power_w = {"r1.json": ("B4", 1e6), "maple.json.gz": ("F2-12", 1e5)}[feeder]
+    plant = plant_of(R1 / "networks" / feeder, {"X": Attachment(bus)})
+    voltage, found = Point(bus, Quantity.VOLTAGE_PU), []
+    for reactive_var in (-power_w, 0.0, power_w):
+        plant.inject("X", power_w, reactive_var)
+        found.append(plant.read(voltage))
+    assert found[0] < found[1] < found[2]
