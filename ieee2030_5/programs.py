@@ -158,13 +158,15 @@ def device_list_revision(call: Call) -> tuple[int, int, int]:
     return utility.people, utility.layout, sum(item.revision for item in programs_of(utility, own_device(call)))
 
 
-def revision(call: Call) -> int:
-    """Of the program named in the URI and of what shows in all of them; both only rise.
+def revision(call: Call) -> tuple[int, int, int, int]:
+    """Of the program named in the URI, of what shows in all of them, and of who is who.
 
-    What a client of 2023 sees also depends on the time (see `events.listed`), so its pages last for a second.
+    A device that comes back has a new program at the old URI, which counts from the beginning. What a client
+    of 2023 sees also depends on the time (see `events.listed`), so its pages last for a second.
     """
-    count = own_program(call).revision + call.utility.layout
-    return count if call.principal.edition is Edition.S1 else count << 40 | call.now
+    utility = call.utility
+    second = 0 if call.principal.edition is Edition.S1 else call.now
+    return utility.people, utility.layout, own_program(call).revision, second
 
 
 def response_sets(call: Call) -> r.ResponseSetList:

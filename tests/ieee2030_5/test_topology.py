@@ -30,7 +30,7 @@ from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
 from ieee2030_5.tree import Tree
 from protocols.signals import Bounds
 from tests.ieee2030_5.conftest import NOW, Laboratory
-from tests.ieee2030_5.test_tree import Client
+from tests.ieee2030_5.test_tree import Client, control, issue
 
 T0 = int(NOW)
 NEW = DeviceSettings("N", "0123456789" * 4, 10_000, -5_000, pin=111115, profile=Profile.CSIP_AUS)
@@ -323,3 +323,17 @@ def test_an_aggregator_brings_no_more_devices_than_allowed(laboratory: Laborator
 def test_an_aggregator_that_may_not_is_refused(utility: Utility) -> None:
     utility.arrange(Enrolled(DeviceSettings("AGG", "89ABCDEF01" * 4, 10_000, aggregator=True)))
     assert utility.client("89ABCDEF01" * 4).ask("POST", "/edev", brought(NEW.lfdi)).status == 400
+
+
+def test_a_device_that_comes_back_is_shown_its_new_controls_and_not_a_page_of_the_old_ones(utility: Utility) -> None:
+    client = utility.client(NEW.lfdi)
+    seen = []
+    for number in (1, 2):
+        utility.arrange(Enrolled(NEW), now=T0 + number)
+        plain = control("N", number, limit=Bounds(ceiling_w=1_000.0 * number))
+        issue(utility.tree, plain)
+        listed = client.get("/derp/N/derc", r.DERControlList)
+        assert isinstance(listed, r.DERControlList)
+        seen.append([item.base.opModExpLimW for item in listed.items])
+        utility.end(Enrolled, "N", now=T0 + number)
+    assert seen == [[r.ActivePower(multiplier=0, value=1_000)], [r.ActivePower(multiplier=0, value=2_000)]]
