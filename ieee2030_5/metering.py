@@ -68,7 +68,7 @@ def _accepted(call: Call, slug: str, body: r.MirrorUsagePoint, known: Meter | No
         series[item.mRID] = _series(item, series.get(item.mRID))
     _bounded(call, series)
     for item in body.meter_readings:
-        note(call.utility, slug, item)
+        note(call.utility, call.principal.lfdi, slug, item)
         _announce(call, item, series[item.mRID], body.deviceLFDI)
     return replace(body, meter_readings=tuple(series.values()))
 
@@ -86,7 +86,7 @@ def post_readings(call: Call, body: r.Resource) -> Kept:
     _bounded(call, series)
     for item in items:
         if isinstance(item, r.MirrorMeterReading):
-            note(call.utility, call.params["m"], item)
+            note(call.utility, call.principal.lfdi, call.params["m"], item)
             _announce(call, item, series[item.mRID], meter.document.deviceLFDI)
     unchanged = series == meter.series
     document = None if unchanged else replace(meter.document, meter_readings=tuple(series.values()))

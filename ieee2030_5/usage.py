@@ -19,8 +19,9 @@ _READINGS = 96
 """Readings kept of each set: a day of quarters."""
 
 
-def note(utility: Utility, slug: str, item: r.MirrorMeterReading) -> None:
+def note(utility: Utility, lfdi: str, slug: str, item: r.MirrorMeterReading) -> None:
     """Take over what a client has posted for one series of a meter."""
+    utility.count_report(lfdi)
     recent = utility.recent.setdefault(slug, {}).setdefault(item.mRID, Recent())
     if item.reading is not None:
         recent.latest = item.reading
@@ -32,6 +33,11 @@ def note(utility: Utility, slug: str, item: r.MirrorMeterReading) -> None:
             recent.latest = replace(group.readings[-1], timePeriod=group.readings[-1].timePeriod or group.timePeriod)
     for name in [*recent.sets][:-_SETS]:
         del recent.sets[name]
+
+
+def revision(call: Call) -> tuple[int, int]:
+    """Of all meters that this client reports, and of what shows in all documents."""
+    return call.utility.reports.get(call.principal.lfdi, 0), call.utility.layout
 
 
 def get_list(call: Call) -> r.UsagePointList:

@@ -180,6 +180,8 @@ class Utility:
     meters: dict[str, Meter] = field(default_factory=dict)
     recent: dict[str, dict[str, Recent]] = field(default_factory=dict)
     """The newest readings by slug of their meter and mRID of their series; telemetry, so no record holds them."""
+    reports: dict[str, int] = field(default_factory=dict)
+    """Counts what a client has said of its meters, by LFDI."""
     series: dict[str, str] = field(default_factory=dict)
     """Slug of the meter that reported a series last, by mRID; the meter may be gone."""
     reported: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -216,6 +218,7 @@ class Utility:
     def put_meter(self, slug: str, meter: Meter) -> None:
         """Hold a meter, in place of what was known of it."""
         self.meters[slug] = meter
+        self.count_report(meter.owner)
         self.reported.setdefault(meter.owner, {})[slug] = None
 
     def drop_meter(self, slug: str) -> None:
@@ -224,6 +227,11 @@ class Utility:
         self.recent.pop(slug, None)
         if meter is not None:
             del self.reported[meter.owner][slug]
+            self.count_report(meter.owner)
+
+    def count_report(self, lfdi: str) -> None:
+        """Note that a client has said something of its meters: their pages have changed."""
+        self.reports[lfdi] = self.reports.get(lfdi, 0) + 1
 
     def put_subscription(self, device: Device, subscription: r.Subscription) -> None:
         """Hold a subscription, new or renewed."""
