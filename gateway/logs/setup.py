@@ -51,6 +51,12 @@ def configure(
     return outlet
 
 
+def silence() -> None:
+    """Log nothing from now on: for commands whose own output is what people want to see."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.basicConfig(level=logging.CRITICAL, force=True)
+
+
 class _Sink:
     """What structlog hands rendered lines to, whatever their level."""
 

@@ -20,6 +20,7 @@ from gateway.coordination.messages import (
     AckCommit,
     AckReceipt,
     AckStatus,
+    Body,
     CapabilityNotice,
     Dispatch,
     LimitAck,
@@ -227,6 +228,10 @@ class DerAgent:
             offer = self.offer(effect.resource, blocks, need.start_s, need.end_s, need_id=need.need_id, now_s=now_s)
             found.append(offer)
         return found
+
+    def say(self, corr_id: str, body: Body, now_s: float) -> Message:
+        """Tell the DSO anything, right or wrong."""
+        return self._mail.write(self._mail.identity.dso, corr_id, body, now_s)
 
     def offer(
         self,

@@ -74,6 +74,14 @@ class BalancedPlant:
         points = (Point(name, quantity) for name in self._places for quantity in Quantity)
         return [point for point in points if self.knows(point)]
 
+    def sources(self) -> frozenset[str]:
+        """Names of the systems above."""
+        return frozenset(name for name, (table, _) in self._places.items() if table == "ext_grid")
+
+    def loads(self) -> frozenset[str]:
+        """Names of what draws power; of a bus and a load of one name, the bus."""
+        return frozenset(str(name) for name in self._net.load["name"])
+
     def knows(self, point: Point) -> bool:
         """True where `read` can tell the point."""
         table, _ = self._places.get(point.resource, ("", 0))

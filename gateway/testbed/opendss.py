@@ -89,6 +89,14 @@ class OpenDssPlant:
         points = [Point(name, quantity) for name, (table, _) in self._row.items() for quantity in QUANTITIES[table]]
         return [point for point in points if self.knows(point)]
 
+    def sources(self) -> frozenset[str]:
+        """Names of the systems above."""
+        return frozenset(name for name, (table, _) in self._row.items() if table == "sources")
+
+    def loads(self) -> frozenset[str]:
+        """Names of what draws power."""
+        return frozenset(name for name, (table, _) in self._row.items() if table == "loads")
+
     def knows(self, point: Point) -> bool:
         """True where `read` can tell the point."""
         table, n = self._row.get(point.resource, ("", 0))

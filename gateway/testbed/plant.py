@@ -34,6 +34,12 @@ class Plant(Protocol):
     def points(self) -> list[Point]:
         """Everything that `read` can tell."""
 
+    def sources(self) -> frozenset[str]:
+        """Names of the systems above, whose power flows into this network."""
+
+    def loads(self) -> frozenset[str]:
+        """Names of what draws power."""
+
     def knows(self, point: Point) -> bool:
         """True where `read` can tell the point."""
 

@@ -48,10 +48,19 @@ class SystemOperator:
         """Own party id."""
         return self._mail.identity.party
 
-    def schedule(self, resource: str, power_w: float, start_s: float, end_s: float, at_s: float | None = None) -> str:
+    def schedule(
+        self,
+        resource: str,
+        power_w: float,
+        start_s: float,
+        end_s: float,
+        at_s: float | None = None,
+        *,
+        version: int | None = None,
+    ) -> str:
         """Plan a dispatch, to be sent at `at_s` (its start where not given); return its id.
 
-        A second one for the same resource and start is the next version of the first.
+        A second one for the same resource and start is the next version of the first, unless `version` is given.
 
         Raises:
             ValueError: the resource is unknown, or the interval ends before it starts.
@@ -61,7 +70,7 @@ class SystemOperator:
         if end_s <= start_s:
             raise ValueError(f"the interval ends at {end_s}, not after its start {start_s}")
         dispatch_id = f"{self.party}-{resource}-{round(start_s)}"
-        self._versions[dispatch_id] = self._versions.get(dispatch_id, 0) + 1
+        self._versions[dispatch_id] = self._versions.get(dispatch_id, 0) + 1 if version is None else version
         dispatch = Dispatch(dispatch_id, self._versions[dispatch_id], resource, power_w, start_s, end_s)
         self._planned.append((start_s if at_s is None else at_s, dispatch))
         return dispatch_id

@@ -1,0 +1,225 @@
+"""Plays scenario files one after the other and collects what held and what did not."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from config.loader import ConfigError, load
+from config.settings import ZoneFile
+from gateway.coordination.messages import Message
+from gateway.scenarios import rules
+from gateway.scenarios.acts import Acts, ScenarioError
+from gateway.scenarios.checks import Checks, Verdict
+from gateway.scenarios.script import Script
+from gateway.scenarios.stage import EPOCH_S, Stage, play
+from gateway.testbed.edits import edited
+
+DEFAULT_ZONE = Path(__file__).parents[2] / "config" / "zones" / "r1.yaml"
+SETTLE_S = 60.0
+"""Virtual time before the first event, in which the gateway finds its devices."""
+SAME_W = 1_000.0
+"""Set points of two scenarios that differ by less are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message between parties, for the diagram."""
+
+    at_s: float
+    """From T."""
+    message: Message
+    carried: bool
+
+
+@dataclass(slots=True)
+class Played:
+    """What became of one scenario."""
+
+    path: Path
+    scenario: str
+    title: str
+    verdicts: list[Verdict] = field(default_factory=list)
+    messages: list[Told] = field(default_factory=list)
+    ends_w: dict[str, float] = field(default_factory=dict)
+    """Power of each device and the limits at it, at the end."""
+    took_s: float = 0.0
+    error: str = ""
+    """Why it could not be played."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything held."""
+        return not self.error and all(verdict.holds for verdict in self.verdicts)
+
+
+def files(paths: Sequence[Path]) -> list[Path]:
+    """The scenario files that paths name: files as they are, folders with every YAML file in them.
+
+    Raises:
+        ScenarioError: a path is neither.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(one for one in path.rglob("*.y*ml"))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise ScenarioError(f"{path} is neither a file nor a folder; name scenario files, or folders of them")
+    if not found:
+        raise ScenarioError(f"no scenario files in {', '.join(map(str, paths))}; they end in .yaml")
+    return found
+
+
+def run(paths: Sequence[Path], done: Callable[[Played], None] = lambda _: None) -> list[Played]:
+    """Play every file; `done` hears of each as it ends."""
+    played: dict[str, Played] = {}
+    found: list[Played] = []
+    for path in paths:
+        began = time.perf_counter()
+        one = _played(path, played)
+        one.took_s = time.perf_counter() - began
+        played[one.scenario] = one
+        found.append(one)
+        done(one)
+    return found
+
+
+def _played(path: Path, before: dict[str, Played]) -> Played:
+    try:
+        script = read(path)
+    except ScenarioError as error:
+        return Played(path, path.stem, "", error=str(error))
+    one = Played(path, script.scenario, script.title)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            zone = zone_of(script, path, Path(folder))
+            play(lambda: _perform(script, zone, Path(folder), one))
+    except ScenarioError as error:
+        one.error = str(error)
+    except ExceptionGroup as group:
+        wrong = group.subgroup(ScenarioError)
+        if wrong is None:
+            raise
+        one.error = "; ".join(str(error) for error in _leaves(wrong))
+    if script.same_as is not None and not one.error:
+        one.verdicts.append(_same(one, script.same_as, before))
+    return one
+
+
+def _leaves(group: BaseException) -> Iterator[BaseException]:
+    if isinstance(group, BaseExceptionGroup):
+        for inner in group.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield group
+
+
+def read(path: Path) -> Script:
+    """The scenario in a file.
+
+    Raises:
+        ScenarioError: it cannot be read, is no YAML, or is no scenario; every fault is named.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"{path}: not YAML: {error}") from error
+    try:
+        return Script.model_validate(document)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or '.'}: {one['msg']}" for one in error.errors())
+        raise ScenarioError(f"{path}: {faults}; `ampacity scenario schema` prints what is allowed") from error
+
+
+def zone_of(script: Script, path: Path, folder: Path) -> ZoneFile:
+    """The zone that a scenario is played on, with what it changes.
+
+    Raises:
+        ScenarioError: the zone file, or what is changed in it or in its network, is faulty.
+    """
+    base = path.parent / script.extends if script.extends else DEFAULT_ZONE
+    own = folder / "zone.yaml"
+    own.write_text(yaml.safe_dump({"extends": str(base.resolve()), **script.zone}), encoding="utf-8")
+    try:
+        zone = load(own)
+        scale = zone.network.load_scale
+        network: dict[str, Any] = {"load_scale": tuple(script.given.load_scale * factor for factor in scale)}
+        if script.network:
+            network["source"] = str(edited(Path(zone.network.source), script.network, folder / "network.json"))
+        return zone.model_copy(update={"network": zone.network.model_copy(update=network)})
+    except ConfigError as error:
+        raise ScenarioError(f"{path}: the zone is faulty:\n{error}".replace(str(own), f"{path} (zone)")) from error
+    except (ValueError, OSError) as error:
+        raise ScenarioError(f"{path}: {error}") from error
+
+
+async def _perform(script: Script, zone: ZoneFile, folder: Path, one: Played) -> None:
+    """Let the time of a scenario pass: every event and check at its moment, events first."""
+    interval_s = zone.clocks.interval_s
+    lead_s = SETTLE_S + max(0.0, -script.begins_s)
+    start_s = EPOCH_S + interval_s * ceil(lead_s / interval_s)
+    async with Stage(zone, folder) as stage:
+        acts = Acts(stage, start_s)
+        acts.given(script.given)
+        await stage.open_gateway()
+        checks = Checks(stage, acts, start_s)
+        moments = sorted({one.at_s for one in script.when} | {one.at_s for one in script.then})
+        for moment_s in moments:
+            await stage.pass_time(max(start_s + moment_s - stage.now(), 0.0))
+            for happening in script.when:
+                if happening.at_s == moment_s:
+                    await acts.act(happening)
+            for check in script.then:
+                if check.at_s == moment_s:
+                    one.verdicts += _looked(checks, check)
+        await stage.pass_time(max(start_s + script.ends_s - stage.now(), 0.0))
+        one.verdicts += rules.kept(stage, checks, script.ends_s)
+        one.ends_w = _ends(stage)
+        one.messages = _told(stage, start_s)
+
+
+def _looked(checks: Checks, check: Any) -> list[Verdict]:  # noqa: ANN401 - of the script
+    try:
+        return checks.look(check)
+    except (LookupError, ValueError) as error:
+        raise ScenarioError(f"check at {check.at_s:g} s: {error}") from error
+
+
+def _ends(stage: Stage) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, device in stage.world.devices.items():
+        found[f"power of {name}"] = device.power_w
+        if device.limit.ceiling_w is not None:
+            found[f"limit at {name}"] = device.limit.ceiling_w
+    return found
+
+
+def _told(stage: Stage, start_s: float) -> list[Told]:
+    seen: dict[tuple[str, str], Told] = {}
+    for one in stage.parties.log:
+        key = (one.message.header.msg_id, one.message.header.recipient)
+        if key not in seen or one.carried:
+            seen[key] = Told(seen[key].at_s if key in seen else one.at_s - start_s, one.message, one.carried)
+    return sorted(seen.values(), key=lambda told: told.at_s)
+
+
+def _same(one: Played, other_id: str, before: dict[str, Played]) -> Verdict:
+    """Set points at the end against those of another scenario of this run."""
+    other = before.get(other_id)
+    if other is None:
+        return Verdict(
+            0.0, f"same set points as {other_id}", "the same", "it was not played before this one", holds=False
+        )
+    names = one.ends_w.keys() | other.ends_w.keys()
+    differ = [n for n in sorted(names) if abs(one.ends_w.get(n, -1e12) - other.ends_w.get(n, -1e12)) > SAME_W]
+    return Verdict(0.0, f"same set points as {other_id}", "the same", ", ".join(differ) or "the same", not differ)
