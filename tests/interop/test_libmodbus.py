@@ -16,6 +16,7 @@ from protocols.modbus.register import Register
 from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings, SunSpecDer
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds, Control, Measurement, Outcome
+from tests.interop import by_hand
 from tests.interop.modbus_site import BATTERY, HOST, PATIENCE_S, adapter_on, address_of, served, served_on_a_line
 from tests.peers import need
 from tests.protocols.modbus.server import battery_image
@@ -144,3 +145,17 @@ async def test_our_adapter_drives_our_device_by_serial_frames_through_tcp():
             ack = await adapter.apply(Control("c", "A", 1, now_s, now_s + 900, Bounds(None, 1.2e6)))
             assert ack.outcome is Outcome.WRITTEN
             assert device.limit.ceiling_w == 1.2e6
+
+
+async def test_our_tools_scan_read_and_write_a_device_that_it_serves(peer):
+    async with libmodbus_device(peer, "tcp", "0", battery_image(power_w=1e6)) as (port, writes):
+        target = f"modbus://{HOST}:{port}/1"
+        (found,) = await by_hand.scan(target)
+        assert found.is_der
+        assert any(offer.startswith("704 ") for offer in found.offers)
+        assert (await by_hand.read(target, "701.W", "40000:uint16"))["701.W"].value == 1e6
+        written = await by_hand.write(target, 60, **{"704.WMaxLimPct": "32"})
+        assert written.obeyed, written
+        values = {item.address: item.value for item in written.effective}
+        assert (values["704.WMaxLimPct"], values["704.WMaxLimPctRvrtTms"], values["704.WMaxLimPctEna"]) == (32, 60, 1)
+        assert [(await writes.readline()).split()[0] for _ in range(3)] == [b"16"] * 3

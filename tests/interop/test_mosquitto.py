@@ -31,6 +31,7 @@ from protocols.mqtt.sparkplug.adapter import SparkplugAdapter
 from protocols.mqtt.sparkplug.settings import SparkplugDer, SparkplugSettings
 from protocols.mqtt.sparkplug.topics import Source
 from protocols.signals import Bounds, Control, LinkChanged, LinkState, Measurement, Outcome, Signal
+from tests.interop import by_hand
 
 PUB, SUB = shutil.which("mosquitto_pub"), shutil.which("mosquitto_sub")
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
@@ -327,3 +328,18 @@ async def test_a_sparkplug_host_does_not_speak_to_a_broker_that_nobody_vouches_f
     assert isinstance(change, LinkChanged)
     assert change.state is LinkState.LOST
     assert "certificate verify failed" in change.detail
+
+
+@pytest.mark.skipif(PUB is None or SUB is None, reason="mosquitto-clients are not installed")
+async def test_our_tools_hear_what_their_command_line_publishes(ports, certificate):
+    plain, tls = ports
+    message = '{"values": {"active_power_w": 1234.5}}'
+    await shell(str(PUB), "-p", str(plain), "-t", "byhand/a/telemetry", "-m", message, "-r", "-q", "1")
+    listening_s = "telemetry_s=0.3&timeout_s=1"
+    found = await by_hand.scan(f"mqtt://{HOST}:{plain}?{listening_s}")
+    assert "byhand/a" in [one.address for one in found]
+    secured = f"mqtts://{HOST}:{tls}/byhand/a?ca_file={certificate / 'broker.pem'}&{listening_s}"
+    items = await by_hand.read(secured, "telemetry")
+    assert items["telemetry:values.active_power_w"].value == 1234.5
+    written = await by_hand.write(f"mqtt://{HOST}:{plain}/byhand/a?{listening_s}", 30, note="hello")
+    assert [item.value for item in written.effective] == ["hello"]

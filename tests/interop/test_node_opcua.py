@@ -28,6 +28,7 @@ from protocols.signals import (
     Release,
     Signal,
 )
+from tests.interop import by_hand
 
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 
@@ -155,3 +156,15 @@ async def test_their_client_reads_and_controls_our_simulated_device(peer, tmp_pa
         assert device.limit == Bounds(None, 3e5)
         assert 50 < device.reversion_remaining_s <= 60
         serving.cancel()
+
+
+async def test_our_tools_scan_read_and_write_their_server(peer, tmp_path):
+    async with node(peer, "server.js", str(tmp_path)) as process:
+        port = await said(process, str.isdecimal)
+        ders = [found for found in await by_hand.scan(f"opc.tcp://127.0.0.1:{port}") if found.is_der]
+        assert [str(found.endpoint["node"]).endswith(FOLDER.partition(";")[2]) for found in ders] == [True]
+        target = f"opc.tcp://127.0.0.1:{port}?node={FOLDER}"
+        assert (await by_hand.read(target, "ActivePower"))["ActivePower"].value == 1e6
+        written = await by_hand.write(target, 60, LimitMax="400000")
+        assert written.obeyed, written
+        assert (await by_hand.read(target, "LimitMaxEnabled"))["LimitMaxEnabled"].value == 1

@@ -31,6 +31,7 @@ from protocols.dnp3.settings import Dnp3Settings, MappedInput, Tls
 from protocols.dnp3.wire import Wire, server_context
 from protocols.points import Point, Quantity
 from protocols.signals import LinkState, Measurement, Quality
+from tests.interop import by_hand
 from tests.protocols.dnp3.certificates import self_signed
 
 pytest.importorskip("opendnp3")
@@ -407,3 +408,27 @@ class TestOurMaster:
                 "the event is read over TLS",
             )
             running.cancel()
+
+
+class TestOurTools:
+    async def test_they_scan_and_read_their_outstation(self):
+        port = free_port()
+        async with peer("outstation", port) as outstation:
+            await until(lambda: outstation.all("ready"), "the outstation is ready")
+            target = f"dnp3://127.0.0.1:{port}/10"
+            (found,) = await by_hand.scan(target)
+            assert {"10 analog inputs, AI0 to AI9", "10 double bit inputs, DBI0 to DBI9"} <= set(found.offers)
+            assert not found.is_der
+            outstation.ask(analog=[1, 42.0])
+            await asyncio.sleep(0.2)
+            items = await by_hand.read(target, "AI1", "BO0", "AI4711")
+            assert (items["AI1"].value, items["AI1"].quality) == (42, Quality.GOOD)
+            assert items["AI4711"].quality is Quality.BAD
+
+    async def test_they_operate_its_outputs_once(self):
+        port = free_port()
+        async with peer("outstation", port) as outstation:
+            await until(lambda: outstation.all("ready"), "the outstation is ready")
+            written = await by_hand.write(f"dnp3://127.0.0.1:{port}/10", AO3="70000", BO2="on")
+            assert written.detail.startswith("operate answered"), written
+            assert len(outstation.all("operated")) == 2
