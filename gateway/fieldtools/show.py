@@ -26,13 +26,15 @@ def console() -> Console:
 
 def found_table(found: Sequence[Found]) -> Iterable[Table | str]:
     """Devices with what they say of themselves, then what each offers."""
-    table = _table("at", *_IDENTITY, "power kW", "energy kWh", "")
-    for one in found:
-        told = [harmless(one.identity.get(key, "")) for key in _IDENTITY]
-        rest = "; ".join(v for key, v in one.identity.items() if key not in _IDENTITY)
-        energy = "" if one.energy_wh is None else f"{one.energy_wh / 1e3:g}"
-        table.add_row(one.address, *told, _power(one), energy, harmless(rest))
-    yield table
+    yield _filled(
+        {
+            "at": [harmless(one.address) for one in found],
+            **{key: [harmless(one.identity.get(key, "")) for one in found] for key in _IDENTITY},
+            "power kW": [_power(one) for one in found],
+            "energy kWh": ["" if one.energy_wh is None else f"{one.energy_wh / 1e3:g}" for one in found],
+            "": [harmless("; ".join(v for key, v in one.identity.items() if key not in _IDENTITY)) for one in found],
+        }
+    )
     for one in found:
         if one.offers:
             yield f"\n{one.address} offers"
@@ -50,12 +52,7 @@ def item_table(items: Sequence[Item]) -> Table:
         "taken at": ["" if item.time_s is None else stamp(item.time_s) for item in items],
         "name": [harmless(item.name) for item in items],
     }
-    filled = {head: cells for head, cells in columns.items() if head == "value" or any(cells)}
-    table = _table(*filled)
-    table.columns[list(filled).index("value")].justify = "right"
-    for row in zip(*filled.values(), strict=True):
-        table.add_row(*row)
-    return table
+    return _filled(columns, right="value")
 
 
 def line_of(at_s: float, item: Item) -> str:
@@ -98,8 +95,13 @@ def _power(found: Found) -> str:
     return f"{low / 1e3:g} to {found.p_max_w / 1e3:g}"
 
 
-def _table(*columns: str) -> Table:
+def _filled(columns: Mapping[str, Sequence[str]], right: str = "") -> Table:
+    """A table of the columns that say anything; the first always stands."""
+    first = next(iter(columns))
+    filled = {head: cells for head, cells in columns.items() if head in (first, right) or any(cells)}
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column)
+    for head in filled:
+        table.add_column(head, justify="right" if head == right else "left")
+    for row in zip(*filled.values(), strict=True):
+        table.add_row(*row)
     return table
