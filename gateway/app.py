@@ -21,6 +21,7 @@ from gateway.actuation import Actuation
 from gateway.clock import Now
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
+from gateway.coordination.situation import Situation
 from gateway.coordination.zone import ZoneFacts
 from gateway.desk import Desk
 from gateway.engine import Engine, ZoneEngine
@@ -35,7 +36,6 @@ from gateway.narrate import Narrator
 from gateway.northbound.opcua import Serving, ZoneServer
 from gateway.northbound.opcua_space import Picture as ServedPicture
 from gateway.northbound.sunspec import SunSpecFacade
-from gateway.northbound.sunspec_words import Picture
 from gateway.parties import http
 from gateway.snapshot import Image
 from gateway.supervise import causes, supervised
@@ -201,7 +201,7 @@ def _facade(zone: ZoneFile, facts: ZoneFacts, loop: Loop, desk: Desk, now: Now) 
     if settings is None:
         return None
     try:
-        return SunSpecFacade(settings, desk, lambda: Picture(loop.ground.image.freeze(now()), loop.book), now)
+        return SunSpecFacade(settings, desk, lambda: Situation(facts, loop.book, loop.ground.image.freeze(now())), now)
     except OSError as error:
         raise StartError(f"the SunSpec façade cannot start: {error}") from error
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.clock import Now
+from gateway.coordination.situation import Situation
 from gateway.desk import Desk, RefusedInstruction, UnrecordedInstruction
 from gateway.northbound.sunspec_image import image_of, show
 from gateway.northbound.sunspec_orders import Asked, Orders
-from gateway.northbound.sunspec_words import FacadeSettings, Look, Picture, ShownDer
+from gateway.northbound.sunspec_words import FacadeSettings, Look, ShownDer
 from protocols.modbus.server import FailedError, ModbusServer, RefusedError, Unit
 
 LOOPBACK: Final = "127.0.0.1"
@@ -33,7 +34,7 @@ class SunSpecFacade:
         """
         self._look, self._now = look, now
         self._units = {der.unit: ShownUnit(der, desk, now, settings.hold_s, self) for der in settings.ders}
-        self._picture: Picture | None = None
+        self._picture: Situation | None = None
         if settings.security is not None:
             settings.security.context()
         units = {unit: Unit(face) for unit, face in self._units.items()}
@@ -63,10 +64,10 @@ class SunSpecFacade:
 
     def advance(self, now_s: float) -> None:
         """Let the picture be renewed where it is not of this moment."""
-        if self._picture is not None and not 0 <= now_s - self._picture.snapshot.at_s < REFRESH_S:
+        if self._picture is not None and not 0 <= now_s - self._picture.now_s < REFRESH_S:
             self._picture = None
 
-    def picture(self) -> Picture:
+    def picture(self) -> Situation:
         """What every unit shows now."""
         if self._picture is None:
             self._picture = self._look()
@@ -82,7 +83,7 @@ class ShownUnit:
 
     def __init__(self, der: ShownDer, desk: Desk, now: Now, hold_s: float, facade: SunSpecFacade) -> None:
         self._der, self._desk, self._now, self._facade = der, desk, now, facade
-        self._shown: Picture | None = None
+        self._shown: Situation | None = None
         self._image = image_of(der)
         self._asked = Asked(der, image_of(der), hold_s)
         self._version: int | None = None

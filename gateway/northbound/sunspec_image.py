@@ -1,17 +1,18 @@
 """The registers that the SunSpec façade shows of one DER, without I/O: measurements, ratings and what is in force.
 
-A control reads back as what the gateway enforces: what was asked, inside the limit of the DSO. What is not heard of
+A control reads back as what the gateway enforces, by the precedence that all decisions share. What is not heard of
 the DER reads as not implemented, never as an old number.
 """
 
 from collections.abc import Iterator
-from math import ceil, floor, hypot, log10
+from math import ceil, hypot, log10
 from typing import Final
 
 from gateway.coordination.book import FINAL
-from gateway.coordination.operator import within
+from gateway.coordination.precedence import box, commanded
+from gateway.coordination.situation import Situation
 from gateway.northbound.sunspec_orders import LIMIT, POINTS, TARGET, Asked, leave_factory
-from gateway.northbound.sunspec_words import Picture, ShownDer
+from gateway.northbound.sunspec_words import ShownDer
 from protocols.modbus.codec import OutOfRangeError, Rounding
 from protocols.modbus.measure import MEASURED
 from protocols.modbus.sunspec import BASES, ModelImage
@@ -55,9 +56,9 @@ def image_of(der: ShownDer) -> ModelImage:
     return image
 
 
-def show(image: ModelImage, der: ShownDer, asked: Asked, picture: Picture) -> None:
+def show(image: ModelImage, der: ShownDer, asked: Asked, at: Situation) -> None:
     """Bring everything that changes up to date."""
-    for name, value in (*_measured(der, picture), *_in_force(der, asked, picture)):
+    for name, value in (*_measured(der, at), *_in_force(der, asked, at)):
         try:
             image.set(name, value, Rounding.DOWN if name == "704.WMaxLimPct" else Rounding.NEAREST)
         except OutOfRangeError:
@@ -90,9 +91,9 @@ def _ratings(der: ShownDer) -> dict[str, float]:
     return {name: max(value, 0.0) for name, value in values.items()}
 
 
-def _measured(der: ShownDer, picture: Picture) -> Iterator[tuple[str, float | str | None]]:
+def _measured(der: ShownDer, at: Situation) -> Iterator[tuple[str, float | str | None]]:
     """Models 701 and 713, and the DER's heartbeat."""
-    snapshot, name = picture.snapshot, der.resource.id
+    snapshot, name = at.snapshot, der.resource.id
     found: dict[str, float] = {}
     for point, how in MEASURED[701].items():
         reading = snapshot.reading(name, how.quantity, how.phase)
@@ -108,49 +109,50 @@ def _measured(der: ShownDer, picture: Picture) -> Iterator[tuple[str, float | st
         soc = snapshot.reading(name, Quantity.STATE_OF_CHARGE_PU, Phase.TOTAL)
         yield "713.SoC", None if soc is None else 100 * soc.value
         yield "713.WHAvail", None if soc is None else der.energy_wh * soc.value
-    yield from _state(der, picture, found.get("W"))
+    yield from _state(der, at, found.get("W"))
 
 
-def _state(der: ShownDer, picture: Picture, power_w: float | None) -> Iterator[tuple[str, float | str | None]]:
+def _state(der: ShownDer, at: Situation, power_w: float | None) -> Iterator[tuple[str, float | str | None]]:
     """How the DER and its link stand; model 701."""
-    bounds, target_w = _enforced(der, picture)
-    heard = picture.snapshot.link(der.resource.id) not in NOT_HEARD
+    bounds, target_w = _enforced(der, at)
+    heard = at.snapshot.link(der.resource.id) not in NOT_HEARD
     at_limit = bounds.ceiling_w is not None and bounds.ceiling_w < der.percent_of_w
     throttled = at_limit and power_w is not None and power_w >= (bounds.ceiling_w or 0.0) - der.resource.verify_band_w
     yield "701.St", 1.0 if heard else None
     yield "701.ConnSt", 1.0 if heard else None
     yield "701.InvSt", (THROTTLED if throttled else RUNNING) if heard and power_w is not None else None
     yield "701.ThrotSrc", float(MAX_W * at_limit | FIXED_W * (target_w is not None))
-    alarm = _alarm(der, picture)
+    alarm = _alarm(der, at)
     yield "701.Alrm", float(MANUFACTURER_ALARM if alarm else 0)
     yield "701.MnAlrmInfo", alarm.encode()[:_TEXT_MAX].decode(errors="ignore")
 
 
-def _alarm(der: ShownDer, picture: Picture) -> str:
+def _alarm(der: ShownDer, at: Situation) -> str:
     """What is wrong, in words that fit: the link, or a control that the DER did not follow."""
-    link = picture.snapshot.links.get(der.resource.id)
+    link = at.snapshot.links.get(der.resource.id)
     if link is None or link.state in NOT_HEARD:
         return "not heard" if link is None else f"link {link.state.value}"
-    held = picture.book.controls.get(der.resource.id)
+    held = at.book.controls.get(der.resource.id)
     if held is None or held.outcome not in FINAL:
         return ""
     return f"{held.instruction.control_id} {held.outcome.value}"
 
 
-def _in_force(der: ShownDer, asked: Asked, picture: Picture) -> Iterator[tuple[str, float | None]]:
+def _in_force(der: ShownDer, asked: Asked, at: Situation) -> Iterator[tuple[str, float | None]]:
     """Models 703, 704 and 715: what masters wrote, with what is enforced in place of what they asked for."""
-    orders, now_s = asked.orders, picture.snapshot.at_s
+    orders, now_s = asked.orders, at.now_s
     for name in asked.writable:
         yield name, asked.get(name)
-    bounds, target_w = _enforced(der, picture)
+    bounds, target_w = _enforced(der, at)
     ceiling_w = bounds.ceiling_w
     if LIMIT not in orders.ends_s:
         yield "704.WMaxLimPctEna", float(ceiling_w is not None and ceiling_w < der.percent_of_w)
     if der.percent_of_w > 0:
         share = 1.0 if ceiling_w is None else min(max(ceiling_w / der.percent_of_w, 0.0), 1.0)
         yield "704.WMaxLimPct", 100 * share
-    if target_w is not None and TARGET in orders.ends_s:
-        yield "704.WSet", float(floor(target_w))
+    if target_w is not None and der.takes_target:
+        yield "704.WSetEna", 1.0
+        yield "704.WSet", target_w
         if der.percent_of_w > 0:
             yield "704.WSetPct", 100 * target_w / der.percent_of_w
     for what, name in ((LIMIT, "704.WMaxLimPctRvrtRem"), (TARGET, "704.WSetRvrtRem")):
@@ -159,16 +161,14 @@ def _in_force(der: ShownDer, asked: Asked, picture: Picture) -> Iterator[tuple[s
             yield name, float(max(ceil(orders.ends_s[what] - now_s), 0)) if timed else 0.0
 
 
-def _enforced(der: ShownDer, picture: Picture) -> tuple[Bounds, float | None]:
+def _enforced(der: ShownDer, at: Situation) -> tuple[Bounds, float | None]:
     """The limit and the set point that the rules of control make of everything that holds now."""
-    at_s, name = picture.snapshot.at_s, der.resource.id
-    limit = picture.book.limit_at(name, at_s) or picture.book.lapsed(name, at_s)
-    bounds = Bounds() if limit is None else limit.bounds
-    wanted = picture.book.operator_at(name, at_s)
-    if wanted is None:
-        return bounds, None
-    bounds = within(bounds, wanted.limit)
-    return bounds, None if wanted.target_w is None else bounds.clamp(wanted.target_w)
+    held = box(at, der.resource.id, at.now_s)
+    bounds = Bounds() if held is None else held.bounds
+    if held is None and (lapsed := at.book.lapsed(der.resource.id, at.now_s)) is not None:
+        bounds = lapsed.bounds
+    wanted = commanded(at, der.resource)
+    return bounds, None if wanted is None else bounds.clamp(wanted.power_w)
 
 
 def _exponent(largest: float, full_scale: int) -> int:

@@ -1,11 +1,10 @@
-"""What the SunSpec façade stands on: which DER is which unit, and what the gateway knows when it is asked."""
+"""What the SunSpec façade stands on: which DER is which unit, and where masters find them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.coordination.book import Book
+from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Controllable, Resource
-from gateway.snapshot import Snapshot
 from protocols.modbus.server_security import ServerSecurity
 
 
@@ -56,12 +55,5 @@ class FacadeSettings:
     security: ServerSecurity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What the gateway knows now."""
-
-    snapshot: Snapshot
-    book: Book
-
-
-Look = Callable[[], Picture]
+Look = Callable[[], Situation]
+"""What the gateway knows and holds now."""

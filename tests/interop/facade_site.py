@@ -10,6 +10,7 @@ from random import Random
 from gateway import app
 from gateway.actuation import Actuation
 from gateway.coordination.book import Book
+from gateway.coordination.situation import Situation
 from gateway.desk import Desk
 from gateway.exchange import Exchange
 from gateway.ground import Ground
@@ -17,7 +18,7 @@ from gateway.ledger import Ledger
 from gateway.loop import Loop
 from gateway.narrate import Narrator
 from gateway.northbound.sunspec import SunSpecFacade
-from gateway.northbound.sunspec_words import FacadeSettings, Picture, ShownDer
+from gateway.northbound.sunspec_words import FacadeSettings, ShownDer
 from gateway.snapshot import Image
 from gateway.testbed.device import SimulatedDevice
 from protocols.modbus.server_security import ServerSecurity
@@ -72,7 +73,10 @@ async def shown(protocol: str, *, security: ServerSecurity | None = None) -> Asy
         ports = {"tls_host": HOST, "tls_port": 0, "security": security} if security else {"port": 0}
         desk = Desk(facts, ledger, now, say, ground.touched.set)
         facade = SunSpecFacade(
-            FacadeSettings((der,), 900.0, **ports), desk, lambda: Picture(ground.image.freeze(now()), loop.book), now
+            FacadeSettings((der,), 900.0, **ports),
+            desk,
+            lambda: Situation(facts, loop.book, ground.image.freeze(now())),
+            now,
         )
         async with asyncio.TaskGroup() as tasks:
             listening = asyncio.Event()

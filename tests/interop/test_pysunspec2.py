@@ -371,7 +371,7 @@ async def test_facade_set_point_moves_the_der_inside_the_limit_of_the_dso():
         await site.ends(Outcome.VERIFIED)
         assert site.device.power_w == pytest.approx(-0.4e6)
         site.engine.answers = limited(0.3e6)
-        site.loop._wake.set()
+        site.loop.ground.wake.set()
 
         def exceed(client):
             controls = client.DERCtlAC[0]

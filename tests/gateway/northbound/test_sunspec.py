@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from gateway.coordination.book import Book
+from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Controllable, ZoneFacts
 from gateway.desk import Desk
 from gateway.narrate import Narrator
 from gateway.northbound.sunspec import ShownUnit, SunSpecFacade
 from gateway.northbound.sunspec_image import image_of
-from gateway.northbound.sunspec_words import FacadeSettings, Picture, ShownDer
+from gateway.northbound.sunspec_words import FacadeSettings, ShownDer
 from protocols.modbus.server import FailedError, RefusedError
 from protocols.modbus.server_security import ServerSecurity
 from protocols.modbus.sunspec import IllegalAddressError
@@ -35,7 +36,7 @@ class Bench:
         self.facade = SunSpecFacade(
             settings,
             self.desk,
-            lambda: Picture(scene.loop.ground.image.freeze(scene.now()), scene.loop.book),
+            lambda: Situation(facts, scene.loop.book, scene.loop.ground.image.freeze(scene.now())),
             scene.now,
         )
         self.now = scene.now
@@ -276,7 +277,10 @@ def test_a_certificate_that_cannot_be_read_is_found_at_the_start(tmp_path):
         settings = FacadeSettings((BATTERY,), HOLD_S, None, "127.0.0.1", 0, ServerSecurity(none, none, none))
         with pytest.raises(OSError, match="No such file"):
             SunSpecFacade(
-                settings, Bench(scene).desk, lambda: Picture(scene.loop.ground.image.freeze(T), Book()), scene.now
+                settings,
+                Bench(scene).desk,
+                lambda: Situation(zone(), Book(), scene.loop.ground.image.freeze(T)),
+                scene.now,
             )
 
     play(act)
