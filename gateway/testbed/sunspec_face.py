@@ -274,7 +274,10 @@ class _Legacy:
 
     spec: DeviceSpec
 
-    limit_points = frozenset(f"123.{name}" for name in ("WMaxLimPct", "WMaxLimPct_RvrtTms", "WMaxLim_Ena"))
+    limit_points = frozenset(
+        {f"123.{name}" for name in ("WMaxLimPct", "WMaxLimPct_RvrtTms", "WMaxLim_Ena")}
+        | {f"124.{name}" for name in ("StorCtl_Mod", "InWRte", "InOutWRte_RvrtTms")}
+    )
     order_points: frozenset[str] = frozenset()
 
     @property
@@ -296,7 +299,8 @@ class _Legacy:
         factors |= {"121.WMax_SF": power, "122.WAval_SF": power, "160.DCW_SF": power, "160.DCV_SF": -1}
         factors |= {"160.DCA_SF": _current_exponent(self.spec), "123.WMaxLimPct_SF": PERCENT_EXPONENT}
         if self.spec.energy_wh is not None:
-            factors |= {"124.ChaState_SF": -1}
+            factors |= {"124.ChaState_SF": -1, "124.InOutWRte_SF": PERCENT_EXPONENT}
+            factors |= {"124.WChaMax_SF": _exponent(-self.spec.p_min_w, _FULL_SCALE)}
         return {name: float(exponent) for name, exponent in factors.items()}
 
     @property
@@ -305,6 +309,9 @@ class _Legacy:
         values |= {"120.DERTyp": 82.0 if self.spec.energy_wh is not None else 4.0, "120.WRtg": self.spec.p_max_w}
         values |= {"120.VARtg": self.spec.s_max_va or self.spec.p_max_w}
         values |= {"121.WMax": self.spec.p_max_w, "122.PVConn": 7.0, "122.ECPConn": 1.0, "160.N": 1.0}
+        if self.spec.energy_wh is not None:
+            values |= {"124.WChaMax": -self.spec.p_min_w, "124.StorCtl_Mod": 0.0, "124.InWRte": 100.0}
+            values |= {"124.OutWRte": 100.0, "124.InOutWRte_RvrtTms": 0.0}
         return values | {"123.Conn": 1.0, "123.WMaxLimPct_WinTms": 0.0, "123.WMaxLimPct_RvrtTms": 0.0}
 
     def measured(self, power_w: float, voltage_pu: float, soc_pu: float, *, throttled: bool) -> dict[str, float]:
@@ -325,19 +332,31 @@ class _Legacy:
     def check(self, image: ModelImage) -> None:
         _check_switches(image, "123.WMaxLim_Ena")
         _check_percent(image, "123.WMaxLimPct")
+        if self.spec.energy_wh is not None:
+            _check_percent(image, "124.InWRte")
 
     def limit(self, image: ModelImage) -> tuple[Bounds, float | None, Bounds]:
-        if image.get("123.WMaxLim_Ena") != 1:
-            return Bounds(), None, Bounds()
-        ceiling_w = _watts(image.get("123.WMaxLimPct"), self.spec)
-        return Bounds(ceiling_w=ceiling_w), image.get("123.WMaxLimPct_RvrtTms") or None, Bounds()
+        """Both sides end together, with the shorter of the two timers."""
+        ceiling_w = floor_w = None
+        timers: list[float | None] = []
+        if image.get("123.WMaxLim_Ena") == 1:
+            ceiling_w = _watts(image.get("123.WMaxLimPct"), self.spec)
+            timers.append(image.get("123.WMaxLimPct_RvrtTms"))
+        if self.spec.energy_wh is not None and int(image.get("124.StorCtl_Mod") or 0) & 1:
+            floor_w = self.spec.p_min_w * (image.get("124.InWRte") or 0.0) / 100
+            timers.append(image.get("124.InOutWRte_RvrtTms"))
+        return Bounds(floor_w, ceiling_w), min((t for t in timers if t), default=None), Bounds()
 
     def apply_order(self, image: ModelImage, device: SimulatedDevice) -> None:
         """There is no set point in these models."""
 
     def shown(self, limit: Bounds) -> dict[str, float]:
         enabled = limit.ceiling_w is not None
-        return {"123.WMaxLim_Ena": float(enabled), "123.WMaxLimPct": _percent(limit, self.spec)}
+        values = {"123.WMaxLim_Ena": float(enabled), "123.WMaxLimPct": _percent(limit, self.spec)}
+        if self.spec.energy_wh is not None:
+            rate = 100.0 if limit.floor_w is None else 100 * limit.floor_w / self.spec.p_min_w
+            values |= {"124.StorCtl_Mod": float(limit.floor_w is not None), "124.InWRte": rate}
+        return values
 
 
 def _identity(spec: DeviceSpec) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """From a control to registers of a SunSpec DER, without I/O: what to write, in which order, or why it cannot be done.
 
+A storage of the legacy models takes a lower limit by model 124, whose points are then joined to those of model 123.
 An upper limit becomes a percentage of WMax, rounded down. The reversion value, its timer and the
 enable go out in one write, so that a limit never comes into force without the reversion behind it.
 A lower limit, or an upper limit below zero, is not in the language of percent limits: it becomes a
@@ -17,7 +18,8 @@ from protocols.modbus.settings import PercentOf, SunSpecDer
 from protocols.modbus.sunspec import Model, Reading, Write, writes
 from protocols.signals import Bounds, Control
 
-CONTROL_MODELS: Final = (704, 123)
+LEGACY: Final = 123
+CONTROL_MODELS: Final = (704, LEGACY)
 """Of these the first that the device has is used."""
 CAPACITY: Final[Mapping[int, tuple[str, ...]]] = {702: ("WMax", "WMaxRtg"), 121: ("WMax",), 120: ("WRtg",)}
 """Where a device tells what 100 % are, best first."""
@@ -32,18 +34,25 @@ TIMER_MAX_S: Final = 0xFFFF_FFFE
 WATTS: Final = 1
 """704.WSetMod: the set point is in watts."""
 
-LIMIT, TARGET = "limit", "target"
+LIMIT, TARGET, STORAGE = "limit", "target", "storage"
 GROUPS: Final[Mapping[int, Mapping[str, tuple[tuple[str, ...], ...]]]] = {
     704: {
         LIMIT: (("WMaxLimPctEna", "WMaxLimPct", "WMaxLimPctRvrt", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrtTms"),),
         TARGET: (("WSetEnaRvrt", "WSetRvrtTms"), ("WSetEna", "WSetMod", "WSet", "WSetRvrt")),
     },
-    123: {LIMIT: (("WMaxLimPct", "WMaxLimPct_RvrtTms"), ("WMaxLim_Ena",))},
+    123: {
+        LIMIT: (("WMaxLimPct", "WMaxLimPct_RvrtTms"), ("WMaxLim_Ena",)),
+        STORAGE: (("InWRte", "InOutWRte_RvrtTms"), ("StorCtl_Mod",)),
+    },
 }
 """By model and function: the points to write, stage by stage."""
 _OWED: Final = frozenset(("WMaxLimPctEna", "WMaxLimPct", "WMaxLim_Ena", "WSetEna", "WSet"))
 """Written even if they read as not implemented; every other point only where the device implements it."""
-_ROUND_DOWN: Final = frozenset(("WMaxLimPct", "WMaxLimPctRvrt"))
+_ROUND_DOWN: Final = frozenset(("WMaxLimPct", "WMaxLimPctRvrt", "InWRte"))
+STORAGE_MODEL: Final = 124
+STORAGE_POINTS: Final = ("StorCtl_Mod", "InWRte", "InOutWRte_RvrtTms")
+CHARGE: Final = 0b01
+"""124.StorCtl_Mod: the rate of charge is limited; the other bit is that of discharge, and is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,11 @@ def baseline(model: Model, values: Mapping[str, float | None]) -> dict[str, floa
 
 def prefixed(model: Model, values: Wanted) -> dict[str, float]:
     """The names that people and the journal see: `704.WMaxLimPct`."""
-    return {f"{model.model_id}.{name}": value for name, value in values.items()}
+    return {_key(model, name): value for name, value in values.items()}
+
+
+def _key(model: Model, name: str) -> str:
+    return f"{STORAGE_MODEL if name in STORAGE_POINTS else model.model_id}.{name}"
 
 
 def plan_control(control: Control, remaining_s: float, state: DeviceState) -> Plan | Refusal:
@@ -127,7 +140,13 @@ def plan_control(control: Control, remaining_s: float, state: DeviceState) -> Pl
     fallback = der.fallback if control.fallback.is_open else control.fallback
     draft = _Draft()
     reversion_s = ceil(remaining_s)
-    outside = (limit.ceiling_w or 0.0) < 0 or (limit.floor_w is not None and limit.floor_w > der.floor_w)
+    asks_floor = limit.floor_w is not None and limit.floor_w > der.floor_w
+    if asks_floor and _takes_floor(state, limit):
+        _floor(draft, state, limit, fallback, reversion_s)
+        asks_floor = False
+    elif STORAGE in state.held:
+        draft.functions[STORAGE] = _restored(state, STORAGE)
+    outside = (limit.ceiling_w or 0.0) < 0 or asks_floor
     target_w = control.target_w
     if target_w is None and outside:
         target_w = state.power_w
@@ -166,6 +185,11 @@ def tightens(plan: Plan, state: DeviceState) -> bool:
         in_force_w = ceiling_in_force_w(state.model, values, state.w_max_w)
         if in_force_w is None or percent / 100 * state.w_max_w < in_force_w - 1e-6 * state.w_max_w:
             return True
+    rate = plan.requested.get("InWRte")
+    if rate is not None:
+        held, limited = values.get("InWRte"), int(values.get("StorCtl_Mod") or 0) & CHARGE
+        if not limited or held is None or rate < held:
+            return True
     target = plan.requested.get("WSet")
     return target is not None and (values.get("WSetEna") != 1 or values.get("WSet") != target)
 
@@ -173,7 +197,7 @@ def tightens(plan: Plan, state: DeviceState) -> bool:
 def _limit(draft: _Draft, state: DeviceState, ceiling_w: float, fallback: Bounds, reversion_s: int) -> Refusal | None:
     if state.w_max_w <= 0:
         return Refusal(f"{state.der.resource}: neither device nor settings say what 100 % are")
-    if fallback.floor_w is not None and fallback.floor_w > state.der.floor_w:
+    if fallback.floor_w is not None and fallback.floor_w > state.der.floor_w and STORAGE not in draft.functions:
         draft.notes.append(f"the fallback's lower limit of {fallback.floor_w:.0f} W cannot be expressed")
     make = _limit_704 if state.model.model_id == 704 else _limit_123
     percent, least = _percent(ceiling_w, state), state.der.quirks.min_percent
@@ -211,6 +235,30 @@ def _limit_123(
     return {"WMaxLimPct": percent, "WMaxLimPct_RvrtTms": timer_s, "WMaxLim_Ena": 1.0}, notes
 
 
+def _takes_floor(state: DeviceState, limit: Bounds) -> bool:
+    """A storage can be told how fast it may charge; that it must discharge is not in its language."""
+    implemented = all(state.reading.values.get(name) is not None for name in ("StorCtl_Mod", "InWRte"))
+    return implemented and limit.floor_w is not None and limit.floor_w <= 0 and _charge_max_w(state) > 0
+
+
+def _charge_max_w(state: DeviceState) -> float:
+    """What 100 % of the rate of charge are."""
+    return state.reading.values.get("WChaMax") or -state.der.floor_w
+
+
+def _floor(draft: _Draft, state: DeviceState, limit: Bounds, fallback: Bounds, reversion_s: int) -> None:
+    """Model 124 reverts to no limit of charge, as model 123 does of injection."""
+    reverts = fallback.floor_w is None or fallback.floor_w <= state.der.floor_w
+    if not reverts:
+        draft.notes.append("the storage can only fall back to free charge, so this limit stays until it is changed")
+    draft.functions[STORAGE] = {
+        "InWRte": min(-(limit.floor_w or 0.0) / _charge_max_w(state) * 100, 100.0),
+        "InOutWRte_RvrtTms": float(min(reversion_s, LEGACY_TIMER_MAX_S)) if reverts else 0.0,
+        "StorCtl_Mod": float(int(state.reading.values.get("StorCtl_Mod") or 0) | CHARGE),
+    }
+    draft.held.add(STORAGE)
+
+
 def _target(draft: _Draft, target_w: float, reversion_s: int) -> None:
     """A set point in watts that is given up when the lease runs out."""
     draft.functions[TARGET] = {
@@ -244,7 +292,7 @@ def _no_set_point(control: Control, state: DeviceState) -> str:
 def _restored(state: DeviceState, function: str, values: Wanted | None = None) -> dict[str, float]:
     known = state.baseline if values is None else values
     names = [name for stage in GROUPS[state.model.model_id][function] for name in stage]
-    keys = {name: f"{state.model.model_id}.{name}" for name in names}
+    keys = {name: _key(state.model, name) for name in names}
     return {name: known[key] for name, key in keys.items() if key in known}
 
 
@@ -266,7 +314,7 @@ def _plan(draft: _Draft, state: DeviceState, limit: Bounds) -> Plan | Refusal:
     return Plan(tuple(stages), requested, frozenset(draft.held), tuple(draft.notes))
 
 
-_SWITCHES: Final = {LIMIT: ("WMaxLimPctEna", "WMaxLim_Ena"), TARGET: ("WSetEna",)}
+_SWITCHES: Final = {LIMIT: ("WMaxLimPctEna", "WMaxLim_Ena"), TARGET: ("WSetEna",), STORAGE: ("StorCtl_Mod",)}
 
 
 def _may_stay(function: str, name: str, raw: tuple[int, ...], state: DeviceState) -> bool:

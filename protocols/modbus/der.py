@@ -15,6 +15,8 @@ from protocols.modbus.control import (
     CAPACITY,
     CEILING,
     CONTROL_MODELS,
+    LEGACY,
+    STORAGE_MODEL,
     DeviceState,
     baseline,
     ceiling_in_force_w,
@@ -268,6 +270,9 @@ def _map(models: Sequence[Model], read_max: int) -> _Map:
     by_id = {model.model_id: model for model in reversed(models)}
     measured = [next((by_id[i] for i in row if i in by_id), None) for row in ALTERNATIVES]
     control = next((by_id[i] for i in CONTROL_MODELS if i in by_id), None)
+    storage = by_id.get(STORAGE_MODEL)
+    if control is not None and control.model_id == LEGACY and storage is not None:
+        control = control.joined(storage)
     heart = next((by_id[i] for i in NAMES if i in by_id), None)
     return _Map(
         measured=tuple(model.spans(MEASURED[model.model_id], read_max) for model in measured if model is not None),

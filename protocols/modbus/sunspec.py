@@ -5,7 +5,7 @@ factors while they run.
 """
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from protocols.modbus.codec import (
@@ -57,6 +57,15 @@ class Model:
 
     def __contains__(self, name: str) -> bool:
         return name in self.points
+
+    def joined(self, other: "Model") -> "Model":
+        """Both as one, under the id of this one; of points that both have, this one's."""
+        moved = {
+            name: replace(point, offset=point.offset + other.address - self.address)
+            for name, point in other.points.items()
+            if name not in self.points
+        }
+        return Model(self.model_id, self.address, {**self.points, **moved})
 
     @property
     def size(self) -> int:
