@@ -321,7 +321,7 @@ def build_adapters(zone: ZoneFile, now: Now, journal: Journal) -> list[Adapter]:
         if settings is not None:
             settings = replace(settings, admin=ieee2030_5.admin(zone, os.environ))
             server = UtilityServer(settings, now, served.keeper(journal, now))
-            server.restore(list(served.kept(journal)))
+            server.restore(served.kept(journal))
             adapters.append(server)
     except TokenError as error:
         raise StartError(f"the operator's way into the IEEE 2030.5 server cannot be opened: {error}") from error

@@ -1,7 +1,7 @@
 """The port of a 2030.5 utility server: devices fetch their controls here and report what they did."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from ieee2030_5 import leases
@@ -92,7 +92,7 @@ class UtilityServer:
         self._tree.utility.advance(now)
         return Desk(self._tree, self._resources, now)
 
-    def restore(self, records: Sequence[Record]) -> None:
+    def restore(self, records: Iterable[Record]) -> None:
         """Fold what `record` kept in an earlier life, oldest first; before `run`."""
         self._tree.restore(records)
         for issued in self._tree.utility.issued.values():

@@ -106,6 +106,9 @@ def _bounded(call: Call, series: Sized) -> None:
 
 
 def _series(item: r.MirrorMeterReading, known: r.MirrorMeterReading | None) -> r.MirrorMeterReading:
+    says = (item.description, item.version)
+    if known and item.reading_type in (None, known.reading_type) and says == (known.description, known.version):
+        return known
     kind = item.reading_type or (known.reading_type if known else None)
     if kind is None:
         raise Refused(400, INVALID_VALUE, f"series {item.mRID} is new and has no ReadingType")

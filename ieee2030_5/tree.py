@@ -1,6 +1,6 @@
 """What the tree answers: the whole server but for sockets and clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -202,7 +202,7 @@ class Tree:
         self._keep(record)
         arrangements.fold(self.utility, record)
 
-    def restore(self, records: Sequence[Record]) -> None:
+    def restore(self, records: Iterable[Record]) -> None:
         """Fold what was kept before a restart, in its order; nothing is kept again and nobody is told."""
         for record in records:
             self.utility.advance(record.at_s)

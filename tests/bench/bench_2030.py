@@ -70,7 +70,7 @@ async def _beside_bare(certificates: Path) -> Sequence[Row]:
                             )
                             for _ in range(PAIRS)
                         ]
-                rows += _compared(f"2030.{name}", pairs, PEER)
+                rows += _compared(f"2030.rate.{name}", pairs, PEER)
     return rows
 
 
@@ -126,4 +126,4 @@ def _compared(name: str, pairs: Sequence[tuple[Taken, Taken]], peer: str) -> Seq
     )
 
 
-BENCHMARKS = (Benchmark("2030", run), Benchmark("2030.devices", run_growth))
+BENCHMARKS = (Benchmark("2030.rate", run), Benchmark("2030.devices", run_growth))
