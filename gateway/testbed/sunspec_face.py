@@ -2,12 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, isfinite, log10, sqrt
+from math import ceil, isfinite, sqrt
 from typing import Final
 
 from gateway.testbed import sunspec_curves
 from gateway.testbed.device import FOLLOWS_AVAILABILITY, DeviceSpec, SimulatedDevice
 from gateway.testbed.sunspec_curves import CurveFaces
+from gateway.testbed.sunspec_sizes import (
+    FULL_SCALE,
+    current_exponent,
+    exponent,
+    in_percent,
+    in_watts,
+    power_exponent,
+    terminals,
+)
 from protocols.modbus.codec import Registers
 from protocols.modbus.server import RefusedError
 from protocols.modbus.sunspec import BASES, Model, ModelImage
@@ -15,18 +24,12 @@ from protocols.signals import Bounds
 
 VoltagePu = Callable[[], float]
 """Voltage at the device's terminals, per unit."""
-NOMINAL_V: Final = 480.0
-"""Line to line at the terminals of the simulated inverters."""
-LOWEST_PU, HIGHEST_PU = 0.5, 2.0
 DC_V: Final = 1_000.0
 """Between inverter and array or battery; losses are left out."""
 HEARTBEATS: Final = 1_000_000
 """The device's heartbeat counts seconds and begins anew here."""
 NOMINAL_HZ: Final = 60.0
 PERCENT_EXPONENT: Final = -2
-_FULL_SCALE: Final = 32_000
-_MARGIN: Final = 1.25
-"""Powers above the rating must still fit their register."""
 RUNNING_701, THROTTLED_701 = 3, 4
 RUNNING_103, THROTTLED_103 = 4, 5
 WATTS: Final = 1
@@ -174,20 +177,20 @@ class _Series700:
 
     @property
     def factors(self) -> dict[str, float]:
-        power = _power_exponent(self.spec)
+        power = power_exponent(self.spec)
         factors = {f"701.{name}": power for name in ("W_SF", "VA_SF", "Var_SF")}
         factors |= {
-            "701.A_SF": _current_exponent(self.spec),
+            "701.A_SF": current_exponent(self.spec),
             "701.V_SF": -1,
             "701.Hz_SF": -2,
             "702.W_SF": power,
             "702.VA_SF": power,
         }
         factors |= {"703.V_SF": -1, "703.Hz_SF": -2, "714.DCW_SF": power, "714.DCV_SF": -1}
-        factors |= {"714.DCA_SF": _current_exponent(self.spec)}
+        factors |= {"714.DCA_SF": current_exponent(self.spec)}
         factors |= {"704.WMaxLimPct_SF": PERCENT_EXPONENT, "704.WSetPct_SF": PERCENT_EXPONENT, "704.WSet_SF": 0}
         if self.spec.energy_wh is not None:
-            factors |= {"713.WH_SF": _exponent(self.spec.energy_wh, 65_000), "713.Pct_SF": -1}
+            factors |= {"713.WH_SF": exponent(self.spec.energy_wh, 65_000), "713.Pct_SF": -1}
         return {name: float(exponent) for name, exponent in factors.items()}
 
     @property
@@ -210,7 +213,7 @@ class _Series700:
         return values
 
     def measured(self, power_w: float, voltage_pu: float, soc_pu: float, *, throttled: bool) -> dict[str, float]:
-        volts, amperes = _terminals(power_w, voltage_pu)
+        volts, amperes = terminals(power_w, voltage_pu)
         values = {"701.W": power_w, "701.VA": abs(power_w), "701.A": amperes}
         values |= {"701.LLV": volts, "701.LNV": volts / sqrt(3)}
         values |= {f"701.WL{phase}": power_w / 3 for phase in (1, 2, 3)}
@@ -262,10 +265,10 @@ class _Series700:
 
     def shown(self, limit: Bounds) -> dict[str, float]:
         enabled = limit.ceiling_w is not None
-        return {"704.WMaxLimPctEna": float(enabled), "704.WMaxLimPct": _percent(limit, self.spec)}
+        return {"704.WMaxLimPctEna": float(enabled), "704.WMaxLimPct": in_percent(limit, self.spec)}
 
     def _bounds(self, percent: float | None) -> Bounds:
-        return Bounds(ceiling_w=_watts(percent, self.spec))
+        return Bounds(ceiling_w=in_watts(percent, self.spec))
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,20 +290,20 @@ class _Legacy:
 
     @property
     def factors(self) -> dict[str, float]:
-        power = _power_exponent(self.spec)
+        power = power_exponent(self.spec)
         factors = {f"103.{name}": power for name in ("W_SF", "VA_SF", "VAr_SF")}
         factors |= {
-            "103.A_SF": _current_exponent(self.spec),
+            "103.A_SF": current_exponent(self.spec),
             "103.V_SF": -1,
             "103.Hz_SF": -2,
             "120.WRtg_SF": power,
             "120.VARtg_SF": power,
         }
         factors |= {"121.WMax_SF": power, "122.WAval_SF": power, "160.DCW_SF": power, "160.DCV_SF": -1}
-        factors |= {"160.DCA_SF": _current_exponent(self.spec), "123.WMaxLimPct_SF": PERCENT_EXPONENT}
+        factors |= {"160.DCA_SF": current_exponent(self.spec), "123.WMaxLimPct_SF": PERCENT_EXPONENT}
         if self.spec.energy_wh is not None:
             factors |= {"124.ChaState_SF": -1, "124.InOutWRte_SF": PERCENT_EXPONENT}
-            factors |= {"124.WChaMax_SF": _exponent(-self.spec.p_min_w, _FULL_SCALE)}
+            factors |= {"124.WChaMax_SF": exponent(-self.spec.p_min_w, FULL_SCALE)}
         return {name: float(exponent) for name, exponent in factors.items()}
 
     @property
@@ -315,7 +318,7 @@ class _Legacy:
         return values | {"123.Conn": 1.0, "123.WMaxLimPct_WinTms": 0.0, "123.WMaxLimPct_RvrtTms": 0.0}
 
     def measured(self, power_w: float, voltage_pu: float, soc_pu: float, *, throttled: bool) -> dict[str, float]:
-        volts, amperes = _terminals(power_w, voltage_pu)
+        volts, amperes = terminals(power_w, voltage_pu)
         values = {"103.W": power_w, "103.VA": abs(power_w), "103.A": amperes}
         values |= {f"103.Aph{phase}": amperes for phase in "ABC"}
         values |= {f"103.PhVph{phase}": volts / sqrt(3) for phase in "ABC"}
@@ -340,7 +343,7 @@ class _Legacy:
         ceiling_w = floor_w = None
         timers: list[float | None] = []
         if image.get("123.WMaxLim_Ena") == 1:
-            ceiling_w = _watts(image.get("123.WMaxLimPct"), self.spec)
+            ceiling_w = in_watts(image.get("123.WMaxLimPct"), self.spec)
             timers.append(image.get("123.WMaxLimPct_RvrtTms"))
         if self.spec.energy_wh is not None and int(image.get("124.StorCtl_Mod") or 0) & 1:
             floor_w = self.spec.p_min_w * (image.get("124.InWRte") or 0.0) / 100
@@ -352,7 +355,7 @@ class _Legacy:
 
     def shown(self, limit: Bounds) -> dict[str, float]:
         enabled = limit.ceiling_w is not None
-        values = {"123.WMaxLim_Ena": float(enabled), "123.WMaxLimPct": _percent(limit, self.spec)}
+        values = {"123.WMaxLim_Ena": float(enabled), "123.WMaxLimPct": in_percent(limit, self.spec)}
         if self.spec.energy_wh is not None:
             rate = 100.0 if limit.floor_w is None else 100 * limit.floor_w / self.spec.p_min_w
             values |= {"124.StorCtl_Mod": float(limit.floor_w is not None), "124.InWRte": rate}
@@ -361,39 +364,6 @@ class _Legacy:
 
 def _identity(spec: DeviceSpec) -> Mapping[str, str]:
     return {"1.Mn": "Ampacity testbed", "1.Md": spec.kind, "1.Vr": "1", "1.SN": spec.resource}
-
-
-def _terminals(power_w: float, voltage_pu: float) -> tuple[float, float]:
-    """Line-to-line voltage and current per conductor; the voltage counts as `LOWEST_PU` at least for the current."""
-    voltage_pu = min(voltage_pu, HIGHEST_PU) if isfinite(voltage_pu) else 0.0
-    return NOMINAL_V * voltage_pu, abs(power_w) / (sqrt(3) * NOMINAL_V * max(voltage_pu, LOWEST_PU))
-
-
-def _exponent(largest: float, full_scale: int) -> int:
-    """The finest scale factor at which `largest` fits."""
-    return max(ceil(log10(largest / full_scale)), 0) if largest > 0 else 0
-
-
-def _power_exponent(spec: DeviceSpec) -> int:
-    return _exponent(_MARGIN * _rating(spec), _FULL_SCALE)
-
-
-def _current_exponent(spec: DeviceSpec) -> int:
-    return _exponent(_MARGIN * _rating(spec) / (sqrt(3) * NOMINAL_V * LOWEST_PU), _FULL_SCALE)
-
-
-def _rating(spec: DeviceSpec) -> float:
-    return max(abs(spec.p_max_w), abs(spec.p_min_w), spec.s_max_va or 0.0)
-
-
-def _percent(limit: Bounds, spec: DeviceSpec) -> float:
-    if limit.ceiling_w is None or spec.p_max_w <= 0:
-        return 100.0
-    return min(max(100 * limit.ceiling_w / spec.p_max_w, 0.0), 100.0)
-
-
-def _watts(percent: float | None, spec: DeviceSpec) -> float:
-    return spec.p_max_w if percent is None else percent / 100 * spec.p_max_w
 
 
 def _check_switches(image: ModelImage, *names: str) -> None:
