@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from config.settings import ZoneFile
-from gateway import clock, record, served, telemetry
+from gateway import clock, grouping, record, served, telemetry
 from gateway.actuation import Actuation
 from gateway.clock import Now
 from gateway.coordination.book import Book
@@ -135,6 +135,7 @@ async def run(zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = N
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
             served = await _served(zone, facts, loop, desk, now)
+            served += grouping.served(zone, adapters, engine, lambda: loop.ground.image.freeze(now()))
             await journal.append([record.entry(_started(zone, now()))])
             async with _party_interface(zone, facts, loop):
                 structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)

@@ -1,7 +1,7 @@
 """The port of a 2030.5 utility server: devices fetch their controls here and report what they did."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from ieee2030_5 import leases
@@ -14,6 +14,7 @@ from ieee2030_5.links import Links
 from ieee2030_5.load import Allowances, too_frequent
 from ieee2030_5.modes import CannotSayError, as_values, control_base, from_values
 from ieee2030_5.notifier import Notifier, poster
+from ieee2030_5.placing import regroup
 from ieee2030_5.records import Keep, KeepError, Record
 from ieee2030_5.server import Front
 from ieee2030_5.settings import ServerSettings
@@ -98,6 +99,14 @@ class UtilityServer:
         for issued in self._tree.utility.issued.values():
             self._versions[issued.resource] = max(issued.version, self._versions.get(issued.resource, 0))
         self._tree.utility.advance(int(self._now()))
+
+    def regroup(self, places: Mapping[str, Sequence[str]]) -> list[str]:
+        """Put devices of the zone into the groups of its network; see `placing`.
+
+        Raises:
+            KeepError: a change could not be kept; those before it are.
+        """
+        return regroup(self._tree, places, int(self._now()))
 
     async def run(self, emit: Emit) -> None:
         """Serve until cancelled."""

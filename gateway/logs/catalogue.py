@@ -130,6 +130,8 @@ EVENTS = (
         "model_version count detail",
     ),
     _event("adapter.crashed", "error", "An adapter ended; it alone restarts.", "adapter error restart_s", "exception"),
+    _event("groups.changed", "info", "Devices hang elsewhere in the network, and see other programs.", "count detail"),
+    _event("groups.failed", "error", "IEEE 2030.5 groups do not follow the network; it restarts.", "detail restart_s"),
     _event("journal.failed", "error", "The journal cannot be written.", "detail consequence"),
     _event("journal.recovered", "info", "The journal can be written again."),
     _event("journal.replayed", "info", "What was agreed before the restart is known again.", "count duration_ms"),
