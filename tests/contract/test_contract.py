@@ -230,6 +230,23 @@ async def test_control_during_an_outage_is_not_carried_out_later(harness):
         assert site.device.limit.is_open
 
 
+async def test_a_flapping_link_loses_no_lease_and_nothing_comes_late(harness):
+    async with running(harness) as site:
+        await site.until_read()
+        await site.give(control(harness, 1.2e6))
+        for _ in range(3):
+            site.device.faults.drop_link = True
+            await site.until_state(LinkState.LOST)
+            if harness.answers_at_once:
+                assert (await site.adapter.apply(control(harness, 2.2e6))).outcome is Outcome.UNKNOWN
+            site.forget()
+            site.device.faults.drop_link = False
+            await site.until_read()
+        await site.until_ceiling(1.2e6)
+        assert site.device.reversion_remaining_s > 0
+        await site.give(control(harness, 1.0e6))
+
+
 async def test_silence_degrades_and_then_loses_the_link(harness):
     async with running(harness) as site:
         await site.until_read()
