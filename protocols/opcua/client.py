@@ -94,6 +94,10 @@ class OpcUaClient:
             raise LinkDownError(f"connecting to {self._url}: no answer") from error
         except (OSError, UaError) as error:
             raise LinkDownError(f"connecting to {self._url}: {_said(error)}") from error
+        except AssertionError as error:  # how the library takes a refusal in place of a channel
+            raise LinkDownError(
+                f"connecting to {self._url}: it opens no channel for us; see whether it trusts our certificate"
+            ) from error
         except UNREADABLE as error:
             raise LinkDownError(f"connecting to {self._url}: the answer cannot be read: {_said(error)}") from error
 

@@ -4,17 +4,26 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
 
 from gateway.clock import wall
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
 from gateway.testbed.opcua import SimulatedOpcUaServer
 from protocols.opcua.adapter import OpcUaAdapter
-from protocols.opcua.settings import DerFolder, OpcUaSettings
+from protocols.opcua.channel import offers
+from protocols.opcua.errors import LinkDownError, UntrustedError
+from protocols.opcua.served import ServedUser, ServerSettings, Shown, Type, Value, Variable
+from protocols.opcua.server import OpcUaServer
+from protocols.opcua.settings import Connection, DerFolder, OpcUaSettings, User, UserName
+from protocols.opcua.tools import connected
+from protocols.opcua.values import Reading
 from protocols.points import Point, Quantity
 from protocols.signals import (
     Baseline,
@@ -28,7 +37,10 @@ from protocols.signals import (
     Release,
     Signal,
 )
+from tests.gateway.coordination.build import measured
+from tests.gateway.northbound.test_opcua import Site
 from tests.interop import by_hand
+from tests.protocols.opcua.pki import issue
 
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 
@@ -168,3 +180,217 @@ async def test_our_tools_scan_read_and_write_their_server(peer, tmp_path):
         written = await by_hand.write(target, 60, LimitMax="400000")
         assert written.obeyed, written
         assert (await by_hand.read(target, "LimitMaxEnabled"))["LimitMaxEnabled"].value == 1
+
+
+ITEMS, ROUNDS, PAUSE_MS = 1000, 20, 50
+COUNTERS = [f"nsu=urn:foreign:counters;s=N{i}" for i in range(ITEMS)]
+USER = UserName("gateway", "correct horse")
+
+
+@dataclass
+class Ours:
+    """Who we are at their server, and whom we trust."""
+
+    certificate: Path
+    key: Path
+    trust: Path
+
+    def connection(self, port: str, user: User | None, *, policy: str = "Aes256Sha256RsaPss") -> Connection:
+        security = f"{policy},SignAndEncrypt,{self.certificate},{self.key}" if policy else ""
+        return Connection(f"opc.tcp://127.0.0.1:{port}", 10.0, security, str(self.trust) if policy else "", user)
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Ours:
+    certificate, key = issue("ampacity", "urn:ampacity:test", usage=True).write(tmp_path, "ampacity")
+    (tmp_path / "trust").mkdir()
+    return Ours(certificate, key, tmp_path / "trust")
+
+
+async def trusted(ours: Ours, port: str) -> None:
+    """Put the certificate that the server shows into the trust list, as an engineer does who has compared it."""
+    offer = next(o for o in await offers(f"opc.tcp://127.0.0.1:{port}", PATIENCE_S) if o.policy == "Aes256Sha256RsaPss")
+    (ours.trust / "server.der").write_bytes(offer.server.chain[0].public_bytes(Encoding.DER))
+
+
+@pytest.mark.parametrize("policy", ["", "Aes256Sha256RsaPss"], ids=["None", "Aes256_Sha256_RsaPss"])
+async def test_our_client_hears_every_change_of_a_thousand_variables_of_their_server(peer, tmp_path, ours, policy):
+    seen: dict[str, list[float | None]] = {name: [] for name in COUNTERS}
+
+    def changed(batch: Sequence[tuple[str, Reading]]) -> None:
+        for name, reading in batch:
+            seen[name].append(reading.value)
+
+    async def all_at(value: float) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not all(values and values[-1] == value for values in seen.values()):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    options = [str(tmp_path / "pki"), str(ours.certificate), *([] if policy else ["anonymous"])]
+    async with node(peer, "counters.js", *options) as process:
+        port = await said(process, str.isdecimal)
+        if policy:
+            await trusted(ours, port)
+        async with connected(ours.connection(port, USER if policy else None, policy=policy), wall) as client:
+            assert await client.subscribe(COUNTERS, 0.1, changed, queue=1000) == {}
+            await all_at(0.0)
+            process.stdin.write(f"{ROUNDS} {PAUSE_MS}\n".encode())
+            await said(process, lambda line: line == f"counted {ROUNDS}")
+            await all_at(float(ROUNDS))
+            assert (client.sequence.lost, client.sequence.recovered, client.sequence.overflows) == (0, 0, 0)
+            assert client.sequence.received > 1
+    assert sum(len(values) for values in seen.values()) == ITEMS * (ROUNDS + 1)
+    assert all(values == [float(v) for v in range(ROUNDS + 1)] for values in seen.values())
+
+
+async def test_a_queue_of_theirs_that_runs_over_is_noticed(peer, tmp_path, ours):
+    seen: list[float | None] = []
+    async with node(peer, "counters.js", str(tmp_path / "pki"), str(ours.certificate), "anonymous") as process:
+        port = await said(process, str.isdecimal)
+        async with connected(ours.connection(port, None, policy=""), wall) as client:
+            watched = COUNTERS[:1]
+            await client.subscribe(watched, 2.0, lambda batch: seen.extend(r.value for _, r in batch), queue=3)
+            process.stdin.write(b"20 1\n")
+            await said(process, lambda line: line == "counted 20")
+            async with asyncio.timeout(PATIENCE_S):
+                while 20.0 not in seen:  # noqa: ASYNC110 - it waits for another process
+                    await asyncio.sleep(0.02)
+            assert client.sequence.overflows > 0
+            assert client.sequence.lost == 0
+
+
+async def test_their_server_is_refused_until_it_is_trusted_and_refuses_strangers_and_wrong_passwords(
+    peer, tmp_path, ours
+):
+    async with node(peer, "counters.js", str(tmp_path / "pki"), str(ours.certificate)) as process:
+        port = await said(process, str.isdecimal)
+
+        async def refusal(connection: Connection) -> LinkDownError:
+            with pytest.raises(LinkDownError) as caught:
+                async with connected(connection, wall):
+                    pass
+            return caught.value
+
+        unknown = await refusal(ours.connection(port, USER))
+        assert isinstance(unknown, UntrustedError)
+        assert "neither its certificate nor its authority is in the trust list" in str(unknown)
+        await trusted(ours, port)
+        assert "BadUserAccessDenied" in str(await refusal(ours.connection(port, UserName("gateway", "wrong"))))
+        assert "BadIdentityToken" in str(await refusal(ours.connection(port, None)))
+        stranger, key = issue("stranger", "urn:stranger", usage=True).write(tmp_path, "stranger")
+        refused = await refusal(Ours(stranger, key, ours.trust).connection(port, USER))
+        assert "it opens no channel for us; see whether it trusts our certificate" in str(refused)
+        async with connected(ours.connection(port, USER), wall) as client:
+            assert (await client.read(COUNTERS[:1]))[0].value == 0.0
+
+
+class ControlRoom:
+    """Their client with a certificate, and the server of ours that it comes to."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.theirs = issue("control room", "urn:control:room", usage=True)
+        self.files = self.theirs.write(directory, "room")
+        (directory / "room.crt").write_bytes(self.theirs.certificate.public_bytes(Encoding.PEM))
+        self.own = issue("zone", "urn:ampacity:R1", usage=True).write(directory, "zone")
+        (directory / "clients").mkdir()
+        (directory / "clients" / "room.der").write_bytes(self.theirs.der)
+
+    def settings(self, *, secured: bool) -> ServerSettings:
+        address = ("127.0.0.1", 0, "urn:ampacity:R1:zone", "urn:ampacity:R1", "Ampacity R1")
+        if not secured:
+            return ServerSettings(*address)
+        certificate, key = map(str, self.own)
+        return ServerSettings(
+            *address,
+            policies=("Aes256Sha256RsaPss",),
+            certificate=certificate,
+            key=key,
+            trust=str(self.directory / "clients"),
+            users=(ServedUser("ops", is_operator=True, password="do"),),
+            anonymous=False,
+        )
+
+    def order(self, url: str, *, secured: bool, **words: object) -> str:
+        """What their client is to do, as its one argument."""
+        security = {
+            "certificate": str(self.directory / "room.crt"),
+            "key": str(self.files[1]),
+            "server": str(self.own[0]),
+            "uri": "urn:control:room",
+            "user": "ops",
+            "password": "do",
+        }
+        common = {"url": url, "directory": str(self.directory / "pki"), "watch": [], "writes": [], "reads": []}
+        return json.dumps({**common, **(security if secured else {}), **words})
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["None", "Aes256_Sha256_RsaPss"])
+async def test_their_client_hears_every_change_of_a_thousand_variables_of_our_server(peer, tmp_path, secured):
+    room = ControlRoom(tmp_path)
+    variables = [Variable((f"F{i // 100}", f"N{i}"), f"N{i}", Type.NUMBER, "counts") for i in range(ITEMS)]
+
+    async def nobody(_who: str, _values: Mapping[str, Value]) -> Mapping[str, str]:
+        raise AssertionError("nothing here is writable")
+
+    alarms: list[str] = []
+    server = OpcUaServer(room.settings(secured=secured), variables, wall, nobody, alarms.append)
+    await server.prepare()
+    await server.show({variable.node: Shown(0) for variable in variables})
+    await server.start()
+    try:
+        watch = [f"ns=2;s=N{i}" for i in range(ITEMS)]
+        order = room.order(server.url, secured=secured, watch=watch, last=ROUNDS)
+        async with node(peer, "control_room.js", order) as process:
+            await said(process, lambda line: line == "watching")
+            for value in range(1, ROUNDS + 1):
+                await server.show({variable.node: Shown(value, at_s=wall()) for variable in variables})
+                await asyncio.sleep(PAUSE_MS / 1000)
+            report = json.loads(await said(process, lambda line: line.startswith("{")))
+    finally:
+        await server.stop()
+    assert alarms == []
+    assert (report["values"], report["disordered"]) == (ITEMS * ROUNDS, 0)
+
+
+async def test_their_control_room_reads_our_zone_and_instructs_a_device(peer, tmp_path):
+    site = Site(tmp_path)
+    site.image.fold(measured("A", 0.7e6, wall()))
+    certificate = tmp_path / "client.crt"
+    certificate.write_bytes(load_der_x509_certificate(site.files[0].read_bytes()).public_bytes(Encoding.PEM))
+    await site.server.prepare()
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(site.server.run())
+        while site.server.url.endswith(":0"):  # noqa: ASYNC110 - until the port is bound
+            await asyncio.sleep(0.02)
+        until_s = round(wall() + 60)
+        asked = [("LimitMax", "Double", 1e6), ("LimitMaxEnabled", "Boolean", True), ("ValidUntil", "DateTime", until_s)]
+        writes = [
+            {"nodeId": f"ns=2;s=Devices/A/Operator/{name}", "dataType": kind, "value": value}
+            for name, kind, value in (*asked, ("Version", "Int64", 1))
+        ]
+        reads = [f"ns=2;s={name}" for name in ("Devices/A/ActivePower", "Devices/A/Limit/Max", "Health/Zone")]
+        reports = {}
+        for user, password in (("see", "see"), ("ops", "do")):
+            order = {
+                "url": site.server.url,
+                "directory": str(tmp_path / "pki"),
+                "certificate": str(certificate),
+                "key": str(site.files[1]),
+                "server": str(site.trust / "trusted.der"),
+                "uri": "urn:scada",
+                "user": user,
+                "password": password,
+                "watch": [],
+                "writes": writes,
+                "reads": reads,
+            }
+            async with node(peer, "control_room.js", json.dumps(order)) as process:
+                reports[user] = json.loads(await said(process, lambda line: line.startswith("{")))
+        serving.cancel()
+    assert reports["see"]["codes"] == ["BadUserAccessDenied"] * 4
+    assert reports["see"]["reads"] == [[0.7e6, "Good"], [2.5e6, "Good"], ["R1", "Good"]]
+    assert reports["ops"]["codes"] == ["Good"] * 4
+    instruction = site.ledger.book.operator["A"]
+    assert (instruction.limit, instruction.source) == (Bounds(None, 1e6), "ops over OPC UA")
+    assert instruction.expires_s == pytest.approx(until_s, abs=1.0)

@@ -44,8 +44,8 @@ class Site:
         self.ledger = Ledger(self.journal, Book(), say)
         self.woken = 0
         desk = Desk(self.facts, self.ledger, wall, say, self.wake)
-        own = issue("server", URI).write(directory, "server")
-        self.files = issue("client", "urn:scada").write(directory, "client")
+        own = issue("server", URI, usage=True).write(directory, "server")
+        self.files = issue("client", "urn:scada", usage=True).write(directory, "client")
         for name, trusted in (("clients", self.files[0]), ("servers", own[0])):
             (directory / name).mkdir()
             (directory / name / "trusted.der").write_bytes(trusted.read_bytes())

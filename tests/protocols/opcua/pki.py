@@ -9,11 +9,23 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.clock import wall
 
 DAY = timedelta(days=1)
+USAGE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=True,
+    key_encipherment=True,
+    data_encipherment=True,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Of an application's self-signed certificate."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +67,9 @@ def issue(
     bits: int = 2048,
     begins: timedelta = -DAY,
     host: str = "127.0.0.1",
+    usage: bool = False,
 ) -> Identity:
-    """A certificate of the given name; self-signed unless issued `by` somebody."""
+    """A certificate of the given name; self-signed unless issued `by` somebody, with its `usage` for strict peers."""
     key = rsa.generate_private_key(65537, bits)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begin = datetime.fromtimestamp(wall(), UTC) + begins
@@ -73,4 +86,8 @@ def issue(
     if uri:
         names = [x509.UniformResourceIdentifier(uri), x509.IPAddress(ip_address(host))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    if usage:
+        builder = builder.add_extension(USAGE, critical=True)
+        both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+        builder = builder.add_extension(both, critical=False)
     return Identity(builder.sign(key if by is None else by.key, hashes.SHA256()), key)
