@@ -104,7 +104,7 @@ class UtilityServer:
         """Put devices of the zone into the groups of its network; see `placing`.
 
         Raises:
-            KeepError: a change could not be kept; those before it are.
+            KeepError: it could not be kept; nobody has moved then.
         """
         return regroup(self._tree, places, int(self._now()))
 

@@ -1,6 +1,6 @@
 """What an operator arranges, as values that a journal can keep, and what each does to the state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -118,6 +118,7 @@ class Admitted:
     until_s: int | None = None
 
 
+_TOGETHER = "together"
 Arrangement = Enrolled | Held | Grouped | Placed | Programmed | Assigned | Polled | Posted | Admitted
 
 
@@ -135,12 +136,23 @@ def ended(kind: type[Arrangement], name: str, at_s: int) -> Arranged:
     return Arranged(kind.what, name, None, at_s)
 
 
+def together(records: Sequence[Arranged], at_s: int) -> Arranged:
+    """Several arrangements as one record: all of them are kept, or none."""
+    items = [{"what": item.what, "name": item.name, "value": item.value} for item in records]
+    return Arranged(_TOGETHER, f"{len(items)} arrangements", {"items": items}, at_s)
+
+
 def fold(utility: Utility, record: Arranged) -> None:
     """Carry out what a record says; a thing that has gone meanwhile is passed over."""
     if record.value is None:
         _ENDS[record.what](utility, record.name, record.at_s)
     else:
         _FOLDS[record.what](utility, dict(record.value), record.at_s)
+
+
+def _each(utility: Utility, value: Mapping[str, Any], at_s: int) -> None:
+    for item in value["items"]:
+        fold(utility, Arranged(item["what"], item["name"], item["value"], at_s))
 
 
 def _enrol(utility: Utility, value: Mapping[str, Any], at_s: int) -> None:
@@ -229,6 +241,7 @@ _FOLDS: Mapping[str, Callable[[Utility, Mapping[str, Any], int], None]] = {
     Polled.what: _poll,
     Posted.what: _post,
     Admitted.what: _admit,
+    _TOGETHER: _each,
 }
 _ENDS: Mapping[str, Callable[[Utility, str, int], None]] = {
     Enrolled.what: _dismiss,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from ieee2030_5.arrangements import Grouped, Placed, arranged
+from ieee2030_5.arrangements import Grouped, Placed, arranged, together
 from ieee2030_5.groups import GroupKind
+from ieee2030_5.records import Arranged
 from ieee2030_5.tree import Tree
 
 
@@ -30,7 +31,9 @@ def regroup(tree: Tree, places: Mapping[str, Sequence[str]], now: int) -> list[s
     Returns:
         Resources that have moved.
     """
-    moved = []
+    moved: list[str] = []
+    missing: dict[str, Arranged] = {}
+    placed: list[Arranged] = []
     for resource, wanted in places.items():
         device = tree.utility.by_resource(resource)
         if device is None or device.settings.is_aggregator:
@@ -41,7 +44,9 @@ def regroup(tree: Tree, places: Mapping[str, Sequence[str]], now: int) -> list[s
         for name in wanted:
             kind = kind_of(name)
             if kind is not None and name not in tree.utility.groups:
-                tree.arrange(arranged(Grouped(name, kind), now))
-        tree.arrange(arranged(Placed(resource, groups), now))
+                missing[name] = arranged(Grouped(name, kind), now)
+        placed.append(arranged(Placed(resource, groups), now))
         moved.append(resource)
+    if placed:
+        tree.arrange(together([*missing.values(), *placed], now))
     return moved

@@ -12,6 +12,8 @@ from ieee2030_5.curves import MODES
 from ieee2030_5.groups import GroupKind
 from ieee2030_5.settings import Edition, Profile
 
+OPTIONAL = ("min_w", "profile", "edition", "pin", "in_band", "notify_hosts", "groups")
+"""Columns of a table of devices that may be left out; the last two hold names with spaces between them."""
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -35,6 +37,8 @@ def declare(parser: ArgumentParser) -> None:
     listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most N (default: 100)")
     action("show", "one device or aggregator").add_argument("device", metavar="DEVICE")
     _register_arguments(action("register", "register a device or an aggregator, or change what is known"))
+    many = action("import", "register many devices from a table")
+    many.add_argument("file", type=Path, metavar="CSV", help="columns name, lfdi, max_w; and " + ", ".join(OPTIONAL))
     action("remove", "forget a device or an aggregator and all below it").add_argument("device")
     pin = action("pin", "set a registration PIN")
     pin.add_argument("device", metavar="DEVICE")

@@ -8,6 +8,7 @@
 Every action takes --json. The gateway is found by its storage directory (`run`); nothing here needs the zone file.
 """
 
+import csv
 import json
 import re
 import secrets
@@ -21,11 +22,13 @@ from rich.console import Console, RenderableType
 
 from gateway.clock import wall
 from gateway.commands import _der_tables as t
-from gateway.commands._der_arguments import declare, parsed
+from gateway.commands._der_arguments import OPTIONAL, declare, parsed
 from gateway.commands._der_client import Json, Operator, OperatorError
 from ieee2030_5.identity import lfdi_of, pin_from
 
 _PLAIN_WIDTH = 170
+_BATCH = 500
+"""Devices registered in one request."""
 Answer = tuple[Json, RenderableType | str]
 """What the server said, and the same for a person."""
 
@@ -94,6 +97,44 @@ def _lfdi_of(certificate: Path) -> str:
         return lfdi_of(ssl.PEM_cert_to_DER_cert(certificate.read_text()))
     except (OSError, ValueError) as error:
         raise OperatorError(f"{certificate} holds no certificate in PEM ({error})") from error
+
+
+def _import(operator: Operator, args: Namespace) -> Answer:
+    devices = _table_of(args.file)
+    for start in range(0, len(devices), _BATCH):
+        batch = devices[start : start + _BATCH]
+        try:
+            operator.post("devices", body={"devices": batch})
+        except OperatorError as error:
+            first, last = batch[0]["name"], batch[-1]["name"]
+            raise OperatorError(f"none of {first} to {last} and what follows is registered: {error}") from error
+    return {"count": len(devices)}, f"{len(devices)} devices are registered"
+
+
+def _table_of(file: Path) -> list[dict[str, object]]:
+    """The rows of a table as the API takes them; empty cells are left out."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, strict=True)
+            columns, rows = reader.fieldnames or [], list(reader)
+    except (OSError, ValueError, csv.Error) as error:
+        raise OperatorError(f"{file} cannot be read as a table ({error})") from error
+    known = {"name", "lfdi", "max_w", *OPTIONAL}
+    if not {"name", "lfdi", "max_w"} <= set(columns) <= known:
+        raise OperatorError(
+            f"{file} has the columns {', '.join(columns)}; name, lfdi and max_w are needed, the others "
+            f"are {', '.join(OPTIONAL)}"
+        )
+    long = next((row["name"] for row in rows if None in row), None)
+    if long is not None:
+        raise OperatorError(f"{file} has more cells than columns in the row of {long}")
+    return [{column: _cell(column, text) for column, text in row.items() if text} for row in rows]
+
+
+def _cell(column: str, text: str) -> object:
+    if column in ("notify_hosts", "groups"):
+        return text.split()
+    return parsed(text) if column in ("max_w", "min_w", "pin", "in_band") else text
 
 
 def _remove(operator: Operator, args: Namespace) -> Answer:
@@ -257,6 +298,7 @@ _ACTIONS: Mapping[str, Callable[[Operator, Namespace], Answer]] = {
     "list": _list,
     "show": _show,
     "register": _register,
+    "import": _import,
     "remove": _remove,
     "pin": _pin,
     "member": _member,

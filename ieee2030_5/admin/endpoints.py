@@ -68,6 +68,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         lambda d, a, _: people.listed(d, a.start, a.limit),
         _PAGED,
     ),
+    Endpoint(
+        "POST",
+        "/devices",
+        "Register many devices at once: all of them, or none",
+        lambda d, _, b: people.register_all(d, b),
+        w.DevicesIn,
+        w.Count,
+    ),
     _get(
         "/devices/{device}",
         "One device or aggregator",

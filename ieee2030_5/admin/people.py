@@ -8,8 +8,9 @@ from ieee2030_5.access import Access, Admission
 from ieee2030_5.admin import words as w
 from ieee2030_5.admin.desk import Desk
 from ieee2030_5.admin.refusal import Refusal, unknown
-from ieee2030_5.arrangements import Admitted, Enrolled, Held, Placed
+from ieee2030_5.arrangements import Admitted, Enrolled, Held, Placed, arranged, together
 from ieee2030_5.enrolment import fault_of
+from ieee2030_5.records import Arranged
 from ieee2030_5.settings import DeviceSettings
 from ieee2030_5.topology import assignments_of, programs_of
 from ieee2030_5.utility import Device, sfdi, slug_of
@@ -68,7 +69,31 @@ def listed(desk: Desk, start: int, limit: int) -> w.DeviceList:
 
 def register(desk: Desk, name: str, what: w.DeviceIn) -> w.DeviceOut:
     """Register a device, or change what is known about one."""
-    settings = DeviceSettings(
+    return _enrol(desk, _settings(name, what))
+
+
+def register_all(desk: Desk, what: w.DevicesIn) -> w.Count:
+    """Register many devices at once and put them into their groups: all of them, or none."""
+    names, lfdis = set[str](), set[str]()
+    records: list[Arranged] = []
+    for item in what.devices:
+        given = w.DeviceIn.model_validate(item.model_dump(exclude={"name", "groups"}))
+        settings = _checked(desk, _settings(item.name, given))
+        if slug_of(item.name) in names or settings.lfdi in lfdis:
+            raise Refusal(400, f"{item.name} or its certificate is there twice", "devices", "name every device once")
+        names.add(slug_of(item.name))
+        lfdis.add(settings.lfdi)
+        records.append(arranged(Enrolled(settings), desk.now))
+        if item.groups:
+            for group in item.groups:
+                desk.group(group)
+            records.append(arranged(Placed(item.name, tuple(dict.fromkeys(item.groups))), desk.now))
+    desk.tree.arrange(together(records, desk.now))
+    return w.Count(count=len(names))
+
+
+def _settings(name: str, what: w.DeviceIn) -> DeviceSettings:
+    return DeviceSettings(
         resource=name,
         lfdi=what.lfdi.upper(),
         max_w=what.max_w,
@@ -81,7 +106,6 @@ def register(desk: Desk, name: str, what: w.DeviceIn) -> w.DeviceOut:
         notify_hosts=what.notify_hosts,
         forward_is_generation=what.forward_is_generation,
     )
-    return _enrol(desk, settings)
 
 
 def register_aggregator(desk: Desk, name: str, what: w.AggregatorIn) -> w.DeviceOut:
@@ -102,6 +126,12 @@ def register_aggregator(desk: Desk, name: str, what: w.AggregatorIn) -> w.Device
 
 
 def _enrol(desk: Desk, settings: DeviceSettings) -> w.DeviceOut:
+    desk.arrange(Enrolled(_checked(desk, settings)))
+    return seen(desk, desk.device(settings.resource))
+
+
+def _checked(desk: Desk, settings: DeviceSettings) -> DeviceSettings:
+    """What can be registered like this, with what is known already and was left out."""
     slug, known = slug_of(settings.resource), desk.utility.by_resource(settings.resource)
     holder = desk.utility.by_lfdi(settings.lfdi)
     if holder is not None and holder is not known:
@@ -118,8 +148,7 @@ def _enrol(desk: Desk, settings: DeviceSettings) -> w.DeviceOut:
     fault = fault_of(desk.utility, settings)
     if fault is not None:
         raise Refusal(400, fault, "default_limit", "leave it out, or use the profile csip_aus")
-    desk.arrange(Enrolled(settings))
-    return seen(desk, desk.device(settings.resource))
+    return settings
 
 
 def set_pin(desk: Desk, name: str, what: w.PinIn) -> w.DeviceOut:

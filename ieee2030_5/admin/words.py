@@ -66,6 +66,20 @@ class DeviceIn(Client):
     """How it signs its readings: the schema calls forward what is delivered to the customer."""
 
 
+class NamedDevice(DeviceIn):
+    """One of many devices."""
+
+    name: Name
+    groups: list[Name] = []
+    """That it is put into; left out, it stays where it is."""
+
+
+class DevicesIn(Word):
+    """Devices that are registered together: all of them, or none."""
+
+    devices: Annotated[list[NamedDevice], Field(min_length=1, max_length=500)]
+
+
 class AggregatorIn(Client):
     """An aggregator as the operator registers it."""
 

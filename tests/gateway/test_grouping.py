@@ -58,8 +58,9 @@ async def test_a_device_moves_when_the_field_reports_a_switch(tmp_path: Path) ->
     placed: asyncio.Queue[object] = asyncio.Queue()
 
     def keep(record: Record) -> None:
-        if isinstance(record, Arranged) and record.what == "membership" and record.value is not None:
-            placed.put_nowait(record.value["groups"])
+        if isinstance(record, Arranged) and record.value is not None:
+            (last,) = (item for item in record.value["items"] if item["what"] == "membership")
+            placed.put_nowait(last["value"]["groups"])
 
     server = UtilityServer(settings, lambda: T0, keep)
     zone = load(ZONE)

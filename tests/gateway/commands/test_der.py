@@ -80,6 +80,35 @@ def test_a_pin_is_set_or_made_and_never_shown_again(der: Der, tree: Tree) -> Non
     assert made[1] not in der("show", "A") + der("show", "A", "--json") + der("list", "--json")
 
 
+def test_a_table_of_devices_is_registered_at_once(der: Der, tree: Tree, tmp_path: Path) -> None:
+    der("group", "north", "--kind", "feeder")
+    table = tmp_path / "devices.csv"
+    rows = [f"D{n},{n:040X},1e4,-5000,csip_aus,{n},true,north" for n in range(1_200)]
+    table.write_text("name,lfdi,max_w,min_w,profile,pin,in_band,groups\n" + "\n".join(rows))
+    assert der("import", str(table)) == "1200 devices are registered"
+    assert len(tree.utility.groups["north"].members) == 1_200
+    last = tree.utility.devices["D1199"]
+    assert (last.settings.pin, last.settings.min_w, last.registered_s) == (1_199, -5_000, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name,lfdi\nX,00", "name, lfdi and max_w are needed"),
+        ("name,lfdi,max_w,colour\nX,00,1,red", "name, lfdi and max_w are needed"),
+        (f"name,lfdi,max_w\nX,{LFDI},1\nY,{LFDI},1", "Y or its certificate is there twice"),
+        (f"name,lfdi,max_w,groups\nX,{LFDI},1,nowhere", "there is no group 'nowhere'"),
+        ("name,lfdi,max_w\nX,00,1", "devices.0.lfdi"),
+        ("name,lfdi,max_w\nX,00,1,2,3", "more cells than columns in the row of X"),
+        ('name,lfdi,max_w\nX,"00,1', "cannot be read as a table"),
+    ],
+)
+def test_a_faulty_table_registers_nothing(der: Der, tree: Tree, tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "devices.csv").write_text(text)
+    assert told in der("import", str(tmp_path / "devices.csv"), status=1)
+    assert [*tree.utility.devices] == ["A"]
+
+
 def test_an_aggregator_gains_and_loses_members(der: Der, tree: Tree) -> None:
     der("register", "AGG", "--lfdi", LFDI, "--aggregator", "--may-enrol")
     assert re.search(r"^members +A$", der("member", "AGG", "A"), re.M)
