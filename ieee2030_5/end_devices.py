@@ -20,6 +20,7 @@ from ieee2030_5.codec import Extension
 from ieee2030_5.enrolment import withdraw
 from ieee2030_5.groups import BASE
 from ieee2030_5.identity import sfdi_of, short_id
+from ieee2030_5.nmi import is_nmi
 from ieee2030_5.paging import cut, paged
 from ieee2030_5.readings import of_availability, of_status
 from ieee2030_5.settings import DeviceSettings
@@ -182,10 +183,10 @@ def connection_point(call: Call) -> r.ConnectionPoint:
 
 
 def put_connection_point(call: Call, body: r.Resource) -> Kept:
-    """A market's identifier of ten characters and, in some, a check digit."""
+    """Where the device is connected, by its National Metering Identifier."""
     connection_point(call)
     number = body.connectionPointId if isinstance(body, r.ConnectionPoint) else None
-    if number is None or not number.isascii() or not number.isalnum() or len(number) not in (10, 11):
+    if number is None or not is_nmi(number):
         raise Refused(400, INVALID_VALUE, f"{number!r} is not a connection point identifier")
     return Kept(call.path, body, created=call.path not in own_device(call).documents)
 
