@@ -495,6 +495,27 @@ def test_ids_that_do_not_fit_a_topic_are_refused(assertion, bad):
     assert parsed(f"spBv1.0/g/DDATA/n/{bad}") is None
 
 
+@tck("intro-group-id-string", "intro-edge-node-id-string", "intro-device-id-string")
+def test_ids_are_texts_in_utf_8(assertion):
+    source = Source("größe", "κόμβος", "装置")
+    topic = source.topic(MessageType.DDATA).encode().decode()
+    assert parsed(topic) == (MessageType.DDATA, source)
+
+
+@tck(
+    "topic-structure-namespace-unique-device-id",
+    "topic-structure-namespace-duplicate-device-id-across-edge-node",
+)
+def test_a_device_is_one_of_its_node_s_and_another_node_may_have_one_of_that_name(assertion):
+    first, second = born(edge()), born(EdgeNode("g", "other", METRICS))
+    topics = [message.topic for message in (*first, *second)]
+    assert len(set(topics)) == len(topics)
+    host = HostSession("h", [NODE, Source("g", "other")])
+    host.connect(NOW)
+    found = [event.source for event in hear(host, (*first, *second)) if isinstance(event, Born)]
+    assert len(set(found)) == len(found) == len(topics)
+
+
 def test_strangers_and_nonsense_change_nothing():
     made, host, _ = pair()
     for topic in ("spBv1.0/g/NBIRTH/other", "spBv1.0/g/XDATA/n", "spAv1.0/g/NBIRTH/n", "x", "spBv1.0/g/NCMD/n"):
