@@ -7,6 +7,7 @@ gateway does. The file replays as a device and as a regression test: `ampacity r
 import asyncio
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from config.settings import ZoneFile
@@ -52,16 +53,13 @@ def _record(args: Namespace) -> int:
 
 
 async def _run(zone: ZoneFile, args: Namespace, taped: list[TapedAdapter]) -> None:
-    taped += recorded(zone, clock.wall, lambda header: Tape.create(args.out, header, int(args.max_mb * _MEGABYTE)))
+    most_bytes = int(args.max_mb * _MEGABYTE)
+    taped += recorded(zone, clock.wall, lambda header: Tape.create(args.out, header, clock.wall, most_bytes))
     if not taped:
         raise TapeError(f"{args.target} speaks a protocol that cannot be recorded")
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(args.for_s):
             await taped[0].run(_tell)
-    except TimeoutError:
-        taped[0].tape.close("as long as was asked for")
-    finally:
-        taped[0].tape.close("interrupted")
 
 
 def _tell(signals: Sequence[Signal]) -> None:

@@ -1,17 +1,21 @@
 """Adapters whose sessions are recorded, and adapters that live a recorded session again."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from config.faults import SECRET_KEYS
 from config.settings import Device, Station, ZoneFile
 from gateway.journal.codec import Codec
+from gateway.tape import dnp3 as dnp3_tape
 from gateway.tape import modbus as modbus_tape
 from gateway.tape.deck import Deck
 from gateway.tape.words import VERSION, Header, Kind, Recording, Tape, TapeError
-from gateway.translate import modbus
+from gateway.translate import dnp3, modbus
+from protocols.dnp3.adapter import Dnp3Adapter
 from protocols.modbus.adapter import ModbusAdapter
 from protocols.port import Adapter, Emit, Now
 from protocols.signals import Ack, Control, Instruction, Release, Signal
@@ -44,7 +48,11 @@ class TapedAdapter:
                 self.tape.note(Kind.SIGNAL, signal=SIGNAL.to_json(signal))
             emit(signals)
 
-        await self._adapter.run(noted)
+        try:
+            await self._adapter.run(noted)
+        except asyncio.CancelledError:
+            self.tape.close()  # before the adapter's own leaving is taken for a loss
+            raise
 
     async def apply(self, instruction: Instruction) -> Ack:
         """As the adapter, with the instruction and what became of it written down."""
@@ -61,15 +69,29 @@ def recorded(zone: ZoneFile, now: Now, make_tape: MakeTape) -> list[TapedAdapter
         TapeError: a recording cannot be begun.
     """
     adapters: list[TapedAdapter] = []
-    for settings in modbus.settings(zone):
-        resources = frozenset[str]().union(*(unit.resources for unit in settings.units))
-        tape = make_tape(header(zone, "modbus", resources, now()))
-        adapter = ModbusAdapter(settings, now, tap=partial(modbus_tape.RecordedBus, tape))
-        adapters.append(TapedAdapter(adapter, tape))
+    for modbus_settings in modbus.settings(zone):
+        resources = frozenset[str]().union(*(unit.resources for unit in modbus_settings.units))
+        tape = make_tape(header(zone, "modbus", resources))
+        tapped = ModbusAdapter(modbus_settings, now, tap=partial(modbus_tape.RecordedBus, tape))
+        adapters.append(TapedAdapter(tapped, tape))
+    for dnp3_settings in dnp3.settings(zone):
+        tape = make_tape(header(zone, "dnp3", dnp3_settings.resources))
+        dialled = Dnp3Adapter(dnp3_settings, now, dial=dnp3_tape.recorded(tape))
+        adapters.append(TapedAdapter(dialled, tape))
     return adapters
 
 
-def played(recording: Recording, now: Now) -> tuple[Adapter, Deck]:
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The adapter of a recording, and what makes the recording happen to it."""
+
+    adapter: Adapter
+    deck: Deck
+    drive: Callable[[], Coroutine[Any, Any, None]]
+    """Runs beside the adapter."""
+
+
+def played(recording: Recording, now: Now) -> Played:
     """The adapter of a recording on its answers.
 
     Raises:
@@ -79,14 +101,23 @@ def played(recording: Recording, now: Now) -> tuple[Adapter, Deck]:
     match recording.header.protocol:
         case "modbus":
             deck = modbus_tape.deck(recording)
-            (settings,) = modbus.settings(zone)
-            return ModbusAdapter(settings, now, tap=lambda _, on_lost: modbus_tape.PlayedBus(deck, on_lost)), deck
+            (modbus_settings,) = modbus.settings(zone)
+            adapter = ModbusAdapter(modbus_settings, now, tap=lambda _, lost: modbus_tape.PlayedBus(deck, lost))
+            return Played(adapter, deck, _nothing)
+        case "dnp3":
+            line = dnp3_tape.PlayedLine(recording)
+            (dnp3_settings,) = dnp3.settings(zone)
+            return Played(Dnp3Adapter(dnp3_settings, now, dial=line.dial), line.deck, line.drive)
         case protocol:
             raise TapeError(f"recordings of {protocol} cannot be played")
 
 
-def header(zone: ZoneFile, protocol: str, resources: frozenset[str], start_s: float) -> Header:
-    """What a recording of one connection begins with; secrets of the zone file stay there."""
+async def _nothing() -> None:
+    """The connection plays itself."""
+
+
+def header(zone: ZoneFile, protocol: str, resources: frozenset[str]) -> Header:
+    """What a recording of one connection begins with, but for its time; secrets of the zone file stay there."""
     devices = {name: device for name, device in zone.devices.items() if name in resources}
     stations = {
         name: station
@@ -98,7 +129,7 @@ def header(zone: ZoneFile, protocol: str, resources: frozenset[str], start_s: fl
         version("ampacity"),
         zone.zone.id,
         protocol,
-        start_s,
+        0.0,
         {name: _told(device) for name, device in devices.items()},
         {name: _told(station) for name, station in stations.items()},
     )

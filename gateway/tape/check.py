@@ -9,14 +9,17 @@ from itertools import zip_longest
 from math import isclose
 
 from gateway.tape import adapters, virtual_time
+from gateway.tape.adapters import Played
 from gateway.tape.deck import LOST, Deck
 from gateway.tape.words import Kind, Recording
-from protocols.port import Adapter
 from protocols.signals import Ack, Baseline, Instruction, LinkChanged, Measurement, Signal
 
 AT_AN_EDGE = 2
 """Values of a series, and writes, that may be more, fewer or others at each edge: where the recording ends, where the
 link was lost, and where an instruction came. A poll then falls on the one side or on the other."""
+LEAD_S = 0.01
+"""What the clock is put forward: the recording began a moment after the time in its header, and an instruction that was
+given for a whole minute must not find a little more than that before it."""
 COUNT = 1.0
 """How far a value that was requested or read back may be off: whole seconds of a timer."""
 
@@ -48,9 +51,11 @@ def check(recording: Recording) -> Verdict:
 async def _check(recording: Recording) -> Verdict:
     loop = asyncio.get_running_loop()
     began_s = loop.time()
-    adapter, deck = adapters.played(recording, lambda: recording.header.start_s + loop.time() - began_s)
+    lead_s = recording.header.start_s + LEAD_S - began_s
+    played = adapters.played(recording, lambda: lead_s + loop.time())
+    deck = played.deck
     signals: list[Signal] = []
-    acks = await _live(adapter, deck, signals)
+    acks = await _live(played, signals)
     then = [adapters.SIGNAL.from_json(line.what.get("signal")) for line in recording.of(Kind.SIGNAL)]
     then_acks = [adapters.ACK.from_json(line.what.get("ack")) for line in recording.of(Kind.ACK)]
     edges = 1 + len(recording.of(Kind.APPLY)) + sum(line.what.get("what") == LOST for line in recording.of(Kind.FAULT))
@@ -63,9 +68,10 @@ async def _check(recording: Recording) -> Verdict:
     )
 
 
-async def _live(adapter: Adapter, deck: Deck, signals: list[Signal]) -> list[Ack]:
+async def _live(played: Played, signals: list[Signal]) -> list[Ack]:
     """Run the adapter through the recorded time, with the recorded instructions; gives what became of those."""
     loop = asyncio.get_running_loop()
+    adapter, deck = played.adapter, played.deck
     began_s, recording = loop.time(), deck.recording
     acks: list[Ack] = []
 
@@ -74,12 +80,13 @@ async def _live(adapter: Adapter, deck: Deck, signals: list[Signal]) -> list[Ack
 
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(adapter.run(signals.extend))
+        driving = tasks.create_task(played.drive())
         applying = []
         async for line in deck.instructions():
             instruction = adapters.INSTRUCTION.from_json(line.what.get("instruction"))
             applying.append(tasks.create_task(apply(instruction)))
         await asyncio.sleep(max(began_s + recording.ends_s - loop.time(), 0.0))
-        for task in (running, *applying):
+        for task in (running, driving, *applying):
             task.cancel()
     return acks
 
@@ -169,9 +176,9 @@ def _by_control(acks: Sequence[Ack]) -> dict[str, list[Ack]]:
 
 def _writes(deck: Deck, slack: int) -> Iterator[str]:
     if deck.unmade() > slack:
-        yield f"{deck.unmade()} writes of the recording were not made again"
+        yield f"{deck.unmade()} things that were written or sent in the recording were not again"
     if deck.extra > slack:
-        yield f"{deck.extra} writes were made that are not in the recording"
+        yield f"{deck.extra} things were written or sent that are not in the recording"
 
 
 def _shown(signal: Signal) -> str:

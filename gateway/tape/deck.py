@@ -71,7 +71,7 @@ class Deck:
         self._faults = faults
         self._same = same
         self._began_s = asyncio.get_running_loop().time()
-        self._order = recording.of(*_CALLS, *_OF_ITSELF, Kind.APPLY)
+        self._order = recording.of(*_CALLS, *_OF_ITSELF, Kind.SENT, Kind.APPLY)
         self._places = {id(line): place for place, line in enumerate(self._order)}
         self._done = [False] * len(self._order)
         self._head = 0
@@ -82,6 +82,7 @@ class Deck:
         self._news = asyncio.Event()
         self._waiting: dict[bytes, deque[Line]] = defaultdict(deque)
         self._last: dict[bytes, Line] = {}
+        self._sent = deque(recording.of(Kind.SENT))
         losses = [line.at_s for line in self._order if _is_loss(line)]
         for line in self._order:
             self._epochs.append(bisect_right(losses, line.at_s - _took_s(line)))
@@ -109,6 +110,19 @@ class Deck:
         self._end(line)
         return self._answered(line)
 
+    def sent(self, values: object) -> None:
+        """Something left for the field that has no answer of its own: compared with what left in its place then."""
+        while self._sent and self._epochs[self._places[id(self._sent[0])]] < self._lost:
+            self._sent.popleft()
+        if not self._sent or self._epochs[self._places[id(self._sent[0])]] > self._lost:
+            self.extra += 1
+            return
+        line = self._sent.popleft()
+        self.played[Kind.SENT] += 1
+        if not self._same(values, line.what.get("values")):
+            self.differ(f"sent {values}, where the recording has {line.what.get('values')}")
+        self._end(line)
+
     async def of_itself(self) -> AsyncIterator[Line]:
         """What the field did of itself, each in its turn; ends with the recording."""
         for line in self.recording.of(*_OF_ITSELF):
@@ -132,8 +146,8 @@ class Deck:
             self.differences.append(detail)
 
     def unmade(self) -> int:
-        """Writes of the recording that were not made again."""
-        return len(self.recording.of(Kind.WRITE)) - self.played[Kind.WRITE]
+        """What was written or sent in the recording, and was not again."""
+        return sum(len(self.recording.of(kind)) - self.played[kind] for kind in (Kind.WRITE, Kind.SENT))
 
     def _next(self, key: bytes) -> Line | None:
         """The next recorded answer to a question; those of earlier connections are over."""
@@ -163,7 +177,8 @@ class Deck:
     def _bury(self) -> None:
         """What was asked on an earlier connection only is waited for no longer."""
         for place, line in enumerate(self._order):
-            if line.kind in _CALLS and self._epochs[place] < self._lost and not self._done[place]:
+            is_ours = line.kind in _CALLS or line.kind is Kind.SENT
+            if is_ours and self._epochs[place] < self._lost and not self._done[place]:
                 self._end(line)
 
     async def _loss(self) -> None:

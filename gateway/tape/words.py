@@ -7,12 +7,14 @@ a door: what the zone file keeps to itself is left out, and passwords and keys n
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TextIO
 
 import orjson
+
+from protocols.port import Now
 
 VERSION: Final = 1
 """Of the format; a reader refuses another."""
@@ -94,17 +96,18 @@ class Recording:
 class Tape:
     """A recording that is being made. What exceeds its size is not written, and the last line says so."""
 
-    def __init__(self, file: TextIO, header: Header, most_bytes: int) -> None:
+    def __init__(self, file: TextIO, header: Header, now: Now, most_bytes: int) -> None:
         self._file = file
         self._left = most_bytes
         self._began_s = asyncio.get_running_loop().time()
+        header = replace(header, start_s=now())
         self.counts: Counter[Kind] = Counter()
         """Lines so far, by kind."""
         self._write({name: getattr(header, name) for name in Header.__slots__})
 
     @classmethod
-    def create(cls, path: Path, header: Header, most_bytes: int = LARGEST_BYTES) -> "Tape":
-        """Begin a new file, line by line on its way to the disk.
+    def create(cls, path: Path, header: Header, now: Now, most_bytes: int = LARGEST_BYTES) -> "Tape":
+        """Begin a new file, line by line on its way to the disk; the header's start is now.
 
         Raises:
             TapeError: it exists, or cannot be written.
@@ -115,7 +118,7 @@ class Tape:
             raise TapeError(f"{path} exists; name another file") from error
         except OSError as error:
             raise TapeError(f"{path} cannot be written: {error.strerror}") from error
-        return cls(file, header, most_bytes)
+        return cls(file, header, now, most_bytes)
 
     def note(self, kind: Kind, **what: object) -> None:
         """Add a line."""
@@ -126,7 +129,7 @@ class Tape:
         else:
             self.close("the recording has reached its greatest size")
 
-    def close(self, why: str = "ended") -> None:
+    def close(self, why: str = "the session ended") -> None:
         """End the file; a second time does nothing."""
         if not self._file.closed:
             self._file.write(orjson.dumps({"t": self._passed_s(), "kind": Kind.END.value, "why": why}).decode() + "\n")

@@ -35,7 +35,7 @@ from protocols.dnp3.plan import (
 )
 from protocols.dnp3.readings import Readings
 from protocols.dnp3.settings import DerPoints, Dnp3Settings
-from protocols.dnp3.wire import Wire, client_context
+from protocols.dnp3.wire import Connect, Wire, client_context, connect
 from protocols.port import Emit, Now
 from protocols.signals import (
     Ack,
@@ -56,10 +56,13 @@ READ_BACK_PAUSE_S = 0.1
 class Dnp3Adapter:
     """Reads and controls what stands behind one outstation."""
 
-    def __init__(self, settings: Dnp3Settings, now: Now, rng: random.Random | None = None) -> None:
-        """`rng` jitters reconnection; by default it is seeded with the address."""
+    def __init__(
+        self, settings: Dnp3Settings, now: Now, rng: random.Random | None = None, *, dial: Connect = connect
+    ) -> None:
+        """`rng` jitters reconnection; by default it is seeded with the address. `dial` may record the connection."""
         self._settings = settings
         self._now = now
+        self._dial = dial
         self._address = f"{settings.host}:{settings.port}"
         self._rng = rng or random.Random(self._address)
         self._emit: Emit = _nowhere
@@ -112,17 +115,9 @@ class Dnp3Adapter:
             return await self._carry_out(der, instruction)
 
     async def _connect(self, context: ssl.SSLContext | None) -> Wire | None:
-        loop = asyncio.get_running_loop()
-        name = (self._settings.tls.server_name or self._settings.host) if self._settings.tls else None
         try:
             async with asyncio.timeout(self._settings.connect_s):
-                _, wire = await loop.create_connection(
-                    lambda: Wire(self._received),
-                    self._settings.host,
-                    self._settings.port,
-                    ssl=context,
-                    server_hostname=name,
-                )
+                wire = await self._dial(self._settings, context, self._received)
         except (OSError, TimeoutError) as error:
             self._become(LinkState.LOST, f"connecting to {self._address} failed: {error or 'timeout'}")
             return None

@@ -18,7 +18,7 @@ from protocols.dnp3.measure import quality_of
 from protocols.dnp3.plan import Place, read_request
 from protocols.dnp3.readings import TIME_UNKNOWN_MS, Attribute, Flag, Readings, Strings
 from protocols.dnp3.settings import LETTERS, Dnp3Settings, place_at
-from protocols.dnp3.wire import Wire, client_context
+from protocols.dnp3.wire import Wire, client_context, connect
 from protocols.port import Now
 from protocols.signals import Quality
 from protocols.tool import Found, Heard, Item, ToolError, Work, Written, beside, number, same
@@ -89,13 +89,10 @@ class Dnp3Tool:
             ToolError: nobody answers, or the other end is not trusted.
         """
         tls = self._settings.tls
-        name = (tls.server_name or self._settings.host) if tls else None
         try:
             context = client_context(tls) if tls else None
             async with asyncio.timeout(self._settings.connect_s):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: self._wire, self._settings.host, self._settings.port, ssl=context, server_hostname=name
-                )
+                await connect(self._settings, context, self._received, lambda _: self._wire)
         except ssl.SSLError as error:
             raise ToolError(f"{self._where}: no trusted connection: {error}; see the certificates") from error
         except TimeoutError as error:

@@ -2,9 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from protocols.dnp3.settings import Tls
+from protocols.dnp3.settings import Dnp3Settings, Tls
 
 UNSENT_MAX = 1 << 20
 """A peer that lets this many octets wait is not reading: the connection is cut."""
@@ -27,11 +27,15 @@ def server_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
+Received = Callable[[bytes], None]
+"""Takes octets at once; what it raises ends the connection."""
+
+
 class Wire(asyncio.Protocol):
     """Hands on what arrives, and wakes its owner; asyncio sets TCP_NODELAY by itself."""
 
-    def __init__(self, received: Callable[[bytes], None]) -> None:
-        """`received` takes octets at once; what it raises ends the connection and is kept in `error`."""
+    def __init__(self, received: Received) -> None:
+        """What `received` raises is kept in `error`."""
         self._received = received
         self._transport: asyncio.Transport | None = None
         self.changed = asyncio.Event()
@@ -84,3 +88,25 @@ class Wire(asyncio.Protocol):
         except TimeoutError:
             pass
         self.changed.clear()
+
+
+async def connect(
+    settings: Dnp3Settings,
+    context: ssl.SSLContext | None,
+    received: Received,
+    make: Callable[[Received], Wire] = Wire,
+) -> Wire:
+    """A connection to the outstation; the caller sets the deadline.
+
+    Raises:
+        OSError: nobody answers there, or the other end is not trusted.
+    """
+    name = (settings.tls.server_name or settings.host) if settings.tls else None
+    _, wire = await asyncio.get_running_loop().create_connection(
+        lambda: make(received), settings.host, settings.port, ssl=context, server_hostname=name
+    )
+    return wire
+
+
+Connect = Callable[[Dnp3Settings, ssl.SSLContext | None, Received], Awaitable[Wire]]
+"""`connect`, or what records or plays a connection."""

@@ -29,7 +29,7 @@ def recording(tmp_path_factory) -> Path:
 def test_a_recording_holds_the_session_and_ends_in_good_order(recording):
     lines = read(recording).lines
     assert sum(line.kind is Kind.READ for line in lines) > 10
-    assert lines[-1].what["why"] == "as long as was asked for"
+    assert lines[-1].what["why"] == "the session ended"
 
 
 def test_a_recording_replays_as_it_was(recording, capsys):
@@ -49,7 +49,7 @@ def test_an_interrupt_ends_a_recording_in_good_order(tmp_path):
             out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     assert f"{path}: " in out
-    assert read(path).lines[-1].what["why"] == "interrupted"
+    assert read(path).lines[-1].what["why"] == "the session ended"
 
 
 def test_a_recording_serves_as_the_device_that_it_is_of(recording, json_of):

@@ -72,14 +72,15 @@ def taped(tmp_path_factory) -> Path:
                 assert (await adapter.apply(Release("A-c3", "A", 3, {}))).outcome is Outcome.WRITTEN
                 await asyncio.sleep(0.3)
                 running.cancel()
-            adapter.tape.close()
 
     asyncio.run(session())
     return path
 
 
 def tape_of(path: Path, header) -> Tape:
-    return Tape.create(path if "A" in header.devices else path.with_suffix(f".{next(iter(header.devices))}"), header)
+    return Tape.create(
+        path if "A" in header.devices else path.with_suffix(f".{next(iter(header.devices))}"), header, wall
+    )
 
 
 def test_the_file_says_what_was_recorded_and_holds_everything(taped):
@@ -123,7 +124,7 @@ def test_a_tape_has_a_greatest_size_and_says_so(tmp_path, taped):
     path = tmp_path / "small.jsonl"
 
     async def fill() -> Tape:
-        tape = Tape.create(path, read(taped).header, 5_000)
+        tape = Tape.create(path, read(taped).header, wall, 5_000)
         for number in range(1_000):
             tape.note(Kind.EVENT, number=number)
         return tape
@@ -137,7 +138,7 @@ def test_a_tape_has_a_greatest_size_and_says_so(tmp_path, taped):
 
 def test_nothing_is_written_over(tmp_path, taped):
     async def again() -> None:
-        Tape.create(taped, read(taped).header)
+        Tape.create(taped, read(taped).header, wall)
 
     with pytest.raises(TapeError, match="exists; name another file"):
         asyncio.run(again())
