@@ -1,10 +1,13 @@
 """Endpoints of the zone file as settings of the adapters: one connection per place, everything behind it."""
 
+import stat
+
 import pytest
 
 from config.loader import load
 from config.opcua_server import OpcUaServer
 from gateway.translate import dnp3, facts, ieee2030_5, modbus, mqtt, opcua, opcua_server, sunspec
+from ieee2030_5.admin.token import TokenError
 from ieee2030_5.utility import mrid
 from protocols.dnp3.layouts import Kind
 from protocols.dnp3.master_words import TimeSync
@@ -266,3 +269,25 @@ def test_the_opc_ua_server_shows_every_point_of_a_station_once():
     points = opcua_server.points(zone())
     assert Point("L12", Quantity.CURRENT_A) in points
     assert len(points) == len(set(points))
+
+
+def test_the_2030_5_server_can_be_asked_for_without_a_device_of_the_zone():
+    alone = ieee2030_5.settings(zone({"B": {"endpoint": modbus_at(1)}}, ieee2030_5={"always": True}))
+    assert alone is not None
+    assert (alone.devices, alone.poll_rate_s, alone.post_rate_s) == ((), 300, 300)
+
+
+def test_the_operators_way_in_is_made_once_and_for_its_owner_alone(tmp_path):
+    here = zone(storage={"directory": str(tmp_path / "run")}, ieee2030_5={"admin_port": 18_444})
+    first = ieee2030_5.admin(here, {})
+    file = tmp_path / "run" / "admin.token"
+    assert (first.host, first.port, first.announce) == ("127.0.0.1", 18_444, tmp_path / "run" / "admin.url")
+    assert (stat.S_IMODE(file.stat().st_mode), file.read_text().strip()) == (0o600, first.token)
+    assert first.token not in repr(first)
+    assert ieee2030_5.admin(here, {}) == first
+    assert ieee2030_5.admin(here, {"AMPACITY_ADMIN_TOKEN": "of the environment"}).token == "of the environment"
+    with pytest.raises(TokenError, match="AMPACITY_ADMIN_TOKEN is shorter than 16"):
+        ieee2030_5.admin(here, {"AMPACITY_ADMIN_TOKEN": "short"})
+    file.chmod(0o640)
+    with pytest.raises(TokenError, match="chmod 600"):
+        ieee2030_5.admin(here, {})
