@@ -52,8 +52,8 @@ class ModbusEndpoint(Section):
     """A device without a SunSpec map: where it tells what, by quantity, such as `active_power_w` or `voltage_v.a`."""
     controls: dict[ControlTerm, ModbusControl] = Field(default_factory=dict)
     """The same for what it can be told; powers in W, times in s once scaled."""
-    sunspec: Literal["700", "legacy"] = "700"
-    """Series of models that a simulated device offers; of a real one the gateway finds out by itself."""
+    sunspec: Literal["700", "legacy", "legacy_float"] = "700"
+    """Models that a simulated device offers: 701 on, 101 to 103 and 123, or 111 to 113 and 123. A real one is asked."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,14 +1,23 @@
-"""What simulated inverters show of their size: scale factors that fit it, percentages of it, and their terminals."""
+"""What simulated inverters show of their size: scale factors that fit it, percentages of it, and their terminals.
+
+Also the checks of what is written that all their models share.
+"""
 
 from math import ceil, isfinite, log10, sqrt
 from typing import Final
 
 from gateway.testbed.device import DeviceSpec
+from protocols.modbus.server import RefusedError
+from protocols.modbus.sunspec import ModelImage
 from protocols.signals import Bounds
 
 NOMINAL_V: Final = 480.0
 """Line to line at the terminals of the simulated inverters."""
 LOWEST_PU, HIGHEST_PU = 0.5, 2.0
+DC_V: Final = 1_000.0
+"""Between inverter and array or battery; losses are left out."""
+NOMINAL_HZ: Final = 60.0
+PERCENT_EXPONENT: Final = -2
 FULL_SCALE: Final = 32_000
 MARGIN: Final = 1.25
 """Powers above the rating must still fit their register."""
@@ -50,3 +59,18 @@ def in_percent(limit: Bounds, spec: DeviceSpec) -> float:
 def in_watts(percent: float | None, spec: DeviceSpec) -> float:
     """A percentage of the rating; all of it where there is none."""
     return spec.p_max_w if percent is None else percent / 100 * spec.p_max_w
+
+
+def check_switches(image: ModelImage, *names: str) -> None:
+    """Raise `RefusedError` where one of these is neither on nor off."""
+    for name in names:
+        if image.get(name) not in (0.0, 1.0):
+            raise RefusedError(f"{name}: {image.get(name)} is neither 0 nor 1")
+
+
+def check_percent(image: ModelImage, *names: str) -> None:
+    """Raise `RefusedError` where one of these is not within 0 to 100."""
+    for name in names:
+        value = image.get(name)
+        if value is None or value > 100:
+            raise RefusedError(f"{name}: {value} is not a percentage")

@@ -32,10 +32,19 @@ def address_of(face: SunSpecFace, name: str) -> int:
 
 @asynccontextmanager
 async def served(
-    spec: DeviceSpec, *, legacy: bool = False, security: ServerSecurity | None = None, serial_frames: bool = False
+    spec: DeviceSpec,
+    *,
+    series: str = "700",
+    phases: str = "abc",
+    security: ServerSecurity | None = None,
+    serial_frames: bool = False,
 ) -> AsyncIterator[tuple[SimulatedDevice, SunSpecFace, int]]:
     device = device_of(spec, wall())
-    face = OpenDerFace(device) if isinstance(device, OpenDerDevice) else SunSpecFace(device, lambda: 1.0, legacy=legacy)
+    face = (
+        OpenDerFace(device)
+        if isinstance(device, OpenDerDevice)
+        else SunSpecFace(device, lambda: 1.0, series=series, phases=phases)
+    )
     units = {1: Unit(face, device.faults)}
     server = ModbusServer(HOST, 0, units, device, wall, security=security, serial_frames=serial_frames)
     listening = asyncio.Event()

@@ -56,7 +56,7 @@ async def test_one_register_and_several_oblige_the_device():
 
 
 async def test_it_is_told_what_cannot_be_done():
-    async with served(SOLAR, legacy=True) as (device, face, port):
+    async with served(SOLAR, series="legacy") as (device, face, port):
         status, said = await mbpoll("-p", port, "-a", 1, "-r", 7, "-c", 1, HOST)
         assert status != 0
         assert "Illegal data address" in said

@@ -49,8 +49,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def served(spec: DeviceSpec, *, legacy: bool = False) -> AsyncIterator[tuple[SimulatedDevice, int, Peer]]:
-    async with modbus_site.served(spec, legacy=legacy) as (device, _, port):
+async def served(
+    spec: DeviceSpec, *, series: str = "700", phases: str = "abc"
+) -> AsyncIterator[tuple[SimulatedDevice, int, Peer]]:
+    async with modbus_site.served(spec, series=series, phases=phases) as (device, _, port):
         yield device, port, Peer(port)
 
 
@@ -134,8 +136,29 @@ async def test_a_refused_write_reaches_it_as_an_exception():
         assert device.limit.is_open
 
 
+@pytest.mark.parametrize(
+    ("spec", "series", "phases", "ids"),
+    [
+        (SOLAR, "legacy", "a", [1, 101, 120, 121, 122, 123, 160]),
+        (SOLAR, "legacy", "s1s2", [1, 102, 120, 121, 122, 123, 160]),
+        (BATTERY, "legacy", "abc", [1, 103, 120, 121, 122, 123, 124, 160]),
+        (SOLAR, "legacy_float", "b", [1, 111, 120, 121, 122, 123, 160]),
+        (SOLAR, "legacy_float", "s1s2", [1, 112, 120, 121, 122, 123, 160]),
+        (BATTERY, "legacy_float", "abc", [1, 113, 120, 121, 122, 123, 802, 160]),
+    ],
+)
+async def test_scans_the_legacy_models_of_any_phases(spec, series, phases, ids):
+    async with served(spec, series=series, phases=phases) as (_, _, peer):
+
+        def scan(client):
+            problems = [model.error_info for models in client.models.values() for model in models if model.error_info]
+            return [key for key in client.models if isinstance(key, int)], problems, client.models[ids[1]][0].W.cvalue
+
+        assert await peer.ask(scan) == (ids, [], pytest.approx(spec.initial_w, abs=500))
+
+
 async def test_reads_and_limits_a_legacy_inverter():
-    async with served(SOLAR, legacy=True) as (device, _, peer):
+    async with served(SOLAR, series="legacy") as (device, _, peer):
 
         def limit(client):
             power_w = client.models[103][0].W.cvalue

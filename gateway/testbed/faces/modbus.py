@@ -57,7 +57,8 @@ def _devices(zone: ZoneFile, world: World) -> Iterator[tuple[str, ModbusEndpoint
         device = zone.devices[name]
         if isinstance(device.endpoint, ModbusEndpoint):
             voltage = partial(world.truth, Point(device.connection.bus, Quantity.VOLTAGE_PU))
-            yield name, device.endpoint, Unit(_device_face(simulated, device.endpoint, voltage), simulated.faults)
+            face = _device_face(simulated, device.endpoint, device.connection.phases, voltage)
+            yield name, device.endpoint, Unit(face, simulated.faults)
 
 
 def _stations(zone: ZoneFile, world: World) -> Iterator[tuple[str, ModbusEndpoint, Unit]]:
@@ -107,10 +108,10 @@ def _security(name: str, endpoint: ModbusEndpoint) -> ServerSecurity:
 
 
 def _device_face(
-    simulated: SimulatedDevice, endpoint: ModbusEndpoint, voltage: VoltagePu
+    simulated: SimulatedDevice, endpoint: ModbusEndpoint, phases: str, voltage: VoltagePu
 ) -> SunSpecFace | MappedDerFace:
     if not endpoint.registers:
-        return _sunspec_face(simulated, endpoint, voltage)
+        return _sunspec_face(simulated, endpoint, phases, voltage)
     measured = {Quantity(quantity): _register(r, r.address) for quantity, r in endpoint.registers.items()}
     controls: dict[str, ServedControl] = {
         term: ServedControl(
@@ -124,7 +125,7 @@ def _device_face(
     return MappedDerFace(simulated, measured, controls, voltage)
 
 
-def _sunspec_face(simulated: SimulatedDevice, endpoint: ModbusEndpoint, voltage: VoltagePu) -> SunSpecFace:
+def _sunspec_face(simulated: SimulatedDevice, endpoint: ModbusEndpoint, phases: str, voltage: VoltagePu) -> SunSpecFace:
     """With the simulation controls where OpenDER's physics is behind it."""
     if simulated.spec.physics == "opender" and endpoint.sunspec == "700":
         from gateway.testbed.opender import OpenDerDevice  # noqa: PLC0415 - an extra, and slow to import
@@ -132,7 +133,7 @@ def _sunspec_face(simulated: SimulatedDevice, endpoint: ModbusEndpoint, voltage:
 
         if isinstance(simulated, OpenDerDevice):
             return OpenDerFace(simulated)
-    return SunSpecFace(simulated, voltage, legacy=endpoint.sunspec == "legacy")
+    return SunSpecFace(simulated, voltage, series=endpoint.sunspec, phases=phases)
 
 
 def _station_face(

@@ -135,7 +135,7 @@ def test_a_wrong_target_is_explained(capsys, target, said):
 
 
 def test_the_legacy_models_have_leases_too():
-    with elsewhere(lambda: served(SOLAR, legacy=True)) as (device, _, port):
+    with elsewhere(lambda: served(SOLAR, series="legacy")) as (device, _, port):
         target = f"modbus://127.0.0.1:{port}/1"
         assert main(["write", target, "123.WMaxLimPct=50", "--lease", "30"]) == 0
         assert device.limit.ceiling_w == 3e6

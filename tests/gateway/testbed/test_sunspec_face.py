@@ -17,9 +17,9 @@ SOLAR = DeviceSpec("B", p_max_w=6e6, kind="pv", initial_w=4e6)
 class Client:
     """Finds the models as any SunSpec client does, then reads and writes points by name."""
 
-    def __init__(self, spec: DeviceSpec, *, legacy: bool = False) -> None:
+    def __init__(self, spec: DeviceSpec, *, series: str = "700", phases: str = "abc") -> None:
         self.device = SimulatedDevice(spec, 0)
-        self.face = SunSpecFace(self.device, lambda: 1.0, legacy=legacy)
+        self.face = SunSpecFace(self.device, lambda: 1.0, series=series, phases=phases)
         self.models = {model.model_id: model for model in self._discover()}
 
     def _discover(self) -> tuple[Model, ...]:
@@ -52,7 +52,7 @@ class Client:
 
 def test_models_are_those_of_the_series() -> None:
     assert list(Client(BATTERY).models) == [1, *range(701, 716)]
-    assert list(Client(SOLAR, legacy=True).models) == [1, 103, 120, 121, 122, 123, 160]
+    assert list(Client(SOLAR, series="legacy").models) == [1, 103, 120, 121, 122, 123, 160]
 
 
 def test_measurements_follow_the_device() -> None:
@@ -137,7 +137,7 @@ def test_a_broken_meter_is_not_implemented() -> None:
 
 
 def test_legacy_limits_in_percent_and_reverts_to_none() -> None:
-    client = Client(replace(BATTERY, energy_wh=None), legacy=True)
+    client = Client(replace(BATTERY, energy_wh=None), series="legacy")
     client.device.set_target(2e6, 0)
     client.put(123, WMaxLimPct=48, WMaxLimPct_RvrtTms=60, WMaxLim_Ena=1)
     assert client.get(103, "W", "St") == [1.2e6, 5.0]
@@ -145,3 +145,37 @@ def test_legacy_limits_in_percent_and_reverts_to_none() -> None:
     client.device.advance(61)
     assert client.get(123, "WMaxLim_Ena") == [0.0]
     assert client.get(103, "W") == [2e6]
+
+
+@pytest.mark.parametrize(
+    ("phases", "series", "model", "letters"),
+    [
+        ("a", "legacy", 101, "A"),
+        ("s1s2", "legacy", 102, "AB"),
+        ("abc", "legacy", 103, "ABC"),
+        ("b", "legacy_float", 111, "A"),
+        ("s1s2", "legacy_float", 112, "AB"),
+        ("abc", "legacy_float", 113, "ABC"),
+    ],
+)
+def test_an_inverter_has_the_model_and_the_conductors_of_its_phases(phases, series, model, letters) -> None:
+    client = Client(SOLAR, series=series, phases=phases)
+    assert model in client.models
+    power_w, amperes = client.get(model, "W", "A")
+    volts = client.get(model, *(f"PhVph{letter}" for letter in letters))
+    assert power_w == pytest.approx(4e6, abs=500)
+    assert sum(volts) * amperes == pytest.approx(4e6, rel=1e-3)
+    absent = [f"PhVph{letter}" for letter in "ABC" if letter not in letters]
+    assert client.get(model, *absent) == [None] * len(absent)
+
+
+def test_a_battery_beside_floats_has_model_802_with_a_heart_that_beats() -> None:
+    client = Client(BATTERY, series="legacy_float")
+    assert list(client.models) == [1, 113, 120, 121, 122, 123, 802, 160]
+    assert client.get(802, "SoC", "WHRtg", "Hb", "LocRemCtl") == [50, 5e6, 0, 0]
+    client.device.advance(7)
+    assert client.get(802, "Hb") == [7]
+    client.put(802, CtrlHb=12)
+    assert client.get(802, "CtrlHb") == [12]
+    client.put(123, WMaxLimPct=20, WMaxLim_Ena=1)
+    assert client.device.limit == Bounds(None, 0.5e6)

@@ -22,7 +22,7 @@ class Storage:
 
     def __init__(self) -> None:
         self.truth = SimulatedDevice(SPEC, 0.0)
-        self.face = SunSpecFace(self.truth, lambda: 1.0, legacy=True)
+        self.face = SunSpecFace(self.truth, lambda: 1.0, series="legacy")
 
     def at_present(self) -> SimulatedDevice:
         self.truth.advance(asyncio.get_running_loop().time())
