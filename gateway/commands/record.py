@@ -5,6 +5,7 @@ gateway does. The file replays as a device and as a regression test: `ampacity r
 """
 
 import asyncio
+import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from gateway.fieldtools import session
 from gateway.fieldtools.target import parse
 from gateway.tape.adapters import TapedAdapter, recorded
 from gateway.tape.words import LARGEST_BYTES, Kind, Tape, TapeError
+from gateway.translate.opcua import MissingPasswordError
 from protocols.signals import LinkChanged, Signal
 from protocols.tool import ToolError
 
@@ -44,7 +46,7 @@ def _record(args: Namespace) -> int:
     try:
         taped: list[TapedAdapter] = []
         session.until_told(_run(_only(target.zone, target.name), args, taped))
-    except TapeError as error:
+    except (TapeError, MissingPasswordError) as error:
         raise ToolError(str(error)) from error
     counts = taped[0].tape.counts
     told = ", ".join(f"{counts[kind]} {kind.value}s" for kind in Kind if counts[kind])
@@ -54,7 +56,9 @@ def _record(args: Namespace) -> int:
 
 async def _run(zone: ZoneFile, args: Namespace, taped: list[TapedAdapter]) -> None:
     most_bytes = int(args.max_mb * _MEGABYTE)
-    taped += recorded(zone, clock.wall, lambda header: Tape.create(args.out, header, clock.wall, most_bytes))
+    taped += recorded(
+        zone, clock.wall, os.environ, lambda header: Tape.create(args.out, header, clock.wall, most_bytes)
+    )
     if not taped:
         raise TapeError(f"{args.target} speaks a protocol that cannot be recorded")
     with suppress(TimeoutError):

@@ -12,17 +12,25 @@ from config.settings import Device, Station, ZoneFile
 from gateway.journal.codec import Codec
 from gateway.tape import dnp3 as dnp3_tape
 from gateway.tape import modbus as modbus_tape
+from gateway.tape import opcua as opcua_tape
 from gateway.tape.deck import Deck
 from gateway.tape.words import VERSION, Header, Kind, Recording, Tape, TapeError
-from gateway.translate import dnp3, modbus
+from gateway.translate import dnp3, modbus, opcua
 from protocols.dnp3.adapter import Dnp3Adapter
 from protocols.modbus.adapter import ModbusAdapter
+from protocols.opcua.adapter import OpcUaAdapter
 from protocols.port import Adapter, Emit, Now
 from protocols.signals import Ack, Control, Instruction, Release, Signal
 
 SIGNAL: Final[Codec[Signal]] = Codec(Signal)
 INSTRUCTION: Final[Codec[Instruction]] = Codec(Control | Release)
 ACK: Final[Codec[Ack]] = Codec(Ack)
+
+_KEPT_BACK: Final = SECRET_KEYS | {
+    *("username", "password_variable", "security", "trust", "user_certificate_file", "user_key_file"),
+}
+"""Keys of an endpoint that are not written: secrets, and what a replay does not need to know of how one gets in."""
+_NO_PASSWORDS: Final[Mapping[str, str]] = {}
 
 MakeTape = Callable[[Header], Tape]
 """Begins the recording of one connection."""
@@ -62,22 +70,28 @@ class TapedAdapter:
         return ack
 
 
-def recorded(zone: ZoneFile, now: Now, make_tape: MakeTape) -> list[TapedAdapter]:
-    """One adapter per connection of the zone whose protocol can be recorded.
+def recorded(zone: ZoneFile, now: Now, environment: Mapping[str, str], make_tape: MakeTape) -> list[TapedAdapter]:
+    """One adapter per connection of the zone whose protocol can be recorded; passwords come from the environment.
 
     Raises:
         TapeError: a recording cannot be begun.
+        MissingPasswordError: a password is not there.
     """
+
+    def begun(protocol: str, resources: frozenset[str]) -> Tape:
+        return make_tape(header(zone, protocol, resources))
+
     adapters: list[TapedAdapter] = []
-    for modbus_settings in modbus.settings(zone):
-        resources = frozenset[str]().union(*(unit.resources for unit in modbus_settings.units))
-        tape = make_tape(header(zone, "modbus", resources))
-        tapped = ModbusAdapter(modbus_settings, now, tap=partial(modbus_tape.RecordedBus, tape))
-        adapters.append(TapedAdapter(tapped, tape))
-    for dnp3_settings in dnp3.settings(zone):
-        tape = make_tape(header(zone, "dnp3", dnp3_settings.resources))
-        dialled = Dnp3Adapter(dnp3_settings, now, dial=dnp3_tape.recorded(tape))
-        adapters.append(TapedAdapter(dialled, tape))
+    for bus in modbus.settings(zone):
+        tape = begun("modbus", frozenset[str]().union(*(unit.resources for unit in bus.units)))
+        adapters.append(TapedAdapter(ModbusAdapter(bus, now, tap=partial(modbus_tape.RecordedBus, tape)), tape))
+    for server in opcua.settings(zone, environment):
+        tape = begun("opcua", server.resources)
+        session = partial(opcua_tape.RecordedSession, tape)
+        adapters.append(TapedAdapter(OpcUaAdapter(server, now, session=session), tape))
+    for outstation in dnp3.settings(zone):
+        tape = begun("dnp3", outstation.resources)
+        adapters.append(TapedAdapter(Dnp3Adapter(outstation, now, dial=dnp3_tape.recorded(tape)), tape))
     return adapters
 
 
@@ -108,6 +122,11 @@ def played(recording: Recording, now: Now) -> Played:
             line = dnp3_tape.PlayedLine(recording)
             (dnp3_settings,) = dnp3.settings(zone)
             return Played(Dnp3Adapter(dnp3_settings, now, dial=line.dial), line.deck, line.drive)
+        case "opcua":
+            played_server = opcua_tape.PlayedServer(recording)
+            (server,) = opcua.settings(zone, _NO_PASSWORDS)
+            adapter_on_it = OpcUaAdapter(server, now, session=played_server.make)
+            return Played(adapter_on_it, played_server.deck, played_server.drive)
         case protocol:
             raise TapeError(f"recordings of {protocol} cannot be played")
 
@@ -153,5 +172,5 @@ def _told(entry: Device | Station) -> Mapping[str, object]:
     written: dict[str, object] = entry.model_dump(mode="json", exclude_defaults=True)
     endpoint = written.get("endpoint")
     if isinstance(endpoint, dict):
-        written["endpoint"] = {key: value for key, value in endpoint.items() if key not in SECRET_KEYS}
+        written["endpoint"] = {key: value for key, value in endpoint.items() if key not in _KEPT_BACK}
     return written

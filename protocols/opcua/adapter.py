@@ -2,14 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan
 
 from protocols.opcua import model
 from protocols.opcua.client import GOOD, OpcUaClient
 from protocols.opcua.errors import LinkDownError, NoAnswerError, OpcUaError, UnfitError
-from protocols.opcua.settings import DerFolder, OpcUaSettings
+from protocols.opcua.session import Session
+from protocols.opcua.settings import Connection, DerFolder, OpcUaSettings
 from protocols.opcua.values import Reading
 from protocols.points import Point
 from protocols.port import Emit, Now
@@ -70,12 +71,16 @@ class OpcUaAdapter:
     at once or after the link is back, and then reported through `emit`.
     """
 
-    def __init__(self, settings: OpcUaSettings, now: Now) -> None:
+    def __init__(
+        self, settings: OpcUaSettings, now: Now, *, session: Callable[[Connection, Now], Session] = OpcUaClient
+    ) -> None:
+        """`session` makes a session that is not open yet; it may record it."""
         self._settings = settings
         self._now = now
+        self._session = session
         self._ders = {der.resource: _Der(der) for der in settings.ders}
         self._states = dict.fromkeys(sorted(settings.resources), LinkState.INIT)
-        self._client: OpcUaClient | None = None
+        self._client: Session | None = None
         self._emit: Emit = _nobody
         self._sources: dict[str, list[_Source]] = {}
         self._jitter = random.Random(settings.url)
@@ -90,7 +95,7 @@ class OpcUaAdapter:
         self._emit = emit
         pause_s = FIRST_PAUSE_S
         while True:
-            client = OpcUaClient(self._settings.connection, self._now)
+            client = self._session(self._settings.connection, self._now)
             try:
                 await client.open()
                 await self._start(client)
@@ -153,7 +158,7 @@ class OpcUaAdapter:
 
     async def _settle(
         self,
-        client: OpcUaClient,
+        client: Session,
         nodes: Mapping[str, str],
         instruction: Instruction,
         requested: Mapping[str, float],
@@ -186,7 +191,7 @@ class OpcUaAdapter:
         detail = f"{where}: {reason or 'accepted, but reads back otherwise: ' + ', '.join(differing)}"
         return self._ack(instruction, Outcome.REJECTED, detail, requested, held)
 
-    async def _start(self, client: OpcUaClient) -> None:
+    async def _start(self, client: Session) -> None:
         """Find every variable, report baselines, subscribe, and open the way for controls."""
         self._sources = {}
         for mapped in self._settings.points:
@@ -202,7 +207,7 @@ class OpcUaAdapter:
         for der in lost:
             self._set_links([der.folder.resource], LinkState.LOST, f"{der.folder.folder} holds no ActivePower")
 
-    async def _find(self, client: OpcUaClient, der: _Der) -> bool:
+    async def _find(self, client: Session, der: _Der) -> bool:
         """Browse one DER and read its control's variables; false where it is not there."""
         nodes = await client.variables(der.folder.folder)
         if ACTIVE_POWER not in nodes:
@@ -223,7 +228,7 @@ class OpcUaAdapter:
             self._emit([Baseline(der.folder.resource, values, self._now())])
         return True
 
-    async def _serve(self, client: OpcUaClient) -> None:
+    async def _serve(self, client: Session) -> None:
         """Refresh and beat until the link is lost, which raises."""
         loop = asyncio.get_running_loop()
         refresh_at = loop.time() + self._settings.refresh_s
@@ -250,7 +255,7 @@ class OpcUaAdapter:
                     raise LinkDownError(f"{error}, {misses} times in a row") from error
                 self._set_links(self._in(LinkState.ONLINE), LinkState.DEGRADED, str(error))
 
-    async def _beat(self, client: OpcUaClient) -> None:
+    async def _beat(self, client: Session) -> None:
         """Move the watchdog of every device that holds a lease from us."""
         beats: dict[str, float] = {}
         for der in self._ders.values():
@@ -260,12 +265,12 @@ class OpcUaAdapter:
         if beats:
             await client.write(beats)
 
-    async def _refresh(self, client: OpcUaClient) -> None:
+    async def _refresh(self, client: Session) -> None:
         nodes = list(self._sources)
         readings = await client.read(nodes)
         self._on_change(list(zip(nodes, readings, strict=True)))
 
-    async def _resolve(self, client: OpcUaClient) -> None:
+    async def _resolve(self, client: Session) -> None:
         """Settle by reading what a write left open, and look again for a DER that was not there."""
         for der in self._ders.values():
             if not der.nodes and ACTIVE_POWER in await client.variables(der.folder.folder):

@@ -35,7 +35,7 @@ devices:
 """)
             zone = load(zone_file)
             only = zone.model_copy(update={"devices": {"A": zone.devices["A"]}, "stations": {}})
-            (adapter,) = recorded(only, harness.now, lambda header: Tape.create(path, header, harness.now))
+            (adapter,) = recorded(only, harness.now, {}, lambda header: Tape.create(path, header, harness.now))
             links = Links()
             async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(adapter.run(links.hear))
