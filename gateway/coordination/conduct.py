@@ -80,6 +80,8 @@ def _released(at: Situation, found: Conclusion) -> Conclusion:
         found,
         messages=going.messages,
         plan=found.plan if searched else going.plan,
+        # What the host still looks at is asked for again in the next cycle, so nothing is concluded from it yet.
+        selected=() if seen.waiting else found.selected,
         alarms=(*found.alarms, *seen.alarms),
         proposed=going.proposed,
         ruled=tuple(approval.lapsed(at)),

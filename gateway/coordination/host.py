@@ -42,6 +42,8 @@ class Cleared:
 
     messages: tuple[Message, ...]
     alarms: tuple[Alarmed, ...] = ()
+    waiting: bool = False
+    """Something was held back until the host has had its say."""
 
 
 def ratings(at: Situation) -> dict[str, Rating]:
@@ -70,6 +72,7 @@ def cleared(at: Situation, messages: Sequence[Message]) -> Cleared:
     """Of what is about to leave: copies for the host, drafts it has to see first, and the rest as it is."""
     found: list[Message] = []
     alarms: list[Alarmed] = []
+    waiting = False
     for message in messages:
         interface = _behind(at, message)
         if interface is None or not _planned(at, message, interface):
@@ -77,15 +80,18 @@ def cleared(at: Situation, messages: Sequence[Message]) -> Cleared:
             continue
         draft = _draft(at, message, interface)
         record = at.book.neighbours.includes.get(draft.include_id)
+        going = len(found)
         if record is None:
             found.append(at.message(interface.party, draft.include_id, draft))
+            going += 1
         elif record.answered_s is not None and not record.objected:
             found.append(message)
         elif record.answered_s is None and at.now_s >= record.sent_s + interface.patience_s:
             found.append(message)
             if (NO_RESPONSE, draft.include_id) not in at.book.alarms:
                 alarms.append(_silent(at, interface, draft, message))
-    return Cleared(tuple(found), tuple(alarms))
+        waiting = waiting or len(found) == going
+    return Cleared(tuple(found), tuple(alarms), waiting)
 
 
 def copied(at: Situation, message: Message) -> tuple[Message, ...]:
