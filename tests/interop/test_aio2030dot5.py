@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from gateway.clock import wall
+from ieee2030_5 import resources as r
 from ieee2030_5.adapter import UtilityServer
+from ieee2030_5.codec import render
 from ieee2030_5.pki import Issued, make_pki
 from ieee2030_5.settings import DeviceSettings, ServerSettings
+from ieee2030_5.tls import client_context
+from ieee2030_5.tree import MEDIA_TYPE
 from tests.interop.environments import need
 
 pytestmark = [pytest.mark.interop, pytest.mark.sockets]
@@ -80,3 +85,34 @@ async def test_a_foreign_certificate_is_refused_in_the_handshake(python: Path, t
     async with server(tmp_path / "ours") as (running, _):
         met = await asked(python, "meet", "127.0.0.1", running.port, foreign.certificate, foreign.key)
     assert met == {"accepted": False, "reason": "certificate_rejected"}
+
+
+async def test_it_reads_what_a_device_has_mirrored_and_the_clock(python: Path, tmp_path: Path):
+    now = int(wall())
+    async with server(tmp_path) as (running, issued):
+        own = issued["B"]
+        point = r.MirrorUsagePoint(
+            mRID="AB",
+            roleFlags="0049",
+            serviceCategoryKind=0,
+            status=1,
+            deviceLFDI=own.lfdi,
+            meter_readings=(series("01", 38, 3, -42, now), series("02", 29, -1, 2_405, now)),
+        )
+        tls = client_context(own.certificate, own.key, issued["root"].certificate)
+        async with aiohttp.ClientSession(f"https://localhost:{running.port}") as session:
+            head = {"Content-Type": MEDIA_TYPE}
+            async with session.post("/mup", data=render(point), headers=head, ssl=tls) as answer:
+                assert answer.status == 201
+        found = await asked(python, "read", "127.0.0.1", running.port, own.certificate, own.key)
+    assert isinstance(found, dict)
+    assert found["values"] == [["V", pytest.approx(240.5), 60], ["W", pytest.approx(-42_000), 60]]
+    assert abs(found["time_s"] - now) < PATIENCE_S
+
+
+def series(mrid: str, uom: int, multiplier: int, value: int, now: int) -> r.MirrorMeterReading:
+    return r.MirrorMeterReading(
+        mRID=mrid,
+        reading=r.Reading(value=value, timePeriod=r.DateTimeInterval(duration=60, start=now - 60)),
+        reading_type=r.ReadingType(uom=uom, powerOfTenMultiplier=multiplier, dataQualifier=2, flowDirection=1),
+    )
