@@ -1,5 +1,7 @@
 """`make interop`: runs the suite of every independent peer, prints a table and writes build/interop.json.
 
+`python -m tests.interop.conformance` then writes what was shown into docs/conformance.md.
+
 A suite is a module `test_<peer>.py` of this folder; hyphens in the peer's name are underscores there.
 """
 
@@ -34,7 +36,7 @@ def main() -> int:
     BUILD.write_text(json.dumps(results, indent=2) + "\n")
     table = Table("suite", "passed", "failed", "skipped")
     for result in results:
-        table.add_row(*(str(value) for value in result.values()))
+        table.add_row(*(str(result[column]) for column in ("suite", "passed", "failed", "skipped")))
     Console(width=None if sys.stdout.isatty() else 100).print(table)
     passed, failed = (sum(int(r[key]) for r in results) for key in ("passed", "failed"))
     print(f"{passed} passed, {failed} failed")
@@ -52,15 +54,16 @@ def _run(name: str, path: Path) -> dict[str, object]:
             check=False,
         )
         if not report.exists():
-            return {"suite": name, "passed": 0, "failed": 1, "skipped": 0}
+            return {"suite": name, "passed": 0, "failed": 1, "skipped": 0, "tests": []}
         suite = ET.parse(report).getroot().find("testsuite")
         assert suite is not None
+        tests = [case.attrib["name"] for case in suite.iter("testcase") if not len(case)]
         count = {key: int(suite.attrib[key]) for key in ("tests", "failures", "errors", "skipped")}
     failed = count["failures"] + count["errors"]
     if done.returncode not in (0, 1, 5):
         failed = max(failed, 1)
     passed = count["tests"] - failed - count["skipped"]
-    return {"suite": name, "passed": passed, "failed": failed, "skipped": count["skipped"]}
+    return {"suite": name, "passed": passed, "failed": failed, "skipped": count["skipped"], "tests": tests}
 
 
 if __name__ == "__main__":
