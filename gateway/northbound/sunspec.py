@@ -83,6 +83,8 @@ class ShownUnit:
 
     def __init__(self, der: ShownDer, desk: Desk, now: Now, hold_s: float, facade: SunSpecFacade) -> None:
         self._der, self._desk, self._now, self._facade = der, desk, now, facade
+        self._name = f"SunSpec unit {der.unit}"
+        """Of this door, for people and to know its own instructions again."""
         self._shown: Situation | None = None
         self._image = image_of(der)
         self._asked = Asked(der, image_of(der), hold_s)
@@ -132,7 +134,8 @@ class ShownUnit:
             if orders is None:
                 return
             try:
-                await self._ask(orders, now_s)
+                if orders.are_ours:
+                    await self._ask(orders, now_s)
             except FailedError:
                 return
             self._asked.orders = orders
@@ -141,18 +144,17 @@ class ShownUnit:
     def _runs_out(self, orders: Orders, now_s: float) -> bool:
         """Whether a heartbeat made the orders last so much longer that the desk has to hear of it."""
         standing = self._desk.standing(self._der.resource.id)
-        if standing is None or not orders.ends_s:
+        if standing is None or not orders.ends_s or not orders.are_ours:
             return False
         return standing.expires_s - now_s < (min(orders.ends_s.values()) - now_s) / 2
 
     async def _ask(self, orders: Orders, now_s: float) -> None:
         resource, wish = self._der.resource.id, self._asked.wish(orders, now_s)
-        source = f"SunSpec unit {self._der.unit}"
         try:
             if wish.is_empty:
-                await self._desk.withdraw(resource, source)
+                await self._desk.withdraw(resource, self._name)
             else:
-                await self._desk.instruct(resource, wish.limit, wish.target_w, wish.lasts_s, source)
+                await self._desk.instruct(resource, wish.limit, wish.target_w, wish.lasts_s, self._name)
         except RefusedInstruction as error:
             raise RefusedError(str(error)) from error
         except UnrecordedInstruction as error:
@@ -164,4 +166,5 @@ class ShownUnit:
         version = self._desk.version(self._der.resource.id)
         if version != self._version:
             self._version = version
-            self._asked.adopt(self._desk.standing(self._der.resource.id))
+            standing = self._desk.standing(self._der.resource.id)
+            self._asked.adopt(standing, are_ours=standing is None or standing.source == self._name)

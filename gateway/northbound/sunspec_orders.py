@@ -51,6 +51,8 @@ class Orders:
     registers: tuple[int, ...]
     ends_s: dict[str, float] = field(default_factory=dict)
     """Of what is asked now; nothing else has an entry."""
+    are_ours: bool = True
+    """False where another door has asked: then they end there, and no heartbeat of ours prolongs them."""
 
 
 class Asked:
@@ -88,12 +90,14 @@ class Asked:
         if not touched <= self.writable:
             raise RefusedError(f"{self._der.resource.id} takes no {', '.join(sorted(touched - self.writable))}")
         self._check(image)
+        is_new = touched != {HEARTBEAT}
+        if not is_new and not self.orders.are_ours:
+            return Orders(tuple(image.registers), self.orders.ends_s, are_ours=False), False
         ends_s = {what: end_s for what, end_s in self.orders.ends_s.items() if self._is_active(what)}
         for what, names in POINTS.items():
             if self._is_active(what) and (touched & set(names) or self._reversion_s(what) is None):
                 ends_s[what] = now_s + (self._reversion_s(what) or self._hold_s)
-        draft = Orders(tuple(image.registers), ends_s)
-        return draft, touched != {HEARTBEAT}
+        return Orders(tuple(image.registers), ends_s), is_new
 
     def due(self, now_s: float) -> Orders | None:
         """What there would be after everything that has ended by now; `None` where nothing has."""
@@ -104,9 +108,9 @@ class Asked:
         ends_s = dict(self.orders.ends_s)
         for what in ended:
             del ends_s[what]
-            if self._revert(what):
+            if self._revert(what) and self.orders.are_ours:
                 ends_s[what] = now_s + self._hold_s
-        return Orders(tuple(self._image.registers), ends_s)
+        return Orders(tuple(self._image.registers), ends_s, self.orders.are_ours)
 
     def wish(self, orders: Orders, now_s: float) -> Wish:
         """What some orders ask for, all together."""
@@ -125,13 +129,13 @@ class Asked:
         lasts_s = max(min(orders.ends_s.values()) - now_s, 0.0) + GRACE_S
         return Wish(Bounds(floor_w, ceiling_w), target_w, lasts_s)
 
-    def adopt(self, asked: OperatorInstruction | None) -> None:
+    def adopt(self, asked: OperatorInstruction | None, *, are_ours: bool) -> None:
         """Take up what holds by another door, or held before a restart; nothing of it keeps its reversion value."""
         self._image.registers[:] = self._factory
         ends_s: dict[str, float] = {}
         if asked is not None:
-            ends_s = dict.fromkeys(self._shown_as(asked), asked.expires_s - GRACE_S)
-        self.orders = Orders(tuple(self._image.registers), ends_s)
+            ends_s = dict.fromkeys(self._shown_as(asked), asked.expires_s)
+        self.orders = Orders(tuple(self._image.registers), ends_s, are_ours)
 
     def _shown_as(self, asked: OperatorInstruction) -> Iterator[str]:
         image, of_w = self._image, self._der.percent_of_w

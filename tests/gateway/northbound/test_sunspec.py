@@ -284,3 +284,33 @@ def test_a_certificate_that_cannot_be_read_is_found_at_the_start(tmp_path):
             )
 
     play(act)
+
+
+def test_what_another_door_asks_for_is_neither_prolonged_nor_cut_short():
+    async def act(scene):
+        await asyncio.sleep(2)
+        bench = Bench(scene)
+        asked = await bench.desk.instruct("A", Bounds(-1.0 * MW, 1.0 * MW), None, 60.0, "console")
+        for count in range(29):
+            await bench.ticking(2)
+            await bench.write(ControllerHb=count)
+            assert bench.desk.standing("A") == asked
+        await bench.ticking(4)
+        assert bench.desk.standing("A") is None
+        assert bench.read("704.WMaxLimPctEna") == 0
+        assert bench.desk.version("A") == asked.version
+
+    play(act)
+
+
+def test_after_a_restart_the_master_goes_on_with_what_it_asked_for():
+    async def act(scene):
+        await asyncio.sleep(2)
+        await Bench(scene).write(WMaxLimPct=40, WMaxLimPctEna=1)
+        bench = Bench(scene)
+        for count in range(10):
+            await bench.ticking(HOLD_S / 4)
+            await bench.write(ControllerHb=count)
+        assert bench.desk.standing("A").limit.ceiling_w == 1.0 * MW
+
+    play(act)
