@@ -25,12 +25,16 @@ def build(settings: ServerSettings, server_lfdi: str, now: int) -> Utility:
             raise ValueError(f"two devices are called {item.resource}")
         if item.lfdi.upper() in utility.lfdis:
             raise ValueError("two devices share one certificate (LFDI)")
+        utility.given[slug_of(item.resource)] = item
         enrol(utility, item, now, ())
     return utility
 
 
 def enrol(utility: Utility, item: DeviceSettings, at_s: int, birth: tuple[int, ...] | None = None) -> Device:
     """Register a client, or change what is known about one that is there.
+
+    Certificate and ratings of a device of the zone are those of the zone file, also where it has changed
+    since; and no other device takes a certificate that somebody has.
 
     Args:
         utility: the state to change.
@@ -42,8 +46,16 @@ def enrol(utility: Utility, item: DeviceSettings, at_s: int, birth: tuple[int, .
     Raises:
         ValueError: its dialect cannot say its default limit; nothing was changed then.
     """
-    item = replace(item, lfdi=item.lfdi.upper())
     slug = slug_of(item.resource)
+    given = utility.given.get(slug, item)
+    item = replace(
+        item,
+        lfdi=given.lfdi.upper(),
+        max_w=given.max_w,
+        min_w=given.min_w,
+        aggregator=given.aggregator,
+        members=given.members,
+    )
     device = utility.devices.get(slug)
     if device is None:
         device = Device(item, slug, None, at_s)
@@ -51,7 +63,7 @@ def enrol(utility: Utility, item: DeviceSettings, at_s: int, birth: tuple[int, .
             utility.programs[slug] = _own_program(utility, device, (at_s,) if birth is None else birth)
         utility.devices[slug] = device
     else:
-        del utility.lfdis[device.settings.lfdi]
+        _release(utility, device)
         if item.lfdi != device.settings.lfdi:
             # Its client describes them anew under the new certificate.
             _drop_meters(utility, device.settings.lfdi)
@@ -60,7 +72,7 @@ def enrol(utility: Utility, item: DeviceSettings, at_s: int, birth: tuple[int, .
     if device.registered_s is None and not item.in_band:
         device.registered_s = at_s
     device.revision += 1
-    utility.lfdis[item.lfdi] = slug
+    utility.lfdis.setdefault(item.lfdi, slug)
     _count(utility, device, 1)
     if item.is_aggregator:
         utility.wards.setdefault(slug, set()).update(map(slug_of, item.members))
@@ -103,7 +115,7 @@ def dismiss(utility: Utility, slug: str) -> None:
     utility.wards.pop(slug, None)
     for wards in utility.wards.values():
         wards.discard(slug)
-    del utility.lfdis[device.settings.lfdi]
+    _release(utility, device)
     del utility.devices[slug]
     utility.people += 1
 
@@ -118,6 +130,12 @@ def withdraw(utility: Utility, device: Device) -> None:
     device.revision += 1
     utility.people += 1
     _drop_meters(utility, device.settings.lfdi)
+
+
+def _release(utility: Utility, device: Device) -> None:
+    """Its certificate is nobody's any more, unless another device had it first."""
+    if utility.lfdis.get(device.settings.lfdi) == device.slug:
+        del utility.lfdis[device.settings.lfdi]
 
 
 def _drop_meters(utility: Utility, lfdi: str) -> None:

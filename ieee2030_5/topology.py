@@ -140,11 +140,16 @@ def place(utility: Utility, device: Device, names: tuple[str, ...]) -> None:
 
 
 def put_program(utility: Utility, program: Program) -> None:
-    """Make a program of a group, or replace what is said about one that is there."""
+    """Make a program of a group, or replace what is said about one that is there; its group never changes."""
     known = utility.programs.get(program.slug)
     if known is None:
+        group = group_of(utility, program.group)
+        if group is None:
+            return
         utility.programs[program.slug] = program
-        group_of(utility, program.group).programs.append(program.slug)
+        group.programs.append(program.slug)
+    elif known.group != program.group:
+        return  # the zone file has a device of this name by now
     else:
         known.primacy, known.description, known.assignment = program.primacy, program.description, program.assignment
         known.version = (known.version + 1) % 65_536
@@ -153,10 +158,11 @@ def put_program(utility: Utility, program: Program) -> None:
 
 
 def drop_program(utility: Utility, slug: str) -> None:
-    """Take a program out; clients drop its events with it."""
-    program = utility.programs.pop(slug, None)
-    if program is None:
+    """Take a program out; clients drop its events with it. The own program of a device goes with the device."""
+    program = utility.programs.get(slug)
+    if program is None or not program.group:
         return
+    del utility.programs[slug]
     if program.group in utility.groups:
         utility.groups[program.group].programs.remove(slug)
     _assigned(utility, program)
@@ -165,6 +171,8 @@ def drop_program(utility: Utility, slug: str) -> None:
 def put_assignment(utility: Utility, group_name: str, name: str, description: str | None) -> None:
     """Give everybody in a group an assignment of this name; `None` takes it away, its programs keep naming it."""
     group = group_of(utility, group_name)
+    if group is None:
+        return
     if description is None:
         group.assignments.pop(name, None)
     else:
@@ -185,18 +193,21 @@ def new_program(utility: Utility, slug: str, primacy: int, group: str, at_s: int
     return Program(slug, mrid(utility.settings, "derp", slug, at_s), primacy, group, default)
 
 
-def group_of(utility: Utility, name: str) -> Group:
-    """The group of this name; the group of one of a device is made when it is first needed."""
-    if name not in utility.groups:
-        slug = name.removeprefix("@")
-        utility.groups[name] = Group(name, GroupKind.SERVICE_POINT, members={slug} & utility.devices.keys())
-    return utility.groups[name]
+def group_of(utility: Utility, name: str) -> Group | None:
+    """The group of this name; that of one device alone is made when it is first needed.
+
+    `None` where it has gone: the zone file may have lost a device since.
+    """
+    slug = name.removeprefix("@")
+    if name not in utility.groups and slug != name and slug in utility.devices:
+        utility.groups[name] = Group(name, GroupKind.SERVICE_POINT, members={slug})
+    return utility.groups.get(name)
 
 
 def _assigned(utility: Utility, program: Program) -> None:
     """A change of a program changes the assignments of its devices."""
-    if program.group:
-        group_of(utility, program.group).version += 1
+    if program.group in utility.groups:
+        utility.groups[program.group].version += 1
     elif (device := utility.devices.get(program.slug)) is not None:
         device.moves += 1
         device.revision += 1

@@ -160,6 +160,8 @@ class Utility:
     programs: dict[str, Program] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     """By name."""
+    given: dict[str, DeviceSettings] = field(default_factory=dict)
+    """What the zone file says about its own devices, by slug."""
     wards: dict[str, set[str]] = field(default_factory=dict)
     """Slugs of the devices that an aggregator speaks for, by its own."""
     poll_rates: dict[str, int] = field(default_factory=dict)

@@ -139,6 +139,10 @@ def _checked(desk: Desk, settings: DeviceSettings) -> DeviceSettings:
         raise Refusal(409, problem, "lfdi", "remove that device first, or give the LFDI of this one's certificate")
     if known is None and slug in desk.utility.programs:
         raise Refusal(409, f"a program is called {settings.resource}", "name", "choose another name")
+    given = desk.utility.given.get(slug)
+    if given is not None and given.lfdi.upper() != settings.lfdi:
+        problem = f"the certificate of {settings.resource} stands in the zone file"
+        raise Refusal(409, problem, "lfdi", "change it there, and start the gateway again")
     if known is not None and known.settings.is_aggregator is not settings.is_aggregator:
         was = "an aggregator" if known.settings.is_aggregator else "a device"
         raise Refusal(409, f"{settings.resource} is {was}", "name", "remove it first, or choose another name")

@@ -190,6 +190,43 @@ def test_a_removed_device_leaves_nothing_behind(utility: Utility, a: Client) -> 
     assert state.programs["N"].mrid != first
 
 
+def test_the_zone_file_has_the_last_word_about_certificates_and_ratings(utility: Utility, a: Client) -> None:
+    stands = utility.tree.utility.devices["A"].settings
+    utility.arrange(Enrolled(replace(stands, pin=7)), Enrolled(NEW))
+    renewed = replace(stands, lfdi="CD" * 20, max_w=9.0)
+    taken = DeviceSettings("P", NEW.lfdi, 1.0)
+    others = tuple(item for item in utility.settings.devices if item.resource != "A")
+    tree = Tree(build(replace(utility.settings, devices=(renewed, taken, *others)), utility.server, T0), lambda _: None)
+    tree.restore(utility.records)
+    now = tree.utility.devices["A"].settings
+    assert (now.lfdi, now.max_w, now.pin) == ("CD" * 20, 9.0, 7)
+    assert Client(tree, a.lfdi).ask("GET", "/edev/A").status == 404
+    assert Client(tree, NEW.lfdi).ask("GET", "/edev/P").status == 200
+    for name in ("N", "P", "A"):
+        tree.arrange(ended(Enrolled, name, T0))
+    assert Client(tree, NEW.lfdi).ask("GET", "/edev/P").status == 404
+
+
+def test_a_program_gives_way_to_a_device_of_its_name_that_the_zone_file_has_by_now(utility: Utility) -> None:
+    utility.arrange(*FEEDERS)
+    utility.end(Programmed, "north1")
+    devices = (*utility.settings.devices, DeviceSettings("north1", NEW.lfdi, 1.0))
+    tree = Tree(build(replace(utility.settings, devices=devices), utility.server, T0), lambda _: None)
+    tree.restore(utility.records)
+    own = tree.utility.programs["north1"]
+    assert (own.group, own.primacy, tree.utility.groups["north"].programs) == ("", 65, [])
+
+
+def test_what_was_made_for_a_device_goes_with_it_when_the_zone_file_loses_it(utility: Utility) -> None:
+    utility.arrange(*FEEDERS, Programmed("own2", "@A", 90), Assigned("@A", "fsa2", "Second"), Programmed("A", "", 60))
+    utility.arrange(Held("AGG", "A"), Polled("derp", 60))
+    others = tuple(item for item in utility.settings.devices if item.resource != "A")
+    tree = Tree(build(replace(utility.settings, devices=others), utility.server, T0), lambda _: None)
+    tree.restore(utility.records)
+    assert tree.utility.programs.keys() == {"B", "C", "station1", "north1"}
+    assert tree.utility.groups.keys() == {"station", "north", "south"}
+
+
 def test_an_aggregator_gains_and_loses_members_at_run_time(utility: Utility, a: Client) -> None:
     aggregator = DeviceSettings("AGG", "89ABCDEF01" * 4, 0, aggregator=True)
     utility.arrange(*FEEDERS, Enrolled(aggregator))

@@ -316,6 +316,8 @@ async def test_a_group_may_not_hang_below_itself(office: Office) -> None:
 async def test_two_devices_never_share_a_certificate(office: Office, laboratory: Laboratory) -> None:
     refused = await office.do("PUT /devices/N", {**SITE, "lfdi": laboratory.lfdi("A").lower()}, 409)
     assert "that of A" in refused["error"]
+    refused = await office.do("PUT /devices/A", SITE, 409)
+    assert refused["what_to_do"] == "change it there, and start the gateway again"
 
 
 async def test_what_cannot_be_kept_is_not_done(laboratory: Laboratory, office: Office) -> None:
