@@ -1,6 +1,7 @@
 """The port of a 2030.5 utility server: devices fetch their controls here and report what they did."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -19,12 +20,13 @@ from ieee2030_5.records import Keep, KeepError, Record
 from ieee2030_5.server import Front
 from ieee2030_5.settings import ServerSettings
 from ieee2030_5.subscriptions import CHANGED, Notice
-from ieee2030_5.tls import client_context, lfdi_of_file, server_context
+from ieee2030_5.tls import ServerTls, client_context, lfdi_of_file
 from ieee2030_5.tree import Tree
 from ieee2030_5.utility import Device
 from protocols.port import Emit, Now
 from protocols.signals import Ack, Baseline, Control, Instruction, Measurement, Outcome, Release, Signal
 
+_LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
 """How late a change of status may be noticed; a GET is always exact."""
 _REMEMBER_S = 10.0
@@ -112,10 +114,10 @@ class UtilityServer:
         """Serve until cancelled."""
         self._emit = emit
         files = (self._settings.certificate, self._settings.key, self._settings.authorities)
-        context = server_context(*files)
+        tls = ServerTls(*files, faulty=_LOG.warning)
         emit([self._baseline(device) for device in map(self._tree.utility.by_resource, self.resources) if device])
         try:
-            await self._front.start(self._settings.host, self._settings.port, context)
+            await self._front.start(self._settings.host, self._settings.port, lambda: tls.context(self._now()))
             if self._service is not None:
                 await self._service.start()
             self.listening.set()

@@ -1,5 +1,9 @@
 """A test PKI with the certificate profiles of 2030.5: a root, a server, and devices that never expire.
 
+Devices are certified by the root itself (SERCA), by a manufacturer's issuing authority below it (MICA), or by
+one below a manufacturer's authority (MCA and MICA). Whoever has authorities between the root and itself
+sends them along, all but the root.
+
 For laboratories and demonstrations. Keys of a real utility or manufacturer never come from here.
 """
 
@@ -47,12 +51,23 @@ class Issued:
         return pin_from(self.lfdi.encode())
 
 
-def paths(directory: Path, names: Iterable[str]) -> list[Path]:
+AUTHORITIES = ("mca", "mica")
+"""Between the root and a device, from the top."""
+CHAINS = (1, 2, 3)
+"""Certificates of a device's chain without the root: its own, with a MICA, with a MCA and a MICA."""
+
+
+def paths(directory: Path, names: Iterable[str], chain: int = 1) -> list[Path]:
     """Every file that `make_pki` writes."""
-    return [directory / f"{name}{suffix}" for name in ("root", "server", *names) for suffix in (".pem", ".key.pem")]
+    every = ("root", "server", *_between(chain), *names)
+    return [directory / f"{name}{suffix}" for name in every for suffix in (".pem", ".key.pem")]
 
 
-def make_pki(directory: Path, names: Sequence[str], hosts: Sequence[str], now_s: float) -> list[Issued]:
+def _between(chain: int) -> tuple[str, ...]:
+    return AUTHORITIES[len(AUTHORITIES) - chain + 1 :] if chain > 1 else ()
+
+
+def make_pki(directory: Path, names: Sequence[str], hosts: Sequence[str], now_s: float, chain: int = 1) -> list[Issued]:
     """Write a root, a server and one certificate per device name; private keys get mode 0600.
 
     Args:
@@ -60,6 +75,7 @@ def make_pki(directory: Path, names: Sequence[str], hosts: Sequence[str], now_s:
         names: one device certificate each.
         hosts: names and addresses that the server answers to.
         now_s: beginning of validity, Unix seconds UTC.
+        chain: certificates that a device sends: 1 its own, 2 with a MICA, 3 with a MCA and a MICA.
     """
     directory.mkdir(parents=True, exist_ok=True)
     begin = datetime.fromtimestamp(now_s, UTC).replace(microsecond=0) - timedelta(days=1)
@@ -73,10 +89,24 @@ def make_pki(directory: Path, names: Sequence[str], hosts: Sequence[str], now_s:
     issued.append(
         _write(directory, "server", authority.sign(server_name, server_key, _server_extensions(hosts)), server_key)
     )
+    above: list[x509.Certificate] = []
+    for name in _between(chain):
+        authority, certificate = _subordinate(authority, name)
+        above.insert(0, certificate)
+        issued.append(_write(directory, name, certificate, authority.key, above[1:]))
     for name in names:
         key = ec.generate_private_key(ec.SECP256R1())
-        issued.append(_write(directory, name, authority.sign(x509.Name([]), key, _device_extensions(name)), key))
+        certificate = authority.sign(x509.Name([]), key, _device_extensions(name))
+        issued.append(_write(directory, name, certificate, key, above))
     return issued
+
+
+def _subordinate(above: "_Authority", name: str) -> "tuple[_Authority, x509.Certificate]":
+    """A manufacturer's authority below another."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    title = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Ampacity test {name.upper()}")])
+    certificate = above.sign(title, key, _authority_extensions())
+    return _Authority(title, key, above.begin), certificate
 
 
 _Extension = tuple[x509.ExtensionType, bool]
@@ -179,9 +209,16 @@ def _object_identifier(dotted: str) -> bytes:
     return bytes(encoded)
 
 
-def _write(directory: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Issued:
+def _write(
+    directory: Path,
+    name: str,
+    certificate: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    above: Sequence[x509.Certificate] = (),
+) -> Issued:
+    """The certificate with those between it and the root, and its key."""
     path, key_path = directory / f"{name}.pem", directory / f"{name}.key.pem"
-    path.write_bytes(certificate.public_bytes(Encoding.PEM))
+    path.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in (certificate, *above)))
     key_path.unlink(missing_ok=True)
     with os.fdopen(os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -44,11 +44,15 @@ class Front:
         self._second = 0
         self._date = b""
 
-    async def start(self, host: str, port: int, context: ssl.SSLContext) -> None:
-        """Listen; `port` tells where from then on. Raises OSError where the address is taken."""
+    async def start(self, host: str, port: int, context: Callable[[], ssl.SSLContext]) -> None:
+        """Listen with what `context` gives for each connection; `port` tells where from then on.
+
+        Raises:
+            OSError: the address is taken.
+        """
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
-            lambda: Session(loop, Connection(loop, self), context, _HANDSHAKE_S), host, port, backlog=_BACKLOG
+            lambda: Session(loop, Connection(loop, self), context(), _HANDSHAKE_S), host, port, backlog=_BACKLOG
         )
         self.port = int(self._listener.sockets[0].getsockname()[1])
         self._beat(loop.time())

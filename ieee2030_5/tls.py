@@ -3,6 +3,8 @@
 import asyncio
 import ssl
 from asyncio.sslproto import SSLProtocol
+from collections.abc import Callable
+from math import inf
 from pathlib import Path
 
 from ieee2030_5.identity import lfdi_of
@@ -30,6 +32,48 @@ def server_context(certificate: Path, key: Path, authorities: Path) -> ssl.SSLCo
     context.load_verify_locations(authorities)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+class ServerTls:
+    """The server's context, read anew when one of its files has changed; a faulty change keeps what is in force."""
+
+    LOOK_S = 1.0
+    """How often the files are looked at."""
+
+    def __init__(self, certificate: Path, key: Path, authorities: Path, faulty: Callable[[str], None]) -> None:
+        """`faulty` hears of a change that cannot be read.
+
+        Raises:
+            OSError: a file cannot be read, or holds no certificate or key.
+        """
+        self._files, self._faulty = (certificate, key, authorities), faulty
+        self._seen = self._stamps()
+        self._context = server_context(*self._files)
+        self._looked_s = -inf
+        self._said = ""
+
+    def context(self, now_s: float) -> ssl.SSLContext:
+        """What holds for a new connection."""
+        if now_s - self._looked_s >= self.LOOK_S:
+            self._looked_s = now_s
+            self._look()
+        return self._context
+
+    def _look(self) -> None:
+        try:
+            seen = self._stamps()
+            if seen != self._seen:
+                self._seen = seen
+                self._context = server_context(*self._files)
+                self._said = ""
+        except OSError as error:
+            if self._said != str(error):
+                self._said = str(error)
+                self._faulty(f"the new certificates cannot be used, the old ones stay: {error}")
+
+    def _stamps(self) -> tuple[tuple[int, int], ...]:
+        found = (file.stat() for file in self._files)
+        return tuple((stat.st_mtime_ns, stat.st_size) for stat in found)
 
 
 def client_context(certificate: Path, key: Path, authorities: Path) -> ssl.SSLContext:

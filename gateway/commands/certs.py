@@ -1,4 +1,4 @@
-"""Make a test PKI for IEEE 2030.5: a root, a server and one certificate per device.
+"""Make a test PKI for IEEE 2030.5: a root, a server and one certificate per device, with the chain that is asked for.
 
 The devices are those of a zone file that speak ieee2030_5, or the names given. The table shows each
 device's LFDI, SFDI and a test PIN for the zone file. Private keys get mode 0600. For laboratories and
@@ -15,9 +15,11 @@ from rich.table import Table
 from config.endpoints import Ieee20305Endpoint
 from config.loader import ConfigError, load
 from gateway.clock import wall
-from ieee2030_5.pki import Issued, make_pki, paths
+from ieee2030_5.pki import AUTHORITIES, CHAINS, Issued, make_pki, paths
 
 _PLAIN_WIDTH = 160
+RESERVED = ("root", "server", *AUTHORITIES)
+"""Names that cannot be a device's."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -34,6 +36,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="name or address that the server answers to; repeatable (default: localhost and 127.0.0.1)",
     )
+    parser.add_argument(
+        "--chain",
+        type=int,
+        choices=CHAINS,
+        default=1,
+        help="certificates of a device's chain below the root: 1 its own, 2 with a MICA, 3 with a MCA and a MICA",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite certificates and keys that are there already")
 
 
@@ -44,16 +53,16 @@ def run(args: Namespace) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    faulty = [name for name in names if name in ("root", "server") or Path(name).name != name]
+    faulty = [name for name in names if name in RESERVED or Path(name).name != name]
     if not names or faulty:
         reason = f"{', '.join(faulty)} cannot name a device here" if faulty else "no device speaks ieee2030_5"
         print(f"ampacity certs: {reason}; name some with --device", file=sys.stderr)
         return 2
-    there = [path for path in paths(args.out, names) if path.exists()]
+    there = [path for path in paths(args.out, names, args.chain) if path.exists()]
     if there and not args.force:
         print(f"ampacity certs: {there[0]} exists; --force overwrites it and every other", file=sys.stderr)
         return 1
-    issued = make_pki(args.out, names, args.host or ["localhost", "127.0.0.1"], wall())
+    issued = make_pki(args.out, names, args.host or ["localhost", "127.0.0.1"], wall(), args.chain)
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
     Console(width=width, highlight=False, markup=False, emoji=False).print(_table(issued))
     return 0
@@ -71,6 +80,6 @@ def _table(issued: list[Issued]) -> Table:
     for column in ("name", "LFDI", "SFDI", "PIN", "certificate"):
         table.add_column(column, no_wrap=True)
     for item in issued:
-        pin = "" if item.name in ("root", "server") else f"{item.pin:06d}"
+        pin = "" if item.name in RESERVED else f"{item.pin:06d}"
         table.add_row(item.name, item.lfdi, f"{item.sfdi}", pin, str(item.certificate))
     return table

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -36,7 +37,7 @@ async def connected(
     """A front with `echo` behind it, and one client of it."""
     front = Front(echo, lambda: NOW, laboratory.settings(body_limit=1_000, body_timeout_s=timeout_s, **more))
     names = (laboratory.directory / name for name in ("server.pem", "server.key.pem", "root.pem"))
-    await front.start("127.0.0.1", 0, server_context(*names))
+    await front.start("127.0.0.1", 0, partial(server_context, *names))
     try:
         async with asyncio.timeout(20):
             context = client_context(laboratory, "B")
@@ -182,7 +183,7 @@ async def test_while_the_server_is_late_everybody_is_asked_to_come_back(laborato
 async def test_one_connection_too_many_ends_the_one_that_was_idle_for_longest(laboratory: Laboratory) -> None:
     front = Front(Echo(), lambda: NOW, laboratory.settings(connections=2))
     names = (laboratory.directory / name for name in ("server.pem", "server.key.pem", "root.pem"))
-    await front.start("127.0.0.1", 0, server_context(*names))
+    await front.start("127.0.0.1", 0, partial(server_context, *names))
     lines: list[Streams] = []
     try:
         async with asyncio.timeout(20):
