@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from config.settings import ZoneFile
-from gateway import clock, grouping, record, served, telemetry
+from gateway import clock, field, grouping, record, served, telemetry
 from gateway.actuation import Actuation
 from gateway.clock import Now
 from gateway.coordination.book import Book
@@ -39,17 +39,14 @@ from gateway.northbound.sunspec import SunSpecFacade
 from gateway.parties import http
 from gateway.snapshot import Image
 from gateway.supervise import causes, supervised
-from gateway.translate import dnp3, ieee2030_5, modbus, mqtt, opcua, opcua_server, sunspec
+from gateway.tape.adapters import MakeTape
+from gateway.tape.words import TapeError
 from gateway.translate import facts as translate
+from gateway.translate import ieee2030_5, opcua, opcua_server, sunspec
 from gateway.translate import telemetry as telemetry_settings
 from gateway.workers import ClusterWorkers, LocalWorkers, Workers, WorkersError
 from ieee2030_5.adapter import UtilityServer
 from ieee2030_5.admin.token import TokenError
-from protocols.dnp3.adapter import Dnp3Adapter
-from protocols.modbus.adapter import ModbusAdapter
-from protocols.mqtt.adapter import MqttAdapter
-from protocols.mqtt.sparkplug.adapter import SparkplugAdapter
-from protocols.opcua.adapter import OpcUaAdapter
 from protocols.opcua.guard import GuardError
 from protocols.port import Adapter, Operator
 from protocols.signals import Measurement
@@ -113,8 +110,10 @@ class Renewal:
     """Reads it anew, or says why it cannot be; takes its time."""
 
 
-async def run(zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = None) -> None:
-    """Control a zone until cancelled.
+async def run(
+    zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = None, tapes: MakeTape | None = None
+) -> None:
+    """Control a zone until cancelled; with `tapes`, sessions with the field are recorded.
 
     Raises:
         JournalError: the journal cannot be opened, or is not the one that was written.
@@ -130,7 +129,7 @@ async def run(zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = N
             Historian.open(directory / "telemetry.sqlite") as historian,
             http.Client({party: p.url for party, p in zone.parties.items()}, random.Random()) as client,
         ):
-            adapters = build_adapters(zone, now, journal)
+            adapters = build_adapters(zone, now, journal, tapes)
             send = _sender(client, facts, say)
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
@@ -300,23 +299,17 @@ class StartError(Exception):
     """The gateway cannot start; says what stands in the way and what to do."""
 
 
-def build_adapters(zone: ZoneFile, now: Now, journal: Journal) -> list[Adapter]:
+def build_adapters(zone: ZoneFile, now: Now, journal: Journal, tapes: MakeTape | None = None) -> list[Adapter]:
     """One adapter per connection to the field; the 2030.5 server keeps what it acknowledges in the journal.
 
     Raises:
-        StartError: the certificates of the 2030.5 server or its clients cannot be read, or a password is not there.
+        StartError: certificates of the 2030.5 server or its clients cannot be read, or a password is not there, or a
+            recording cannot be begun.
     """
     try:
-        servers = opcua.settings(zone, os.environ)
-    except opcua.MissingPasswordError as error:
+        adapters = field.callers(zone, now, os.environ, tapes)
+    except (opcua.MissingPasswordError, TapeError) as error:
         raise StartError(str(error)) from error
-    adapters: list[Adapter] = [
-        *(ModbusAdapter(settings, now) for settings in modbus.settings(zone)),
-        *(OpcUaAdapter(settings, now) for settings in servers),
-        *(MqttAdapter(settings, now) for settings in mqtt.settings(zone, os.environ)),
-        *(SparkplugAdapter(settings, now) for settings in mqtt.sparkplug_settings(zone, os.environ)),
-        *(Dnp3Adapter(settings, now) for settings in dnp3.settings(zone)),
-    ]
     try:
         settings = ieee2030_5.settings(zone)
         if settings is not None:

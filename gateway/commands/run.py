@@ -19,7 +19,8 @@ import structlog
 
 from config.loader import ConfigError, load
 from config.settings import ZoneFile
-from gateway import app
+from gateway import app, clock
+from gateway.field import tapes_in
 from gateway.historian import HistorianError
 from gateway.journal.entries import JournalError
 from gateway.logs.setup import configure
@@ -31,6 +32,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("zone", type=Path, metavar="ZONE", help="zone file (YAML)")
     parser.add_argument(
         "--storage", type=Path, metavar="DIR", help="keep journal and telemetry here, not where the zone file says"
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="record the sessions with devices and stations, for `ampacity replay`",
     )
     parser.add_argument("--level", default="info", choices=("debug", "info", "warning", "error"), help="lowest level")
 
@@ -49,7 +56,7 @@ def run(args: Namespace) -> int:
     outlet = configure(args.level, common=common)
     structlog.get_logger().info("config.loaded", path=str(args.zone), model_version=zone.network.version)
     try:
-        asyncio.run(_until_told(zone, args.zone))
+        asyncio.run(_until_told(zone, args.zone, args.record))
     except (JournalError, HistorianError, app.StartError) as problem:
         print(f"ampacity run: {problem}", file=sys.stderr)
         return 1
@@ -58,7 +65,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-async def _until_told(zone: ZoneFile, path: Path) -> None:
+async def _until_told(zone: ZoneFile, path: Path, record: Path | None) -> None:
     """Run until SIGINT or SIGTERM, and end in order: leases stay with the devices."""
     renewal = app.Renewal(asyncio.Event(), partial(_reread, path))
     loop, me = asyncio.get_running_loop(), asyncio.current_task()
@@ -67,7 +74,7 @@ async def _until_told(zone: ZoneFile, path: Path) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, me.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await app.run(zone, renewal=renewal)
+        await app.run(zone, renewal=renewal, tapes=None if record is None else tapes_in(record, clock.wall))
 
 
 def _reread(path: Path) -> Model | Verdict:
