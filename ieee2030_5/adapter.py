@@ -27,7 +27,7 @@ from protocols.port import Emit, Now
 from protocols.signals import Ack, Baseline, Control, Instruction, Measurement, Outcome, Release, Signal
 
 _LOG = logging.getLogger(__name__)
-_TICK_S = 1.0
+_TICK_S = 0.5
 """How late a change of status may be noticed; a GET is always exact."""
 _REMEMBER_S = 10.0
 """How often it is kept what subscribers have been told: after a crash, so much of it is told twice at most."""
@@ -138,7 +138,7 @@ class UtilityServer:
             await self._front.stop()
 
     def _tick(self, notifier: Notifier) -> None:
-        """What time alone brings: events begin and end, links fall silent, subscribers are told once a second."""
+        """What time alone brings: events begin and end, links fall silent, subscribers are told."""
         now = self._now()
         self._tree.utility.advance(int(now))
         self._heard.clear()
