@@ -48,6 +48,8 @@ def end_device(device: Device, utility: Utility) -> r.EndDevice:
         sFDI=sfdi(device),
         changedTime=device.changed_s,
         enabled=True,
+        FlowReservationRequestListLink=r.ListLink(href=f"{href}/frq", all=len(device.requests)) if is_der else None,
+        FlowReservationResponseListLink=r.ListLink(href=f"{href}/frp", all=len(device.grants)) if is_der else None,
         FunctionSetAssignmentsListLink=(
             r.ListLink(href=f"{href}/fsa", all=len(assignments_of(utility, device))) if is_der else None
         ),

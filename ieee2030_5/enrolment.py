@@ -125,6 +125,8 @@ def withdraw(utility: Utility, device: Device) -> None:
     device.registered_s, device.category, device.post_rate_s = None, None, None
     device.documents.clear()
     device.logs.clear()
+    device.requests.clear()
+    device.grants.clear()
     for href in tuple(device.subscriptions):
         utility.drop_subscription(device, href, ENDED)
     device.revision += 1

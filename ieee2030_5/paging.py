@@ -72,7 +72,7 @@ def _mrid(item: Any) -> int:  # noqa: ANN401  (any identified object)
     return -int(item.mRID, 16)
 
 
-def _event(item: r.DERControl) -> tuple[int, int, int]:
+def _event(item: r.Event) -> tuple[int, int, int]:
     return (item.interval.start, -item.creationTime, _mrid(item))
 
 
@@ -81,6 +81,11 @@ _ORDER: Mapping[type, tuple[Callable[[Any], Any], Callable[[Any], int] | None]] 
     r.FunctionSetAssignmentsList: (_mrid, None),
     r.DERProgramList: (lambda i: (i.primacy, _mrid(i)), None),
     r.DERControlList: (_event, lambda i: int(i.interval.start)),
+    r.FlowReservationRequestList: (
+        lambda i: (i.intervalRequested.start, -i.creationTime, _mrid(i)),
+        lambda i: int(i.intervalRequested.start),
+    ),
+    r.FlowReservationResponseList: (_event, lambda i: int(i.interval.start)),
     r.DERCurveList: (lambda i: (-i.creationTime, _mrid(i)), lambda i: int(i.creationTime)),
     r.DERList: (lambda i: i.href, None),
     r.SubscriptionList: (lambda i: i.href, None),

@@ -651,6 +651,61 @@ class DERCurveList(List):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRealEnergy:
+    """Watt-hours, positive into the device."""
+
+    multiplier: Int8
+    value: Int48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStatus:
+    """0 requested, 1 cancelled."""
+
+    _named: ClassVar[bool] = True
+
+    dateTime: TimeType
+    requestStatus: UInt8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowReservationRequest(IdentifiedObject):
+    """How much energy a device wants to have moved within a window."""
+
+    creationTime: TimeType
+    durationRequested: UInt16 | None = None
+    energyRequested: SignedRealEnergy
+    intervalRequested: DateTimeInterval
+    powerRequested: ActivePower
+    request_status: RequestStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowReservationRequestList(List):
+    """The requests of one device."""
+
+    pollRate: UInt32 | None = attribute()
+    items: tuple[FlowReservationRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowReservationResponse(Event):
+    """What is granted to a request, and when."""
+
+    energyAvailable: SignedRealEnergy
+    powerAvailable: ActivePower
+    subject: MRID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowReservationResponseList(SubscribableList):
+    """The grants of one device."""
+
+    pollRate: UInt32 | None = attribute()
+    items: tuple[FlowReservationResponse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DER(SubscribableResource):
     """One energy resource of a device."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from ieee2030_5 import curves, end_devices, entry, metering, programs, subscriptions, usage
+from ieee2030_5 import curves, end_devices, entry, metering, programs, reservations, subscriptions, usage
 from ieee2030_5 import resources as r
 from ieee2030_5.call import Call, Kept, Params, anyone, expected, own_device, own_meter, own_program, registered
 from ieee2030_5.utility import Utility
@@ -165,6 +165,33 @@ ROUTES: tuple[Route, ...] = (
         delete=True,
         keep=end_devices.keep_log,
         drop=end_devices.drop_log,
+    ),
+    Route(
+        "/edev/{e}/frq",
+        end_devices.own_der,
+        reservations.requests,
+        takes=(r.FlowReservationRequest,),
+        post=reservations.post,
+        revision=_E,
+    ),
+    Route(
+        "/edev/{e}/frq/{q}",
+        reservations.request,
+        reservations.request,
+        stores=(r.FlowReservationRequest,),
+        put=reservations.put,
+        keep=reservations.keep_request,
+        revision=_E,
+    ),
+    Route("/edev/{e}/frp", end_devices.own_der, reservations.grants, revision=_E, tells=True),
+    Route(
+        "/edev/{e}/frp/{q}",
+        reservations.grant,
+        reservations.grant,
+        stores=(r.FlowReservationResponse,),
+        keep=reservations.keep_grant,
+        drop=reservations.drop_grant,
+        revision=_E,
     ),
     Route(
         "/edev/{e}/sub",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from ieee2030_5 import events as life
+from ieee2030_5 import grants
 from ieee2030_5 import resources as r
 from ieee2030_5.access import Access
 from ieee2030_5.codec import Extension
@@ -44,6 +45,9 @@ class Device:
     """By URI: the four documents of the DER, and the connection point."""
     logs: dict[str, r.LogEvent] = field(default_factory=dict)
     subscriptions: dict[str, r.Subscription] = field(default_factory=dict)
+    requests: dict[str, r.FlowReservationRequest] = field(default_factory=dict)
+    grants: dict[str, r.FlowReservationResponse] = field(default_factory=dict)
+    """By the last part of their URI, which is that of the request."""
     groups: tuple[str, ...] = ()
     """Names of the groups that it is in; those above them follow."""
     moves: int = 0
@@ -200,6 +204,8 @@ class Utility:
     """What clients have told us and nobody has taken yet."""
     rerated: set[str] = field(default_factory=set)
     """Resources whose ratings have changed since somebody took notice."""
+    promises: list[tuple[int, str]] = field(default_factory=list)
+    """A heap of when the grants of which device change next; an entry may be outdated."""
     timers: list[tuple[int, str]] = field(default_factory=list)
     """A heap of when which program changes next by itself; an entry may be outdated, then it does nothing."""
 
@@ -269,6 +275,10 @@ class Utility:
 
     def advance(self, now: int) -> list[str]:
         """Let time pass over all events; returns the slugs of the programs that changed."""
+        while self.promises and self.promises[0][0] <= now:
+            device = self.devices.get(heappop(self.promises)[1])
+            if device is not None:
+                self.settle(device, now)
         changed = []
         while self.timers and self.timers[0][0] <= now:
             program = self.programs.get(heappop(self.timers)[1])
@@ -282,6 +292,14 @@ class Utility:
             for slug in changed:
                 self.programs[slug].forget(self.issued)
         return changed
+
+    def settle(self, device: Device, now: int) -> None:
+        """Let time pass over the grants of a device, and note when they change next."""
+        device.grants = grants.advance(device.grants, now, device.settings.edition)
+        device.revision += 1
+        due = grants.next_change(device.grants, now, device.settings.edition)
+        if due is not None:
+            heappush(self.promises, (due, device.slug))
 
     def _forget(self, horizon: int) -> None:
         """Drop what ended before `horizon`."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ieee2030_5.admin import control_words as c
-from ieee2030_5.admin import controls, curves, network, people
+from ieee2030_5.admin import controls, curves, network, people, reservations
 from ieee2030_5.admin import curve_words as k
+from ieee2030_5.admin import reservation_words as f
 from ieee2030_5.admin import words as w
 from ieee2030_5.admin.desk import Desk
 
@@ -126,6 +127,24 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "/devices/{device}/assignments/{assignment}",
         "Take a FunctionSetAssignments from a device",
         lambda d, a, _: network.remove_device_assignment(d, a.names["device"], a.names["assignment"]),
+    ),
+    _get(
+        "/devices/{device}/reservations",
+        "What a device asks for in advance, and what it gets",
+        f.ReservationList,
+        lambda d, a, _: reservations.listed(d, a.names["device"]),
+    ),
+    _put(
+        "/devices/{device}/reservations/{reservation}",
+        "Grant a flow reservation, or a part of it",
+        f.GrantIn,
+        f.ReservationOut,
+        lambda d, a, b: reservations.grant(d, a.names["device"], a.names["reservation"], b),
+    ),
+    _delete(
+        "/devices/{device}/reservations/{reservation}",
+        "Take the grant of a flow reservation back",
+        lambda d, a, _: reservations.cancel(d, a.names["device"], a.names["reservation"]),
     ),
     _put(
         "/aggregators/{aggregator}",
@@ -325,6 +344,7 @@ NAMES: Final[Mapping[str, Any]] = {
     "program": w.Name,
     "control": c.MRID,
     "curve": w.Slug,
+    "reservation": w.Slug,
     "lfdi": w.Lfdi,
     "kind": w.Slug,
 }

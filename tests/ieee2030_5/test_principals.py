@@ -47,7 +47,7 @@ def names(bodies: dict[str, bytes]) -> set[bytes]:
     return {found for body in bodies.values() for found in re.findall(rb">([0-9A-F]{32}|[0-9A-F]{40})<", body)}
 
 
-@pytest.mark.parametrize(("mine", "other"), permutations(CLIENTS, 2))
+@pytest.mark.parametrize(("mine", "other"), [*permutations(CLIENTS, 2)])
 def test_a_client_finds_nothing_of_another(
     tree: Tree, seen: dict[str, dict[str, bytes]], mine: str, other: str
 ) -> None:
@@ -81,7 +81,7 @@ def test_who_is_not_let_in_finds_nothing_of_anyone(tree: Tree, seen: dict[str, d
         assert not any(lfdi(client).encode() in caller.ask("GET", f"{href}?l=255").body for client in LIVE)
 
 
-@pytest.mark.parametrize(("mine", "other"), permutations(("A", "B", "M"), 2))
+@pytest.mark.parametrize(("mine", "other"), [*permutations(("A", "B", "M"), 2)])
 def test_an_answer_to_an_event_of_another_is_refused_like_one_to_no_event(tree: Tree, mine: str, other: str) -> None:
     """Also to one that was cancelled or has ended, and under whichever replyTo."""
     caller = Caller(tree, "AGG" if mine == "M" else mine, TIMES[-1])

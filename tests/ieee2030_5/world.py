@@ -15,6 +15,7 @@ from ieee2030_5.groups import GroupKind
 from ieee2030_5.identity import mrid_of, sfdi_of
 from ieee2030_5.leases import offer
 from ieee2030_5.records import Issued, Record
+from ieee2030_5.reservations import Offer, granted
 from ieee2030_5.routes import ROUTES, match
 from ieee2030_5.settings import DeviceSettings, Edition, Profile, ServerSettings
 from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked, Tree
@@ -103,6 +104,26 @@ def power(value: int, mrid: str) -> r.MirrorMeterReading:
     )
 
 
+def reservation(device: str) -> r.FlowReservationRequest:
+    """A device wants to be charged within the next hour."""
+    return r.FlowReservationRequest(
+        mRID=sha256(f"frq {device}".encode()).hexdigest()[:32].upper(),
+        creationTime=T0,
+        energyRequested=r.SignedRealEnergy(multiplier=3, value=7),
+        intervalRequested=r.DateTimeInterval(duration=3_600, start=T0),
+        powerRequested=r.ActivePower(multiplier=3, value=11),
+        request_status=r.RequestStatus(dateTime=T0, requestStatus=0),
+    )
+
+
+def grant(tree: Tree, name: str) -> None:
+    """The operator lets a device have half of what it has asked for."""
+    device = tree.utility.devices[name]
+    for request in tuple(device.requests):
+        made = granted(tree.utility, device, request, Offer(T0 + 40, 300, 3_500, 5_500), T0)
+        tree.store(made.href or "", made, "", T0)
+
+
 def samples(device: str, subject: str) -> dict[str, r.Resource]:
     """A valid document for each class that clients send, about one device; keys are names of classes."""
     me, watt = lfdi(device), r.ActivePower(multiplier=2, value=50)
@@ -149,6 +170,7 @@ def samples(device: str, subject: str) -> dict[str, r.Resource]:
         r.LogEvent(createdDateTime=T0, functionSet=11, logEventCode=2, logEventID=1, logEventPEN=37_250, profileID=2),
         r.DERControlResponse(createdDateTime=T0, endDeviceLFDI=me, status=1, subject=subject),
         r.Response(createdDateTime=T0 + 1, endDeviceLFDI=me, status=2, subject=subject),
+        reservation(device),
         meter,
         meter.meter_readings[0],
         r.MirrorMeterReadingList(all=1, results=1, items=meter.meter_readings),
@@ -251,6 +273,7 @@ def world(records: list[Record] | None = None) -> Tree:
     arrange(tree)
     for name in LIVE:
         populate(tree, name)
+        grant(tree, name)
     for name in CLIENTS:
         subscribe(tree, name)
     return tree

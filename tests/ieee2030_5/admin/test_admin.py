@@ -20,6 +20,7 @@ from ieee2030_5.tree import Tree
 from tests.ieee2030_5.admin.conftest import T0, TOKEN, Office
 from tests.ieee2030_5.conftest import Laboratory
 from tests.ieee2030_5.test_tree import Client, meter
+from tests.ieee2030_5.world import reservation
 
 pytestmark = pytest.mark.sockets
 
@@ -181,6 +182,21 @@ async def test_a_curve_goes_when_nothing_refers_to_it(office: Office) -> None:
     await office.do(f"DELETE /programs/flex/curves/{curve}", status=404)
     backwards = {**shape, "points": [{"x": 2, "y": 0}, {"x": 1, "y": 0}]}
     assert (await office.do("POST /programs/flex/curves", backwards, 400))["where"] == "points"
+
+
+async def test_a_flow_reservation_is_granted_and_taken_back(office: Office, laboratory: Laboratory) -> None:
+    client = office.client(laboratory.lfdi("A"))
+    assert client.ask("POST", "/edev/A/frq", reservation("A")).status == 201
+    asked = (await office.do("GET /devices/A/reservations"))["reservations"][0]
+    assert (asked["energy_wh"], asked["power_w"], asked["grant"]) == (7_000, 11_000, None)
+    offer = {"start_s": T0, "duration_s": 600, "energy_wh": 5_000, "power_w": 10_000}
+    seen = await office.do(f"PUT /devices/A/reservations/{asked['id']}", offer)
+    assert (seen["grant"], seen["grant_status"]) == (offer, "active")
+    answer = await office.do(f"PUT /devices/A/reservations/{asked['id']}", offer, 409)
+    assert answer["where"] == "reservation"
+    await office.do(f"DELETE /devices/A/reservations/{asked['id']}", status=204)
+    assert (await office.do("GET /devices/A/reservations"))["reservations"][0]["grant_status"] == "cancelled"
+    await office.do("DELETE /devices/A/reservations/none", status=404)
 
 
 async def test_a_default_changes_under_the_same_mrid(office: Office, laboratory: Laboratory) -> None:
