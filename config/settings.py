@@ -253,6 +253,9 @@ class Ieee20305Server(Section):
     """IANA Private Enterprise Number of the operator, the tail of every mRID."""
     pen_encoding: Literal["hex", "decimal"] = "hex"
     """How the number is written there: IEEE 2030.5 as eight hex digits, CSIP-AUS as eight decimal ones."""
+    discovery_interface: str = ""
+    """Network interface, such as `eth0`, on which clients find the server by DNS service discovery (mDNS and
+    xmDNS, UDP port 5353); empty: they are told its address otherwise, as CSIP has it."""
     admin_host: str = "127.0.0.1"
     """Where `ampacity der` and the like reach the server; whoever has the token in `admin.token` of the storage
     directory may do everything there, so keep it on this machine."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -9,6 +10,8 @@ from ieee2030_5 import leases
 from ieee2030_5 import resources as r
 from ieee2030_5.admin.desk import Desk
 from ieee2030_5.admin.server import Service
+from ieee2030_5.discovery import Discovery, addresses
+from ieee2030_5.dnssd import Advertised, Responder
 from ieee2030_5.enrolment import build
 from ieee2030_5.exchange import Answer, Asked
 from ieee2030_5.links import Links
@@ -110,6 +113,20 @@ class UtilityServer:
         """
         return regroup(self._tree, places, int(self._now()))
 
+    async def _be_found(self) -> None:
+        """Answer DNS service discovery; a network that cannot be joined costs nothing else."""
+        interface = self._settings.discovery
+        name = socket.gethostname().split(".")[0] or "ampacity"
+        advertised = Advertised(f"Ampacity {name}"[:63], name, addresses(interface), self.port)
+        try:
+            await Discovery(Responder(advertised, self._hosts), interface, self._now).run()
+        except OSError as error:
+            _LOG.warning("clients cannot find the server by DNS service discovery: %s", error)
+
+    def _hosts(self, sfdi: int) -> bool:
+        """Whether an EndDevice with this short identifier is registered here."""
+        return self._tree.utility.hosts(sfdi)
+
     async def run(self, emit: Emit) -> None:
         """Serve until cancelled."""
         self._emit = emit
@@ -124,6 +141,8 @@ class UtilityServer:
             async with poster(client_context(*files)) as post, asyncio.TaskGroup() as tasks:
                 notifier = Notifier(post, self._is_wanted, self._ended.append, self._has_arrived)
                 tasks.create_task(notifier.run())
+                if self._settings.discovery:
+                    tasks.create_task(self._be_found())
                 while True:
                     await asyncio.sleep(_TICK_S)
                     self._tick(notifier)

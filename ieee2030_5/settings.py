@@ -129,6 +129,8 @@ class ServerSettings:
     """Kept per program; the oldest is dropped."""
     subscriptions: int = 32
     """Accepted per device."""
+    discovery: str = ""
+    """Network interface on which DNS service discovery tells of the server; none where empty."""
     members: int = 10_000
     """Devices that an aggregator may have when it brings one more by itself."""
     admin: AdminSettings | None = None

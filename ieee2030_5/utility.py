@@ -214,6 +214,12 @@ class Utility:
         slug = self.lfdis.get(lfdi)
         return None if slug is None else self.devices[slug]
 
+    def hosts(self, sfdi: int) -> bool:
+        """Whether a registered device has this short identifier."""
+        start = f"{sfdi // 10:09X}"  # the leftmost 36 bits of the LFDI; the last digit is a check
+        found = (self.devices[slug] for lfdi, slug in self.lfdis.items() if lfdi.startswith(start))
+        return any(device.registered_s is not None and sfdi_of(device.settings.lfdi) == sfdi for device in found)
+
     def by_resource(self, resource: str) -> Device | None:
         """The device that is this DER of the zone."""
         return self.devices.get(slug_of(resource))

@@ -36,6 +36,7 @@ def settings(zone: ZoneFile) -> ServerSettings | None:
         poll_rate_s=max(1, round(min(map(poll_s, clients.values()), default=_RATE_S))),
         post_rate_s=max(1, round(min(map(post_s, clients.values()), default=_RATE_S))),
         timezone=server.timezone,
+        discovery=server.discovery_interface,
         pen=server.pen,
         pen_encoding=PenEncoding(server.pen_encoding),
     )
