@@ -1,6 +1,7 @@
 """The HTTP front: listens, keeps the connections that are used, and lets go of the idle ones."""
 
 import asyncio
+import resource
 import ssl
 from collections.abc import Callable
 from itertools import takewhile
@@ -14,8 +15,10 @@ from ieee2030_5.tls import Session
 Reply = Callable[[str, Asked], Answer]
 """Answers the request of the client with this LFDI."""
 
-_IDLE_S = 75.0
-"""How long a connection without requests is kept: handshakes are the scarce resource."""
+_IDLE_S, _IDLE_POLLS = 75.0, 1.5
+"""A connection without requests is kept so long, and from one poll to the next: handshakes are the scarce resource."""
+_OTHER_FILES = 512
+"""Descriptors that stay free for everything but connections."""
 _HANDSHAKE_S = 30
 _GOODBYE_S = 1.0
 _BEAT_S = 0.25
@@ -32,6 +35,7 @@ class Front:
         self.port = 0
         self._reply = reply
         self._most = settings.connections
+        self._idle_s = max(_IDLE_S, _IDLE_POLLS * settings.poll_rate_s)
         self._lag_limit_s = settings.lag_limit_s
         self._lag_s = 0.0
         """How late the last beat was: so long does a request wait for its turn."""
@@ -51,6 +55,7 @@ class Front:
             OSError: the address is taken.
         """
         loop = asyncio.get_running_loop()
+        self._most = min(self._most, _descriptors(self._most + _OTHER_FILES) - _OTHER_FILES)
         self._listener = await loop.create_server(
             lambda: Session(loop, Connection(loop, self), context(), _HANDSHAKE_S), host, port, backlog=_BACKLOG
         )
@@ -108,7 +113,17 @@ class Front:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._lag_s = now - due_s
-        idle = list(takewhile(lambda connection: self._used[connection] <= now - _IDLE_S, self._used))
+        idle = list(takewhile(lambda connection: self._used[connection] <= now - self._idle_s, self._used))
         for connection in idle:
             connection.close()
         self._timer = loop.call_at(now + _BEAT_S, self._beat, now + _BEAT_S)
+
+
+def _descriptors(wanted: int) -> int:
+    """Raise this process's limit of open files as far as it may be raised, and as far as is wanted; returns it."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now == resource.RLIM_INFINITY or now >= wanted:
+        return wanted
+    raised = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (raised, most))
+    return raised

@@ -115,6 +115,27 @@ async def test_the_mandatory_suite_alone_is_enough(laboratory: Laboratory) -> No
         writer.close()
 
 
+async def test_a_session_is_resumed_and_the_client_is_still_known(laboratory: Laboratory) -> None:
+    def twice(port: int) -> list[tuple[bool, bytes]]:
+        context, session, found = client_context(laboratory, "B"), None, []
+        for _ in range(2):
+            with (
+                socket.create_connection(("127.0.0.1", port), timeout=20) as line,
+                context.wrap_socket(line, server_hostname="localhost", session=session) as tls,
+            ):
+                tls.sendall(b"GET /edev HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                answer = b"".join(iter(lambda tls=tls: tls.recv(65_536), b""))  # type: ignore[misc]
+                found.append((bool(tls.session_reused), answer.split(b"\r\n\r\n")[1]))
+                session = tls.session
+        return found
+
+    async with running(laboratory) as site:
+        (first, one), (second, two) = await asyncio.to_thread(twice, site.server.port)
+    assert (first, second) == (False, True)
+    assert laboratory.lfdi("B").encode() in one
+    assert one == two
+
+
 @pytest.mark.parametrize("name", [None, "foreign"])
 async def test_no_certificate_or_a_foreign_one_ends_in_an_alert(
     laboratory: Laboratory, tmp_path, name: str | None
