@@ -16,23 +16,20 @@ from protocols.port import Adapter, Now
 
 
 def callers(zone: ZoneFile, now: Now, environment: Mapping[str, str], tapes: MakeTape | None) -> list[Adapter]:
-    """One adapter per connection; passwords come from the environment. MQTT is not recorded.
+    """One adapter per connection; passwords come from the environment.
 
     Raises:
         MissingPasswordError: a password is not there.
         TapeError: a recording cannot be begun.
     """
-    mqtt_adapters: list[Adapter] = [
-        *(MqttAdapter(settings, now) for settings in mqtt.settings(zone, environment)),
-        *(SparkplugAdapter(settings, now) for settings in mqtt.sparkplug_settings(zone, environment)),
-    ]
     if tapes is not None:
-        return [*recorded(zone, now, environment, tapes), *mqtt_adapters]
+        return list(recorded(zone, now, environment, tapes))
     return [
         *(ModbusAdapter(settings, now) for settings in modbus.settings(zone)),
         *(OpcUaAdapter(settings, now) for settings in opcua.settings(zone, environment)),
+        *(MqttAdapter(settings, now) for settings in mqtt.settings(zone, environment)),
+        *(SparkplugAdapter(settings, now) for settings in mqtt.sparkplug_settings(zone, environment)),
         *(Dnp3Adapter(settings, now) for settings in dnp3.settings(zone)),
-        *mqtt_adapters,
     ]
 
 

@@ -12,12 +12,15 @@ from config.settings import Device, Station, ZoneFile
 from gateway.journal.codec import Codec
 from gateway.tape import dnp3 as dnp3_tape
 from gateway.tape import modbus as modbus_tape
+from gateway.tape import mqtt as mqtt_tape
 from gateway.tape import opcua as opcua_tape
 from gateway.tape.deck import Deck
 from gateway.tape.words import VERSION, Header, Kind, Recording, Tape, TapeError
-from gateway.translate import dnp3, modbus, opcua
+from gateway.translate import dnp3, modbus, mqtt, opcua
 from protocols.dnp3.adapter import Dnp3Adapter
 from protocols.modbus.adapter import ModbusAdapter
+from protocols.mqtt.adapter import MqttAdapter
+from protocols.mqtt.sparkplug.adapter import SparkplugAdapter
 from protocols.opcua.adapter import OpcUaAdapter
 from protocols.port import Adapter, Emit, Now
 from protocols.signals import Ack, Control, Instruction, Release, Signal
@@ -92,6 +95,14 @@ def recorded(zone: ZoneFile, now: Now, environment: Mapping[str, str], make_tape
     for outstation in dnp3.settings(zone):
         tape = begun("dnp3", outstation.resources)
         adapters.append(TapedAdapter(Dnp3Adapter(outstation, now, dial=dnp3_tape.recorded(tape)), tape))
+    for broker in mqtt.settings(zone, environment):
+        tape = begun("mqtt", broker.resources)
+        client = partial(mqtt_tape.RecordedClient, tape)
+        adapters.append(TapedAdapter(MqttAdapter(broker, now, make=client), tape))
+    for host in mqtt.sparkplug_settings(zone, environment):
+        tape = begun("sparkplug", host.resources)
+        client = partial(mqtt_tape.RecordedClient, tape)
+        adapters.append(TapedAdapter(SparkplugAdapter(host, now, make=client), tape))
     return adapters
 
 
@@ -112,23 +123,50 @@ def played(recording: Recording, now: Now) -> Played:
         TapeError: its protocol cannot be played, or its header is of no device.
     """
     zone = zone_of(recording.header)
-    match recording.header.protocol:
-        case "modbus":
-            deck = modbus_tape.deck(recording)
-            (modbus_settings,) = modbus.settings(zone)
-            adapter = ModbusAdapter(modbus_settings, now, tap=lambda _, lost: modbus_tape.PlayedBus(deck, lost))
-            return Played(adapter, deck, _nothing)
-        case "dnp3":
-            line = dnp3_tape.PlayedLine(recording)
-            (dnp3_settings,) = dnp3.settings(zone)
-            return Played(Dnp3Adapter(dnp3_settings, now, dial=line.dial), line.deck, line.drive)
-        case "opcua":
-            played_server = opcua_tape.PlayedServer(recording)
-            (server,) = opcua.settings(zone, _NO_PASSWORDS)
-            adapter_on_it = OpcUaAdapter(server, now, session=played_server.make)
-            return Played(adapter_on_it, played_server.deck, played_server.drive)
-        case protocol:
-            raise TapeError(f"recordings of {protocol} cannot be played")
+    play = _PLAYERS.get(recording.header.protocol)
+    if play is None:
+        raise TapeError(f"recordings of {recording.header.protocol} cannot be played")
+    return play(recording, zone, now)
+
+
+def _modbus(recording: Recording, zone: ZoneFile, now: Now) -> Played:
+    deck = modbus_tape.deck(recording)
+    (settings,) = modbus.settings(zone)
+    adapter = ModbusAdapter(settings, now, tap=lambda _, lost: modbus_tape.PlayedBus(deck, lost))
+    return Played(adapter, deck, _nothing)
+
+
+def _opcua(recording: Recording, zone: ZoneFile, now: Now) -> Played:
+    server = opcua_tape.PlayedServer(recording)
+    (settings,) = opcua.settings(zone, _NO_PASSWORDS)
+    return Played(OpcUaAdapter(settings, now, session=server.make), server.deck, server.drive)
+
+
+def _dnp3(recording: Recording, zone: ZoneFile, now: Now) -> Played:
+    line = dnp3_tape.PlayedLine(recording)
+    (settings,) = dnp3.settings(zone)
+    return Played(Dnp3Adapter(settings, now, dial=line.dial), line.deck, line.drive)
+
+
+def _mqtt(recording: Recording, zone: ZoneFile, now: Now) -> Played:
+    broker = mqtt_tape.PlayedBroker(recording)
+    (settings,) = mqtt.settings(zone, _NO_PASSWORDS)
+    return Played(MqttAdapter(settings, now, make=broker.make), broker.deck, broker.drive)
+
+
+def _sparkplug(recording: Recording, zone: ZoneFile, now: Now) -> Played:
+    broker = mqtt_tape.PlayedBroker(recording)
+    (settings,) = mqtt.sparkplug_settings(zone, _NO_PASSWORDS)
+    return Played(SparkplugAdapter(settings, now, make=broker.make), broker.deck, broker.drive)
+
+
+_PLAYERS: Final[Mapping[str, Callable[[Recording, ZoneFile, Now], Played]]] = {
+    "modbus": _modbus,
+    "opcua": _opcua,
+    "dnp3": _dnp3,
+    "mqtt": _mqtt,
+    "sparkplug": _sparkplug,
+}
 
 
 async def _nothing() -> None:

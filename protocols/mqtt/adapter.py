@@ -8,7 +8,7 @@ from math import isfinite
 
 from protocols.mqtt import topics
 from protocols.mqtt.client import MqttClient, MqttError, RefusedError
-from protocols.mqtt.connection import keep_up
+from protocols.mqtt.connection import Client, MakeClient, keep_up
 from protocols.mqtt.links import Links
 from protocols.mqtt.settings import DerTopics, MappedTopic, MqttSettings
 from protocols.mqtt.topics import AckStatus, DeviceAck, DeviceState, TopicError
@@ -81,8 +81,10 @@ class MqttAdapter:
     `emit`. While a device is offline nothing is published for it.
     """
 
-    def __init__(self, settings: MqttSettings, now: Now) -> None:
+    def __init__(self, settings: MqttSettings, now: Now, *, make: MakeClient = MqttClient) -> None:
+        """`make` gives a client of the broker; it may record it."""
         self._settings = settings
+        self._make = make
         self._now = now
         self._ders = {der.resource: _Der(der) for der in settings.ders}
         self._by_prefix = {der.prefix: self._ders[der.resource] for der in settings.ders}
@@ -90,7 +92,7 @@ class MqttAdapter:
         self._links = Links(
             settings.resources, settings.telemetry_s, settings.broker, now, lambda change: self._emit([change])
         )
-        self._client: MqttClient | None = None
+        self._client: Client | None = None
         self._emit: Emit = _nobody
 
     @property
@@ -101,7 +103,7 @@ class MqttAdapter:
     async def run(self, emit: Emit) -> None:
         """Connect, subscribe, listen and reconnect until cancelled."""
         self._emit = emit
-        await keep_up(self._settings, self)
+        await keep_up(self._settings, self, self._make)
 
     async def apply(self, instruction: Instruction) -> Ack:
         """Publish one control or release and wait for its device's answer."""
@@ -118,7 +120,7 @@ class MqttAdapter:
         """The same."""
         return topics.gateway_state(online=False)
 
-    async def begin(self, client: MqttClient) -> None:
+    async def begin(self, client: Client) -> None:
         """Subscribe and say that we are there.
 
         Raises:
@@ -128,7 +130,7 @@ class MqttAdapter:
         await client.subscribe(self._subscriptions())
         await client.publish(self._settings.state_topic, topics.gateway_state(online=True), retain=True)
 
-    async def listen(self, client: MqttClient) -> None:
+    async def listen(self, client: Client) -> None:
         """Watch for silence until the link is lost, which raises."""
         while True:
             await client.idle(self._settings.telemetry_s / 2)
@@ -180,7 +182,7 @@ class MqttAdapter:
             instruction.baseline.get(topics.TARGET),
         )
 
-    async def _publish(self, client: MqttClient, der: _Der, order: _Order) -> None:
+    async def _publish(self, client: Client, der: _Der, order: _Order) -> None:
         valid_until_s = order.limit.get("valid_until")
         lease_s = None if valid_until_s is None else valid_until_s - self._now()
         limit = topics.limit_message(order.instruction, order.limit)
@@ -210,7 +212,7 @@ class MqttAdapter:
                 detail = f"the device obeys otherwise in {', '.join(differing)}"
         return self._ack(order.instruction, outcome, detail, order.requested, held or {})
 
-    async def _tidy(self, client: MqttClient, der: _Der, ack: Ack) -> None:
+    async def _tidy(self, client: Client, der: _Der, ack: Ack) -> None:
         """Take from the broker what nobody shall pick up later: a refused control, or an open limit after release."""
         order = der.order
         if order is None:

@@ -20,4 +20,4 @@ def test_with_and_without_tapes_the_same_connections_are_made(tmp_path):
     assert sorted(plain, key=sorted) == sorted(taped, key=sorted)
     headers = [read(path).header for path in (tmp_path / "tapes").iterdir()]
     told = {(header.protocol, *header.devices, *header.stations) for header in headers}
-    assert told == {("modbus", "A"), ("modbus", "E"), ("opcua", "C"), ("opcua", "SCADA")}
+    assert told == {("modbus", "A"), ("modbus", "E"), ("opcua", "C"), ("opcua", "SCADA"), ("mqtt", "D")}

@@ -8,7 +8,7 @@ from functools import partial
 
 from protocols.mqtt import topics
 from protocols.mqtt.client import MqttClient
-from protocols.mqtt.connection import keep_up
+from protocols.mqtt.connection import Client, MakeClient, keep_up
 from protocols.mqtt.links import Links
 from protocols.mqtt.sparkplug import terms
 from protocols.mqtt.sparkplug.host import Born, Died, Event, HostSession, Reading, Refused, Told
@@ -58,8 +58,10 @@ class SparkplugAdapter:
     not retained, and expires at an MQTT 5 broker with its lease: an outage never delivers it later.
     """
 
-    def __init__(self, settings: SparkplugSettings, now: Now) -> None:
+    def __init__(self, settings: SparkplugSettings, now: Now, *, make: MakeClient = MqttClient) -> None:
+        """`make` gives a client of the broker; it may record it."""
         self._settings = settings
+        self._make = make
         self._now = now
         self._session = HostSession(
             settings.host_id,
@@ -84,7 +86,7 @@ class SparkplugAdapter:
         self._alive: set[Source] = set()
         """Devices and nodes that were born on this connection and have not died since."""
         self._held_at_s = 0.0
-        self._client: MqttClient | None = None
+        self._client: Client | None = None
         self._emit: Emit = _nobody
 
     @property
@@ -95,7 +97,7 @@ class SparkplugAdapter:
     async def run(self, emit: Emit) -> None:
         """Connect, subscribe, say that we are there, listen and reconnect until cancelled."""
         self._emit = emit
-        await keep_up(self._settings, self)
+        await keep_up(self._settings, self, self._make)
 
     async def apply(self, instruction: Instruction) -> Ack:
         """Write one control or release and wait until the device repeats it."""
@@ -113,7 +115,7 @@ class SparkplugAdapter:
         """The same, of our own accord."""
         return self._session.disconnect(self._now()).payload
 
-    async def begin(self, client: MqttClient) -> None:
+    async def begin(self, client: Client) -> None:
         """Subscribe and say that we are there.
 
         Raises:
@@ -124,7 +126,7 @@ class SparkplugAdapter:
         self._session.connected(self._now())
         self._flush()
 
-    async def listen(self, client: MqttClient) -> None:
+    async def listen(self, client: Client) -> None:
         """Mind the time until the link is lost, which raises."""
         every_s = min(self._settings.telemetry_s / 2, LONGEST_TICK_S)
         while True:
