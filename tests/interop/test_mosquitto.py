@@ -284,7 +284,7 @@ async def test_a_sparkplug_device_is_controlled_and_its_death_is_the_broker_s_wo
         devices={"d": device},
         version=version,
         step_s=0.05,
-        primary_host="ampacity",
+        primary_host=f"host-{group}",
     )
     settings = SparkplugSettings(
         HOST,
@@ -294,6 +294,7 @@ async def test_a_sparkplug_device_is_controlled_and_its_death_is_the_broker_s_wo
         tls=secured,
         ca_file=str(certificate / "broker.pem") if secured else "",
         client_id=f"host-{group}",
+        host_id=f"host-{group}",
         timeout_s=2.0,
         reconnect_max_s=0.3,
     )
