@@ -21,6 +21,8 @@ MISC_S = 0.5
 """How often paho looks after its keep-alive."""
 AT_LEAST_ONCE = 1
 PROTOCOLS: Mapping[str, MQTTProtocolVersion] = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+CHUNK_BYTES = 65_536
+"""Taken from the socket at once."""
 MAX_PACKET_BYTES = 262_144
 """Largest packet that an MQTT 5 broker may send us."""
 
@@ -81,9 +83,29 @@ class Broker(Server, Protocol):
 
 
 class _Paho(paho.Client):
-    """A client on a socket that was connected beforehand, because paho's own connecting blocks."""
+    """A client on a socket that was connected beforehand, because paho's own connecting blocks.
+
+    It takes whatever has arrived in one call of the system, where paho asks for every packet in four.
+    """
 
     connected_socket: socket.socket
+    _arrived = b""
+    _taken = 0
+
+    @property
+    def has_arrived(self) -> bool:
+        """Octets are here that the socket will not call for any more."""
+        if self._taken < len(self._arrived):
+            return True
+        sock = self.socket()
+        return isinstance(sock, ssl.SSLSocket) and bool(sock.pending())
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._taken >= len(self._arrived):
+            self._arrived, self._taken = super()._sock_recv(CHUNK_BYTES), 0
+        found = self._arrived[self._taken : self._taken + bufsize]
+        self._taken += len(found)
+        return found
 
     def _create_socket_connection(self) -> socket.socket:
         return self.connected_socket
@@ -227,8 +249,8 @@ class MqttClient:
         return self._settings.version == "5"
 
     def _properties(self, packet: int, **values: int) -> Properties | None:
-        """Properties of MQTT 5; older brokers get none."""
-        if not self._is_5:
+        """Properties of MQTT 5, which are dear to make; older brokers get none."""
+        if not self._is_5 or not values:
             return None
         properties = Properties(packet)  # type: ignore[no-untyped-call]  # the library leaves it without types
         for name, value in values.items():
@@ -300,9 +322,9 @@ class MqttClient:
         self._loop.add_reader(sock, self._read)
 
     def _read(self) -> None:
-        """Packets that TLS has already decrypted do not make the socket readable once more."""
+        """What was taken from the socket, or decrypted, does not make it readable once more."""
         self._paho.loop_read()
-        while isinstance(sock := self._paho.socket(), ssl.SSLSocket) and sock.pending():
+        while self._paho.has_arrived:
             self._paho.loop_read()
 
     def _on_socket_close(self, _c: object, _u: object, sock: "paho.SocketLike") -> None:
