@@ -314,7 +314,7 @@ def build_adapters(zone: ZoneFile, now: Now, journal: Journal, tapes: MakeTape |
         settings = ieee2030_5.settings(zone)
         if settings is not None:
             settings = replace(settings, admin=ieee2030_5.admin(zone, os.environ))
-            server = UtilityServer(settings, now, served.keeper(journal, now))
+            server = UtilityServer(settings, now, served.keeper(journal, now), served.acted)
             server.restore(served.kept(journal))
             adapters.append(server)
     except TokenError as error:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import structlog
+
 from gateway.clock import Now
 from gateway.journal.entries import Entry, JournalBrokenError, JournalError, Kind
 from gateway.journal.store import Journal, JournalReader
@@ -21,6 +23,11 @@ def keeper(journal: Journal, now: Now) -> Keep:
             raise KeepError(str(error)) from error
 
     return keep
+
+
+def acted(detail: str) -> None:
+    """The operator has asked the server for something that could change it; what he said stands in the journal."""
+    structlog.get_logger().info("operator.acted", detail=detail)
 
 
 def kept(journal: JournalReader) -> Iterator[Record]:

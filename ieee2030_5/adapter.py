@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from ieee2030_5 import leases
@@ -45,13 +45,20 @@ class UtilityServer:
     through `emit` as `RECEIVED`, `STARTED`, `COMPLETED`, `REJECTED` or `SUPERSEDED`.
     """
 
-    def __init__(self, settings: ServerSettings, now: Now, record: Keep = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        now: Now,
+        record: Keep = lambda _: None,
+        acted: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Build the tree; listening begins with `run`.
 
         Args:
             settings: certificates, devices and rates.
             now: Unix seconds UTC.
             record: keeps each record before its effect is visible; raises `KeepError` where it cannot.
+            acted: hears of each request of the operator that could change something.
 
         Raises:
             OSError: the server's certificate cannot be read.
@@ -66,7 +73,7 @@ class UtilityServer:
         self._latest: dict[str, Instruction] = {}
         self._front = Front(self._reply, now, settings)
         self._allowances = Allowances(settings.requests_per_s, settings.requests_at_once)
-        self._service = None if settings.admin is None else Service(self._desk, settings.admin)
+        self._service = None if settings.admin is None else Service(self._desk, settings.admin, acted)
         self._emit: Emit | None = None
         self._heard: set[str] = set()
         """LFDIs of the clients that have given a sign of life since the last tick."""

@@ -3,6 +3,7 @@
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Final
 
@@ -28,8 +29,17 @@ _AGAIN_S: Final = 5
 class Service:
     """Takes the operator's requests; each is carried out before the next one is read."""
 
-    def __init__(self, desk: Callable[[], Desk], settings: AdminSettings) -> None:
-        self._desk, self._settings = desk, settings
+    def __init__(
+        self, desk: Callable[[], Desk], settings: AdminSettings, acted: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Answer from `desk`.
+
+        Args:
+            desk: made anew for each request.
+            settings: where to listen, and the token.
+            acted: hears of every request that could change something, or had no right; not what it held.
+        """
+        self._desk, self._settings, self._acted = desk, settings, acted
         self._token = settings.token.encode()
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -54,7 +64,7 @@ class Service:
 
     def application(self) -> web.Application:
         """The table of endpoints as routes; without the token nothing of them is answered."""
-        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._guard])
+        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._witness, self._guard])
         described = document(version("ampacity"))
 
         async def describe(_: web.Request) -> web.Response:
@@ -64,6 +74,13 @@ class Service:
         for row in ENDPOINTS:
             app.router.add_route(row.method, PREFIX + row.path, self._handler(row))
         return app
+
+    @web.middleware
+    async def _witness(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if request.method not in ("GET", "HEAD") or response.status == HTTPStatus.UNAUTHORIZED:
+            self._acted(f"{request.method} {request.rel_url.raw_path[:200]} from {request.remote}: {response.status}")
+        return response
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -28,6 +28,7 @@ class Office:
     records: list[Record]
     http: TestClient = field(init=False)
     now: int = T0
+    acts: list[str] = field(default_factory=list)
 
     def desk(self) -> Desk:
         self.tree.utility.advance(self.now)
@@ -54,7 +55,7 @@ class Office:
 async def office(laboratory: Laboratory) -> AsyncIterator[Office]:
     records: list[Record] = []
     office = Office(Tree(build(laboratory.settings(), laboratory.lfdi("server"), T0), records.append), records)
-    service = Service(office.desk, AdminSettings(TOKEN))
+    service = Service(office.desk, AdminSettings(TOKEN), office.acts.append)
     async with TestClient(TestServer(service.application())) as http:
         office.http = http
         yield office

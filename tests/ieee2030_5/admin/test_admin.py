@@ -48,6 +48,18 @@ async def test_nothing_is_answered_without_the_token(office: Office, token: str)
     assert office.records == []
 
 
+async def test_what_the_operator_does_is_told_without_what_he_said(office: Office) -> None:
+    await office.do("PUT /devices/N", SITE)
+    await office.do("GET /devices/N")
+    await office.do("DELETE /devices/nobody", status=404)
+    await office.ask("GET", "/v1/state", token="wrong")
+    assert office.acts == [
+        "PUT /v1/devices/N from 127.0.0.1: 200",
+        "DELETE /v1/devices/nobody from 127.0.0.1: 404",
+        "GET /v1/state from 127.0.0.1: 401",
+    ]
+
+
 async def test_a_registered_device_finds_its_program_and_its_pin(office: Office) -> None:
     made = await office.do("PUT /devices/N", SITE)
     assert (made["lfdi"], made["of_zone"], made["has_pin"], made["registered_s"]) == (LFDI, False, True, T0)
