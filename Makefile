@@ -40,8 +40,15 @@ help:
 demo: $(STAMP)
 	$(BIN)/ampacity demo
 
+# What only computes runs on every core; what talks over sockets or starts processes runs alone.
+PURE := tests/grid_engine tests/scenarios tests/gateway/coordination tests/config
+
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not interop"
+	@failed=0; \
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not interop and not sockets" $(PURE) || failed=1; \
+	$(BIN)/python -m pytest -m "not interop" $(foreach path,$(PURE),--ignore=$(path)) || failed=1; \
+	$(BIN)/python -m pytest -m sockets $(PURE) || failed=1; \
+	exit $$failed
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench --only "$(ONLY)"
