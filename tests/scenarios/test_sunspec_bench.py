@@ -3,21 +3,23 @@
 import asyncio
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
-from tests.scenarios.live import live, until
+from tests.protocols.modbus.certificates import make_pki
+from tests.scenarios.live import free_ports, live, until
 
 pytestmark = pytest.mark.sockets
 
 README = Path(__file__).parents[2] / "README.md"
 
 
-def limited(port: int, unit: int, percent: float) -> tuple[float, float, float]:
+def limited(port: int, unit: int, percent: float, **tls: object) -> tuple[float, float, float]:
     """What a bench does: limit a unit, and read back the limit and the power before."""
-    client = SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr="127.0.0.1", ipport=port, timeout=10)
+    client = SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr="127.0.0.1", ipport=port, timeout=10, **tls)
     try:
         client.scan()
         power_w, controls = client.DERMeasureAC[0].W.cvalue, client.DERCtlAC[0]
@@ -31,14 +33,18 @@ def limited(port: int, unit: int, percent: float) -> tuple[float, float, float]:
         client.close()
 
 
-async def test_a_bench_limits_a_client_of_ieee_2030_5_behind_a_running_gateway(tmp_path: Path) -> None:
+async def test_a_bench_with_the_right_certificate_limits_a_client_of_ieee_2030_5(tmp_path: Path) -> None:
     own = {"endpoint": {"protocol": "ieee2030_5", "poll_s": 10, "post_s": 2}}
-    async with live(tmp_path, "r1_short_bench.yaml", devices={"B": own}) as field, field.gateway() as gateway:
+    pki, (port,) = make_pki(tmp_path, bench="operator", guest="reader"), free_ports(1)
+    secure = {"tls_port": port, "ca_file": pki.root, "certificate_file": pki.server, "key_file": pki.server_key}
+    zone = {"devices": {"B": own}, "sunspec": secure}
+    async with live(tmp_path, "r1_short_bench.yaml", **zone) as field, field.gateway() as gateway:
         await gateway.says("snapshot.complete", 60)
-        facade = field.zone.sunspec
-        assert facade is not None
-        assert facade.port is not None
-        before_w, percent, w_max_w = await asyncio.to_thread(limited, facade.port, facade.units["B"], 30.0)
+        shown = {"tls": True, "cafile": pki.root, "certfile": pki.guest, "keyfile": pki.guest_key}
+        with pytest.raises(Exception, match="exception: 1"):
+            await asyncio.to_thread(partial(limited, port, 2, 30.0, **shown))
+        shown |= {"certfile": pki.bench, "keyfile": pki.bench_key}
+        before_w, percent, w_max_w = await asyncio.to_thread(partial(limited, port, 2, 30.0, **shown))
         assert (percent, w_max_w) == (30, 6e6)
         assert before_w == pytest.approx(4e6, abs=2e4)
         asked = await gateway.says("operator.instruction", resource="B")
