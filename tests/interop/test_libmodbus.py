@@ -12,8 +12,16 @@ import pytest
 from gateway.clock import wall
 from gateway.testbed.serial_line import serial_line
 from protocols.modbus.medium import Parity, RtuOverTcp, SerialLine
-from protocols.modbus.register import Register
-from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings, SunSpecDer
+from protocols.modbus.register import Encoding, Order, Register
+from protocols.modbus.settings import (
+    ControlRegister,
+    MappedDer,
+    MappedRegister,
+    MappedStation,
+    ModbusSettings,
+    SunSpecDer,
+    Term,
+)
 from protocols.points import Point, Quantity
 from protocols.signals import Bounds, Control, Measurement, Outcome
 from tests.interop import by_hand
@@ -135,6 +143,32 @@ async def test_our_adapter_reads_a_register_map_that_it_serves(peer):
         adapter_on(ModbusSettings(HOST, (station,), port, poll_s=0.1)) as (_, said),
     ):
         assert next(s.value for s in said if isinstance(s, Measurement)) == 150.25
+
+
+async def test_our_adapter_drives_a_device_without_sunspec_that_it_serves(peer):
+    image = battery_image()
+    image.registers[:8] = [0x4240, 0x000F, 0, 0, 2500, 0, 802, 0]  # 1 MW, least significant register first
+    registers = (MappedRegister(POWER, Register(image.base, Encoding.INT32, order=Order.CDAB)),)
+    places = {
+        Term.LEASE: Register(image.base + 3, Encoding.UINT16),
+        Term.CEILING: Register(image.base + 4, Encoding.UINT16, 1000),
+        Term.FLOOR: Register(image.base + 5, Encoding.INT16, 1000),
+        Term.LIMIT_ENABLED: Register(image.base + 6, Encoding.UINT16),
+    }
+    controls = {term: ControlRegister(register, on=803, off=802) for term, register in places.items()}
+    der = MappedDer("A", 2.5e6, registers, controls, -2.5e6)
+    async with (
+        libmodbus_device(peer, "tcp", "0", image) as (port, writes),
+        adapter_on(ModbusSettings(HOST, (der,), port, poll_s=0.1)) as (adapter, said),
+    ):
+        now_s = wall()
+        ack = await adapter.apply(Control("c", "A", 1, now_s, now_s + 900, Bounds(None, 1.2e6)))
+        assert ack.outcome is Outcome.WRITTEN, ack.detail
+        assert ack.read_back == {"lease_s": 900, "ceiling_w": 1.2e6, "floor_w": -2.5e6, "limit_enabled": 1}
+        assert (await writes.readline()).split()[:3:2] == [b"16", b"4"], "all in one write"
+        assert [s.value for s in said if isinstance(s, Measurement) and s.point == POWER][-1] == 1e6
+        limit = Point("A", Quantity.CEILING_W)
+        assert next(s.value for s in said if isinstance(s, Measurement) and s.point == limit) == 2.5e6
 
 
 async def test_our_adapter_drives_our_device_by_serial_frames_through_tcp():
