@@ -12,7 +12,7 @@ from gateway.tape.check import check
 from gateway.tape.words import Kind, Tape, read
 from protocols.signals import Bounds, Control, LinkState, Outcome
 from tests.contract.harness_dnp3 import Harness
-from tests.gateway.fieldtools.site import started
+from tests.gateway.fieldtools.site import command, started
 from tests.gateway.tape.test_modbus_tape import Links
 
 BELOW = Path("config/zones/r1_short.yaml").resolve()
@@ -74,3 +74,15 @@ def test_another_answer_is_told(taped, tmp_path):
     kept = [row for row in map(json.loads, rows) if row["kind"] != "event" or row["t"] < 0.05]
     other.write_text("\n".join([head, *(json.dumps(row) for row in kept)]))
     assert not check(read(other)).holds
+
+
+def test_it_serves_as_the_outstation_that_it_is_of(taped, json_of):
+    with command("replay", str(taped), "--serve", "0", "--speed", "0.001") as process:
+        where = process.stdout.readline().split()[0]
+        power, limit = json_of("read", where, "AI537", "AI148")
+        assert power["value"] == 1e6
+        assert limit["quality"] == "good"
+        written = json_of("write", where, "AO87=300", "--lease", "60")
+        assert "operate answered SUCCESS" in written["detail"]
+        (shown,) = json_of("read", where, "AI148")
+        assert shown["value"] == 300
