@@ -67,11 +67,12 @@ def decode(control: ControlRegister, term: Term, words: Sequence[int]) -> float 
     return {control.on: 1.0, control.off: 0.0}.get(round(value))
 
 
-def ceiling_in_force_w(der: MappedDer, values: Mapping[str, float | None]) -> float | None:
-    """The upper limit as the device shows it, the nameplate where none is enabled, `None` where it does not tell."""
+def in_force_w(der: MappedDer, side: Term, values: Mapping[str, float | None]) -> float | None:
+    """A limit as the device shows it, the nameplate where none is enabled, `None` where it does not tell."""
     if Term.LIMIT_ENABLED in der.controls and (enabled := values.get(Term.LIMIT_ENABLED)) != 1:
-        return None if enabled is None else der.ceiling_w
-    return values.get(Term.CEILING)
+        open_w = der.ceiling_w if side is Term.CEILING else der.floor_w
+        return None if enabled is None else open_w
+    return values.get(side)
 
 
 def plan_control(control: Control, remaining_s: float, state: MappedState) -> Plan | Refusal:
@@ -106,10 +107,10 @@ def plan_release(values: Mapping[str, float], state: MappedState) -> Plan | Refu
 def tightens(plan: Plan, state: MappedState) -> bool:
     """True where the plan takes power away, or moves a set point: such a plan is carried out whatever it wears."""
     now, wanted = state.reading.values, plan.requested
-    ceiling_w = ceiling_in_force_w(state.der, now)
+    ceiling_w, floor_w = (in_force_w(state.der, side, now) for side in (Term.CEILING, Term.FLOOR))
     if Term.CEILING in wanted and (ceiling_w is None or wanted[Term.CEILING] < ceiling_w):
         return True
-    if Term.FLOOR in wanted and ((floor_w := now.get(Term.FLOOR)) is None or wanted[Term.FLOOR] > floor_w):
+    if Term.FLOOR in wanted and (floor_w is None or wanted[Term.FLOOR] > floor_w):
         return True
     moved = (Term.TARGET, Term.TARGET_ENABLED, Term.CONNECTED)
     return any(term in wanted and now.get(term) != wanted[term] for term in moved)

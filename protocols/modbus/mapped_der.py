@@ -15,8 +15,8 @@ from protocols.modbus.carry import Carried, carry_out, spared
 from protocols.modbus.client import ModbusError, RefusedError, UnitWire
 from protocols.modbus.mapped_control import (
     MappedState,
-    ceiling_in_force_w,
     decode,
+    in_force_w,
     plan_control,
     plan_release,
     tightens,
@@ -31,6 +31,7 @@ from protocols.points import Point, Quantity
 from protocols.port import Now
 from protocols.signals import Ack, Baseline, Bounds, Control, Instruction, Measurement, Outcome, Quality, Signal
 
+LIMITS: Final = {Term.CEILING: Quantity.CEILING_W, Term.FLOOR: Quantity.FLOOR_W}
 BEATS: Final = 30_000
 """The heartbeat begins anew here, inside of every integer register; it is never 0, which a register at rest is."""
 END_RETRY_S: Final = 5.0
@@ -95,7 +96,7 @@ class MappedDerSession:
             found.append(measured)
             if measured.point == self._power and measured.quality is Quality.GOOD:
                 self._power_w = measured.value
-        found += await self._ceiling()
+        found += await self._limits()
         await self._keep_beating()
         found += await self._end_lease()
         return found
@@ -194,16 +195,18 @@ class MappedDerSession:
         self._beats = self._beats % BEATS + 1
         return (Write(heart.register.address, heart.register.encode(self._beats), (Term.HEARTBEAT.value,)),)
 
-    async def _ceiling(self) -> Sequence[Measurement]:
-        """The limit in force, of a device that has one."""
-        if Term.CEILING not in self._terms:
+    async def _limits(self) -> Sequence[Measurement]:
+        """The limits in force, as far as the device has registers for them."""
+        sides = [side for side in LIMITS if side in self._terms]
+        if not sides:
             return ()
         try:
             values = (await self._read()).values
         except RefusedError:
             values = {}
-        ceiling_w = ceiling_in_force_w(self.settings, values)
-        return (measurement(Point(self.settings.resource, Quantity.CEILING_W), ceiling_w, self._now()),)
+        at_s, resource = self._now(), self.settings.resource
+        shown = [(LIMITS[side], in_force_w(self.settings, side, values)) for side in sides]
+        return [measurement(Point(resource, quantity), value, at_s) for quantity, value in shown]
 
     async def _read(self) -> Reading:
         """What the control registers hold now, by term."""

@@ -7,12 +7,12 @@ import pytest
 
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
 from gateway.testbed.mapped_der_face import MappedDerFace, ServedControl
-from protocols.modbus.mapped_control import MappedState, ceiling_in_force_w, plan_control, plan_release, tightens
+from protocols.modbus.mapped_control import MappedState, in_force_w, plan_control, plan_release, tightens
 from protocols.modbus.plan import Plan, Refusal
 from protocols.modbus.register import Encoding, Register
 from protocols.modbus.settings import ControlRegister, MappedDer, MappedRegister, Quirks, Term
 from protocols.modbus.sunspec import Reading
-from protocols.points import Quantity
+from protocols.points import Point, Quantity
 from protocols.signals import Ack, Baseline, Bounds, Control, LinkChanged, LinkState, Outcome, Release
 from tests.protocols.modbus import virtual
 from tests.protocols.modbus.server import Line
@@ -134,11 +134,21 @@ def test_a_renewal_writes_the_timer_alone_where_memory_wears():
 
 
 def test_the_limit_in_force_is_the_nameplate_while_the_switch_is_off():
-    settings = der(Term.CEILING, Term.LIMIT_ENABLED)
-    values = {Term.CEILING: 1e6, Term.LIMIT_ENABLED: 0.0}
-    assert ceiling_in_force_w(settings, values) == 2.5e6
-    assert ceiling_in_force_w(settings, values | {Term.LIMIT_ENABLED: 1.0}) == 1e6
-    assert ceiling_in_force_w(settings, values | {Term.LIMIT_ENABLED: None}) is None
+    settings = der(Term.CEILING, Term.FLOOR, Term.LIMIT_ENABLED)
+    values = {Term.CEILING: 1e6, Term.FLOOR: -1e6}
+    for enabled, shown in ((0.0, (2.5e6, -2.5e6)), (1.0, (1e6, -1e6)), (None, (None, None))):
+        found = [in_force_w(settings, side, values | {Term.LIMIT_ENABLED: enabled}) for side in values]
+        assert tuple(found) == shown
+
+
+def test_both_limits_in_force_are_told_with_every_poll():
+    async def scene(site, _device):
+        await site.adapter.apply(site.control(1, limit=Bounds(-1e6, 1.2e6)))
+        await asyncio.sleep(1.5)
+        for quantity, value in ((Quantity.CEILING_W, 1.2e6), (Quantity.FLOOR_W, -1e6)):
+            assert site.values(Point("D1", quantity))[-1].value == value
+
+    played(der(Term.CEILING, Term.FLOOR, Term.LIMIT_ENABLED), scene)
 
 
 class Device:
