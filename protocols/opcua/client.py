@@ -74,6 +74,7 @@ class OpcUaClient:
         self._client.connection_lost_callback = self._on_lost
         self._namespaces: list[str] = []
         self._types: dict[str, ua.VariantType] = {}
+        self._node_ids: dict[str, ua.NodeId | None] = {}
         self.sequence = Numbers()
         """Of the newest subscription."""
         self._published_at = 0.0
@@ -326,7 +327,12 @@ class OpcUaClient:
         )
 
     def _node_id(self, text: str) -> ua.NodeId | None:
-        """The NodeId on this server, whose numbering of namespaces may change with every start."""
+        """The NodeId on this server, whose numbering of namespaces holds for this session alone."""
+        if text not in self._node_ids:
+            self._node_ids[text] = self._parsed(text)
+        return self._node_ids[text]
+
+    def _parsed(self, text: str) -> ua.NodeId | None:
         try:
             parsed = ua.NodeId.from_string(text)
         except UaError:
