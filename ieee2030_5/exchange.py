@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 
 from ieee2030_5.settings import Edition
@@ -47,3 +47,9 @@ class Answer:
             lines.append(f"Content-Length: {len(self.body)}")
         lines.append("")
         return "\r\n".join(lines).encode()
+
+
+@lru_cache(maxsize=4_096)
+def done(status: int, location: str) -> Answer:
+    """What was asked is done, and here is the resource; clients post to the same place again and again."""
+    return Answer(status, headers={"Location": location})

@@ -18,7 +18,7 @@ from ieee2030_5.call import (
     principal_of,
 )
 from ieee2030_5.codec import DocumentError, Extension, InvalidValueError, parse, render
-from ieee2030_5.exchange import MEDIA_TYPE, MEDIA_TYPES, Answer, Asked
+from ieee2030_5.exchange import MEDIA_TYPE, MEDIA_TYPES, Answer, Asked, done
 from ieee2030_5.paging import Page, QueryError, page_of
 from ieee2030_5.records import Arranged, Issued, Keep, KeepError, Record, Removed, Stored, Told
 from ieee2030_5.rendered import Cache, Rendered
@@ -112,7 +112,7 @@ class Tree:
             self.store(kept.href, kept.document, call.principal.lfdi, call.now)
         # A PUT is 204 also where it creates: the link was there before, and clients take 201 for a refusal.
         created = kept.created and asked.method == "POST"
-        return Answer(201 if created else 204, headers={"Location": kept.href})
+        return done(201 if created else 204, kept.href)
 
     def _call(self, lfdi: str, path: str, now: int, params: Params, page: Page) -> Call:
         def subscribable(other: str) -> bool:
