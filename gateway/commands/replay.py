@@ -24,7 +24,12 @@ from protocols.tool import ToolError
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("file", type=Path, metavar="FILE", help="recording of `ampacity record`")
-    parser.add_argument("--serve", type=_address, metavar="[HOST:]PORT", help="be the device; 0 takes a free port")
+    parser.add_argument(
+        "--serve",
+        type=_address,
+        metavar="[HOST:]PORT",
+        help="be the device there, 0 takes a free port; an MQTT device meets the broker that runs there",
+    )
     parser.add_argument("--speed", type=_speed, default=1.0, metavar="FACTOR", help="of the device's time")
     parser.add_argument("--once", action="store_true", help="stay at the end of the recording, not begin anew")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
@@ -47,7 +52,6 @@ def _replay(args: Namespace) -> int:
 
 
 async def _serve(recording: Recording, args: Namespace) -> None:
-    host, port = args.serve
     stage = Stage(recording, time.monotonic, speed=args.speed, once=args.once)
     header = recording.header
     whose = ", ".join((*header.devices, *header.stations))
@@ -55,7 +59,7 @@ async def _serve(recording: Recording, args: Namespace) -> None:
     def listening(where: str) -> None:
         print(f"{where} answers as {whose} of {header.zone} did, for {recording.ends_s:.1f} s", flush=True)
 
-    await devices.play(stage, host, port, clock.wall, listening)
+    await devices.play(stage, args.serve, clock.wall, listening)
     await asyncio.Event().wait()
 
 
@@ -72,11 +76,11 @@ def _compared(args: Namespace, verdict: Verdict) -> int:
     return 0 if verdict.holds else session.FAILED
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str) -> devices.Address:
     host, _, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 0xFFFF:
         raise ArgumentTypeError(f"{text!r} is no address; write a port, or 127.0.0.1:1502")
-    return host or "127.0.0.1", int(port)
+    return devices.Address(host or "127.0.0.1", int(port))
 
 
 def _speed(text: str) -> float:

@@ -1,9 +1,11 @@
 """Recordings as simulated devices: for each protocol, what answers as the recorded device did."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
-from gateway.tape import dnp3_device, modbus_device
+from gateway.tape import dnp3_device, modbus_device, mqtt_device
 from gateway.tape.stage import Stage
 from gateway.tape.words import TapeError
 from protocols.port import Now
@@ -12,38 +14,57 @@ Listening = Callable[[str], None]
 """Told where the device can be reached, once it can."""
 
 
-async def play(stage: Stage, host: str, port: int, now: Now, listening: Listening) -> None:
-    """Be the recorded device until cancelled; `port` 0 takes a free one.
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens, 0 taking a free port; or where the broker runs that an MQTT device meets."""
+
+    host: str
+    port: int
+
+
+async def play(stage: Stage, at: Address, now: Now, listening: Listening) -> None:
+    """Be the recorded device until cancelled.
 
     Raises:
-        TapeError: there is no such device in the recording, or the address is taken.
+        TapeError: there is no such device in the recording, the address is taken, or no broker is there.
     """
+    protocol = stage.recording.header.protocol
+    player = _PLAYERS.get(protocol)
+    if player is None:
+        raise TapeError(f"a device of a recording of {protocol} cannot be played")
     try:
-        match stage.recording.header.protocol:
-            case "modbus":
-                server = modbus_device.server_of(stage, host, port, now)
-                await _told(server.run, lambda: listening(f"modbus://{host}:{server.port}"))
-            case "dnp3":
-                rtu = dnp3_device.server_of(stage, host, port, now)
-                (endpoint,) = (entry["endpoint"] for entry in _entries(stage))
-                number = endpoint.get("outstation", 10) if isinstance(endpoint, dict) else 10
-                await _told(lambda _: rtu.run(), lambda: listening(f"dnp3://{host}:{rtu.port}/{number}"), rtu.listening)
-            case protocol:
-                raise TapeError(f"a device of a recording of {protocol} cannot be played")
-    except* OSError as group:
-        raise TapeError(str(group.exceptions[0])) from group
+        await player(stage, at, now, listening)
+    except* (OSError, TapeError) as group:
+        raise TapeError(str(_first(group))) from group
 
 
-def _entries(stage: Stage) -> list[Mapping[str, object]]:
-    """Of the zone file: what the recording is of."""
-    return [*stage.recording.header.devices.values(), *stage.recording.header.stations.values()]
+async def _modbus(stage: Stage, at: Address, now: Now, listening: Listening) -> None:
+    server = modbus_device.server_of(stage, at.host, at.port, now)
+    await _told(server.run, asyncio.Event(), lambda: listening(f"modbus://{at.host}:{server.port}"))
+
+
+async def _dnp3(stage: Stage, at: Address, now: Now, listening: Listening) -> None:
+    server = dnp3_device.server_of(stage, at.host, at.port, now)
+    number = dnp3_device.outstation_of(stage)
+    await _told(lambda _: server.run(), server.listening, lambda: listening(f"dnp3://{at.host}:{server.port}/{number}"))
+
+
+async def _mqtt(stage: Stage, at: Address, _now: Now, listening: Listening) -> None:
+    device = mqtt_device.PlayedDevice(stage, at.host, at.port)
+    await _told(device.run, asyncio.Event(), lambda: listening(f"{device.at.broker}/{device.at.prefix}"))
+
+
+_PLAYERS: Final[Mapping[str, Callable[[Stage, Address, Now, Listening], Coroutine[Any, Any, None]]]] = {
+    "modbus": _modbus,
+    "dnp3": _dnp3,
+    "mqtt": _mqtt,
+}
 
 
 async def _told(
-    run: Callable[[asyncio.Event], Awaitable[None]], tell: Callable[[], None], listening: asyncio.Event | None = None
+    run: Callable[[asyncio.Event], Awaitable[None]], ready: asyncio.Event, tell: Callable[[], None]
 ) -> None:
-    """Run a server, and tell once it listens."""
-    ready = listening or asyncio.Event()
+    """Run a server, and tell once it is ready."""
 
     async def serve() -> None:
         await run(ready)
@@ -52,3 +73,10 @@ async def _told(
         tasks.create_task(serve())
         await ready.wait()
         tell()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

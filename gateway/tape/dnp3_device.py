@@ -44,6 +44,12 @@ def server_of(stage: Stage, host: str, port: int, now: Now) -> RtuServer:
     return server
 
 
+def outstation_of(stage: Stage) -> int:
+    """Its link address."""
+    (settings,) = dnp3.settings(zone_of(stage.recording.header))
+    return settings.master.outstation
+
+
 class PlayedPlant:
     """The application behind the outstation."""
 

@@ -112,7 +112,7 @@ class PlayedBroker:
             client = self.client
             if line.kind is Kind.EVENT:
                 if client is not None:
-                    payload = _read(line.what.get("payload"))
+                    payload = payload_of(line.what.get("payload"))
                     client.received(str(line.what.get("topic")), payload, bool(line.what.get("retained")))
             elif line.what.get("what") == UP:
                 self.attempts.put_nowait(None)
@@ -195,7 +195,8 @@ def _written(payload: bytes) -> str:
         return _OCTETS + b64encode(payload).decode("ascii")
 
 
-def _read(written: object) -> bytes:
+def payload_of(written: object) -> bytes:
+    """A payload as it stands in the file."""
     text = str(written)
     return b64decode(text.removeprefix(_OCTETS)) if text.startswith(_OCTETS) else text.removeprefix(_TEXT).encode()
 
@@ -204,7 +205,7 @@ def _same(asked: object, then: object) -> bool:
     """The same message, whatever time it bears as its own."""
     if isinstance(asked, dict) and isinstance(then, dict):
         return asked["topic"] == then.get("topic") and _same(asked["values"], then.get("values"))
-    return asked == then or _meaning(_read(asked)) == _meaning(_read(then))
+    return asked == then or _meaning(payload_of(asked)) == _meaning(payload_of(then))
 
 
 def _meaning(payload: bytes) -> object:

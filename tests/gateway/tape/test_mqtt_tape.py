@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from config.loader import load
+from gateway.__main__ import main
 from gateway.tape.adapters import recorded
 from gateway.tape.check import check
 from gateway.tape.words import Kind, Tape, read
+from gateway.testbed.broker import EmbeddedBroker, free_port
 from protocols.signals import Bounds, Control, LinkState, Outcome
 from tests.contract.harness_mqtt import Harness
-from tests.gateway.fieldtools.site import started
+from tests.gateway.fieldtools.site import command, elsewhere, started
 from tests.gateway.tape.test_modbus_tape import Links
 
 BELOW = Path("config/zones/r1_short.yaml").resolve()
@@ -75,3 +79,30 @@ def test_another_message_is_told(taped, tmp_path):
     kept = [row for row in map(json.loads, rows) if row["kind"] != "event" or "ack" not in row["topic"]]
     other.write_text("\n".join([head, *(json.dumps(row) for row in kept)]))
     assert not check(read(other)).holds
+
+
+@asynccontextmanager
+async def broker() -> AsyncIterator[int]:
+    port = free_port()
+    embedded = EmbeddedBroker("127.0.0.1", port)
+    await embedded.start()
+    try:
+        yield port
+    finally:
+        await embedded.stop()
+
+
+def test_it_plays_as_the_device_that_it_is_of(taped, json_of):
+    with elsewhere(broker) as port, command("replay", str(taped), "--serve", str(port)) as process:
+        where = process.stdout.readline().split()[0]
+        assert where == f"mqtt://127.0.0.1:{port}/plant/a"
+        target = f"{where}?telemetry_s=0.7&timeout_s=2"
+        power, *_ = json_of("read", target, "telemetry:values.active_power_w")
+        assert power["value"] > 0
+        written = json_of("write", target, "ceiling_w=300000", "--lease", "60")
+        assert (written["obeyed"], written["detail"]) == (True, "plant/a says started")
+
+
+def test_without_a_broker_it_says_so(taped, capsys):
+    assert main(["replay", str(taped), "--serve", "1"]) == 1
+    assert "start a broker there first" in capsys.readouterr().err
