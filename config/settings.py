@@ -212,6 +212,8 @@ class MappedPoint(RegisterForm):
     """Register or point of a SunSpec model such as `203.W` (Modbus), NodeId (OPC UA), topic below the prefix (MQTT),
     or kind and index of a DNP3 point: `AI7` analog input, `BI` binary, `DBI` double-bit, `CTR` counter, `AO` and `BO`
     status of an output."""
+    command: str = ""
+    """NodeId (OPC UA) that a tap position or the state of a switch is told to; nothing can be operated where empty."""
 
 
 class Station(Section):

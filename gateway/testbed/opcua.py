@@ -51,13 +51,16 @@ class ServedPoint:
     node: str
     scale: float = 1.0
     """The variable holds the point's value divided by it."""
+    command: str = ""
+    """NodeId of the variable that operates it; empty where nothing does."""
 
 
 class _Attributes(AttributeService):
     """The attribute service with a word of the device on every write."""
 
-    def __init__(self, aspace: AddressSpace, devices: Sequence["_Device"]) -> None:
+    def __init__(self, aspace: AddressSpace, devices: Sequence["_Device"], commands: "_Commands") -> None:
         super().__init__(aspace)
+        self._commands = commands
         self._devices = devices
 
     async def write(self, params: ua.WriteParameters, user: User = _ADMIN) -> list[ua.StatusCode]:
@@ -68,11 +71,38 @@ class _Attributes(AttributeService):
             code = device.objection({device.names[params.NodesToWrite[i].NodeId]: params.NodesToWrite[i] for i in mine})
             if code:
                 refused |= {i: ua.StatusCode(ua.UInt32(code)) for i in mine}
+        refused |= {
+            i: ua.StatusCode(ua.UInt32(StatusCodes.BadUserAccessDenied))
+            for i, item in enumerate(params.NodesToWrite)
+            if self._commands.refuses(item.NodeId)
+        }
         allowed = [item for i, item in enumerate(params.NodesToWrite) if i not in refused]
         codes = iter(await super().write(ua.WriteParameters(allowed), user))
         for device in self._devices:
             device.written({device.names[item.NodeId] for item in allowed if item.NodeId in device.names})
+        for item in allowed:
+            self._commands.written(item)
         return [refused[i] if i in refused else next(codes) for i in range(len(params.NodesToWrite))]
+
+
+class _Commands:
+    """Variables that operate the network behind a station."""
+
+    def __init__(self, operate: Callable[[Point, float], None] | None, faults: Faults | None) -> None:
+        self._operate, self._faults = operate, faults
+        self.points: dict[ua.NodeId, ServedPoint] = {}
+
+    def refuses(self, node_id: ua.NodeId) -> bool:
+        """Whether the station takes no commands now."""
+        return node_id in self.points and self._faults is not None and self._faults.refuse
+
+    def written(self, item: ua.WriteValue) -> None:
+        """Carry a command out, unless the station only says that it does."""
+        served = self.points.get(item.NodeId)
+        value = item.Value.Value
+        lies = self._faults is not None and self._faults.lie
+        if served is not None and value is not None and self._operate is not None and not lies:
+            self._operate(served.point, float(value.Value) * served.scale)
 
 
 class _Device:
@@ -204,10 +234,15 @@ class SimulatedOpcUaServer:
         devices: Mapping[str, SimulatedDevice] | None = None,
         points: Sequence[ServedPoint] = (),
         measure: Callable[[Point], float] | None = None,
+        operate: Callable[[Point, float], None] | None = None,
         faults: Faults | None = None,
         step_s: float = 0.2,
     ) -> None:
-        """`devices` by NodeId of their folder; `measure` tells the points, and `faults` are the station's own."""
+        """`devices` by NodeId of their folder; `measure` tells the points, `operate` moves them.
+
+        `faults` are the station's own.
+        """
+        self._commands = _Commands(operate, faults)
         self._host, self._port = host, port
         self._now = now
         self._devices = [_Device(folder, device, now) for folder, device in (devices or {}).items()]
@@ -241,7 +276,7 @@ class SimulatedOpcUaServer:
         server.set_endpoint(f"opc.tcp://{self._host}:{self._port}")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         await server.register_namespace(NAMESPACE)
-        server.iserver.attribute_service = _Attributes(server.iserver.aspace, self._devices)
+        server.iserver.attribute_service = _Attributes(server.iserver.aspace, self._devices, self._commands)
         for call in (CallbackType.PreRead, CallbackType.PreWrite):
             server.iserver.callback_service.addListener(
                 call,  # type: ignore[arg-type]  # the library declares str and passes the enumeration
@@ -276,6 +311,12 @@ class SimulatedOpcUaServer:
             node_id = await _own_node_id(self._server, served.node)
             name = ua.QualifiedName(str(served.point), node_id.NamespaceIndex)
             await folder.add_variable(node_id, name, 0.0, ua.VariantType.Double)
+            if served.command:
+                told_id = await _own_node_id(self._server, served.command)
+                told = ua.QualifiedName(f"{served.point}.command", told_id.NamespaceIndex)
+                node = await folder.add_variable(told_id, told, 0.0, ua.VariantType.Double)
+                await node.set_writable()
+                self._commands.points[node.nodeid] = served
 
     async def _publish(self) -> None:
         """Write every measured variable with the time of this step."""

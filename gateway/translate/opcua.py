@@ -28,7 +28,7 @@ def settings(zone: ZoneFile, environment: Mapping[str, str]) -> list[OpcUaSettin
     for station in zone.stations.values():
         if isinstance(station.endpoint, OpcUaEndpoint):
             endpoint = endpoints.setdefault(station.endpoint.url, station.endpoint)
-            mapped = [MappedNode(point_of(p.point), str(p.address), p.scale) for p in station.points]
+            mapped = [MappedNode(point_of(p.point), str(p.address), p.scale, p.command) for p in station.points]
             points.setdefault(endpoint.url, []).extend(mapped)
     return [
         OpcUaSettings(

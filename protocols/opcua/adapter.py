@@ -17,6 +17,7 @@ from protocols.port import Emit, Now
 from protocols.signals import (
     Ack,
     Baseline,
+    Command,
     Control,
     Instruction,
     LinkChanged,
@@ -79,6 +80,7 @@ class OpcUaAdapter:
         self._now = now
         self._session = session
         self._ders = {der.resource: _Der(der) for der in settings.ders}
+        self._operated = {mapped.point: mapped for mapped in settings.points if mapped.command}
         self._states = dict.fromkeys(sorted(settings.resources), LinkState.INIT)
         self._client: Session | None = None
         self._emit: Emit = _nobody
@@ -123,6 +125,32 @@ class OpcUaAdapter:
             if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
                 return self._ack(instruction, Outcome.EXPIRED, "its lease had run out; nothing was sent")
             return await self._bring(der, instruction)
+
+    @property
+    def operates(self) -> frozenset[Point]:
+        """Taps and switches that the server takes commands for."""
+        return frozenset(self._operated)
+
+    async def operate(self, command: Command) -> Ack:
+        """Write one command; that it was carried out is shown by the point itself."""
+        mapped, client, url = self._operated.get(command.point), self._client, self._settings.url
+        asked = (command.command_id, command.point.resource, 0)
+        if mapped is None:
+            return Ack(*asked, Outcome.REJECTED, self._now(), f"{url} takes no command for {command.point}")
+        if client is None:
+            return Ack(*asked, Outcome.UNKNOWN, self._now(), f"no link to {url}; nothing was sent")
+        if command.expiry_s <= self._now():
+            return Ack(*asked, Outcome.EXPIRED, self._now(), "its time had run out; nothing was sent")
+        try:
+            await client.read([mapped.command])  # for the type of the variable
+            codes = await client.write({mapped.command: command.value / mapped.scale})
+        except UnfitError as error:
+            return Ack(*asked, Outcome.REJECTED, self._now(), str(error))
+        except OpcUaError as error:
+            return Ack(*asked, Outcome.UNKNOWN, self._now(), str(error))
+        code = codes[mapped.command]
+        outcome = Outcome.WRITTEN if code == GOOD else Outcome.REJECTED
+        return Ack(*asked, outcome, self._now(), f"wrote {command.value:g} to {mapped.command} at {url}: {code}")
 
     async def _bring(self, der: _Der, instruction: Instruction) -> Ack:
         client, nodes = self._client, der.nodes

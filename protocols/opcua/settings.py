@@ -85,6 +85,8 @@ class MappedNode:
     """NodeId of a numeric or Boolean variable."""
     scale: float = 1.0
     """Multiplies the node's value to give the point's unit."""
+    command: str = ""
+    """NodeId of the variable that the point is operated by; empty where it cannot be."""
 
 
 @dataclass(frozen=True, slots=True)

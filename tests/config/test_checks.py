@@ -628,7 +628,40 @@ def test_without_a_day_nobody_can_follow_it(tmp_path):
     assert fault == ("B follows `sun`, but the network has no day", "add `network.day`")
 
 
-@pytest.mark.parametrize(("text", "problem", "remedy"), CASES.values(), ids=CASES.keys())
+TAP_WITHOUT_COMMAND = """
+adms: {tap_changers: {L: {transformers: [T1]}}}
+stations: {SCADA: {points: [{point: T1.tap_position, address: 40}]}}
+"""
+MARKET = {
+    "total dso without a node": (
+        "zone: {dso_model: T}",
+        "a total DSO offers and is dispatched at a node, and the zone has none",
+        "add `market: {nodes: [NAME]}` with the name that the system operator uses",
+    ),
+    "switch that nobody sees": (
+        "adms: {switches: {SW12: {}}}",
+        "no station measures `SW12.switch_closed`: nobody would see whether it was operated",
+        "add it to the points of a station",
+    ),
+    "tap without a command": (
+        TAP_WITHOUT_COMMAND,
+        "no command can be given for `T1.tap_position`",
+        "give its point a `command`, the NodeId of an OPC UA station that it is written to",
+    ),
+    "interface to nobody": (
+        "interfaces: {HE1: {party: HOST, branch: L31}}",
+        "`HOST` is not a party with the role host",
+        "use one of: none, or add a party",
+    ),
+    "platform that is none": (
+        "platform: MSP",
+        "`MSP` is not a party with the role platform",
+        "add a party with the role platform, or remove it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "problem", "remedy"), [*CASES.values(), *MARKET.values()], ids=[*CASES, *MARKET])
 def test_a_check_finds_its_fault_and_nothing_else(tmp_path, text, problem, remedy):
     path = tmp_path / "zone.yaml"
     path.write_text(f"extends: {BASE}\n{text}\n")

@@ -44,7 +44,7 @@ def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
             part = parts[_address(mapped.endpoint)]
             part.faults = station.faults
             for point in mapped.points:
-                part.points.append(ServedPoint(point_of(point.point), str(point.address), point.scale))
+                part.points.append(ServedPoint(point_of(point.point), str(point.address), point.scale, point.command))
                 part.measurers[point_of(point.point)] = partial(world.measure, name)
     for (host, port), part in parts.items():
         server = SimulatedOpcUaServer(
@@ -54,6 +54,7 @@ def faces(zone: ZoneFile, world: World, now: Now) -> Iterator[Served]:
             devices={folder: world.devices[name] for folder, name in part.folders.items()},
             points=part.points,
             measure=part.measure if part.points else None,
+            operate=world.operate,
             faults=part.faults,
         )
         speakers = [*part.folders.values(), *(name for name in world.stations if _serves(zone, name, (host, port)))]
