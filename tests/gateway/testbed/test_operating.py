@@ -54,7 +54,7 @@ async def running() -> AsyncIterator[tuple[Site, OpcUaAdapter]]:
         adapter = OpcUaAdapter(OpcUaSettings(site.server.url, points=mapped, timeout_s=20.0, watchdog_s=60.0), wall)
         reading = tasks.create_task(adapter.run(site.emit))
         async with asyncio.timeout(30):
-            while len(site.seen) < len(site.state):
+            while len(site.seen) < len(site.state):  # noqa: ASYNC110 - the picture is the condition
                 await asyncio.sleep(0.05)
         yield site, adapter
         reading.cancel()
@@ -69,7 +69,7 @@ async def test_a_command_moves_the_network_and_the_field_shows_it() -> None:
             assert found.outcome is Outcome.WRITTEN, found.detail
         assert site.state == {SWITCH: 1.0, TAP: -2.0}
         async with asyncio.timeout(20):
-            while site.seen != site.state:
+            while site.seen != site.state:  # noqa: ASYNC110 - the picture is the condition
                 await asyncio.sleep(0.05)
 
 
