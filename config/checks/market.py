@@ -29,7 +29,7 @@ def operated_devices_are_seen(subject: Subject) -> Iterator[Finding]:
     adms = subject.zone.adms
     if adms is None:
         return
-    wanted = [
+    wanted: list[tuple[tuple[str | int, ...], str]] = [
         (("adms", "tap_changers", name, "transformers", n), f"{transformer}.tap_position")
         for name, tap in adms.tap_changers.items()
         for n, transformer in enumerate(tap.transformers)
