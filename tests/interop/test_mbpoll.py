@@ -2,11 +2,15 @@
 
 import asyncio
 import re
+from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.__main__ import main
 from gateway.testbed.serial_line import serial_line
 from protocols.signals import Outcome
+from tests.gateway.fieldtools.site import command, elsewhere
+from tests.gateway.tape.test_modbus_tape import zone_on
 from tests.interop import facade_site
 from tests.interop.modbus_site import BATTERY, HOST, PATIENCE_S, SOLAR, address_of, served, served_on_a_line
 from tests.peers import need
@@ -95,3 +99,18 @@ async def test_it_reads_and_limits_a_der_behind_the_facade():
         status, said = await mbpoll("-p", site.port, "-a", 1, "-r", limit + 1, HOST, 10001)
         assert status != 0
         assert "Illegal data value" in said
+
+
+def test_it_reads_a_recording_that_is_served(tmp_path):
+    recording = tmp_path / "battery.jsonl"
+    with elsewhere(lambda: served(BATTERY)) as (_, face, port):
+        zone = zone_on(port, tmp_path / "zone.yaml")
+        assert main(["record", f"{zone}:A", "--out", str(recording), "--for", "1"]) == 0
+        power = address_of(face, "701.W")
+        then = face.read(power, 1)
+    with command("replay", str(recording), "--serve", "0", "--once") as process:
+        port = urlsplit(process.stdout.readline().split()[0]).port
+        status, said = asyncio.run(mbpoll("-p", port, "-a", 1, "-t", "4:hex", "-r", power, "-c", 1, HOST))
+        assert (status, values(said)) == (0, then)
+        status, said = asyncio.run(mbpoll("-p", port, "-a", 1, "-r", 7, "-c", 1, HOST))
+        assert "Illegal data address" in said
