@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from ieee2030_5 import enrolment, topology
+from ieee2030_5 import enrolment, tariffs, topology
 from ieee2030_5.access import Access, Admission
 from ieee2030_5.groups import BASE, GroupKind
 from ieee2030_5.records import Arranged
@@ -75,6 +75,19 @@ class Programmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Priced:
+    """A tariff of a group."""
+
+    what: ClassVar[str] = "tariff"
+    name: str
+    group: str
+    primacy: int
+    currency: int
+    power_of_ten: int = 0
+    description: str = "Energy"
+
+
+@dataclass(frozen=True, slots=True)
 class Assigned:
     """A FunctionSetAssignments that everybody in a group has."""
 
@@ -119,7 +132,7 @@ class Admitted:
 
 
 _TOGETHER = "together"
-Arrangement = Enrolled | Held | Grouped | Placed | Programmed | Assigned | Polled | Posted | Admitted
+Arrangement = Enrolled | Held | Grouped | Placed | Programmed | Priced | Assigned | Polled | Posted | Admitted
 
 
 def arranged(item: Arrangement, at_s: int) -> Arranged:
@@ -187,6 +200,14 @@ def _program(utility: Utility, value: Mapping[str, Any], at_s: int) -> None:
     topology.put_program(utility, program)
 
 
+def _price(utility: Utility, value: Mapping[str, Any], at_s: int) -> None:
+    tariffs.put(utility, value["name"], tariffs.new(utility, value, at_s))
+
+
+def _unprice(utility: Utility, name: str, at_s: int) -> None:  # noqa: ARG001
+    tariffs.put(utility, name, None)
+
+
 def _assign(utility: Utility, value: Mapping[str, Any], at_s: int) -> None:  # noqa: ARG001
     topology.put_assignment(utility, value["group"], value["assignment"], value["description"])
 
@@ -237,6 +258,7 @@ _FOLDS: Mapping[str, Callable[[Utility, Mapping[str, Any], int], None]] = {
     Grouped.what: _group,
     Placed.what: _place,
     Programmed.what: _program,
+    Priced.what: _price,
     Assigned.what: _assign,
     Polled.what: _poll,
     Posted.what: _post,
@@ -247,6 +269,7 @@ _ENDS: Mapping[str, Callable[[Utility, str, int], None]] = {
     Enrolled.what: _dismiss,
     Grouped.what: _ungroup,
     Programmed.what: _cancel_program,
+    Priced.what: _unprice,
     Polled.what: _unpoll,
     Posted.what: _unpost,
     Admitted.what: _readmit,

@@ -8,7 +8,7 @@ from ieee2030_5.paging import Page
 from ieee2030_5.records import Arranged
 from ieee2030_5.resources import Resource
 from ieee2030_5.settings import Edition
-from ieee2030_5.topology import programs_of_all
+from ieee2030_5.topology import chain, programs_of_all
 from ieee2030_5.utility import Device, Meter, Program, Utility, extension_of
 
 Params = Mapping[str, str]
@@ -45,6 +45,8 @@ class Principal:
     """Slugs of all devices it speaks for, registered or not."""
     programs: frozenset[str] = frozenset()
     """Slugs of the programs that apply to one of its devices."""
+    tariffs: frozenset[str] = frozenset()
+    """Slugs of the tariffs of the groups that one of its devices is in."""
     aus: Extension = Extension.NONE
     """Which CSIP-AUS elements its documents carry."""
     edition: Edition = Edition.S1
@@ -89,9 +91,17 @@ def principal_of(utility: Utility, lfdi: str) -> Principal:
         devices,
         wards,
         frozenset(programs_of_all(utility, (utility.devices[slug] for slug in devices))),
+        tariffs=_tariffs(utility, devices),
         aus=extension_of(device),
         edition=device.settings.edition,
     )
+
+
+def _tariffs(utility: Utility, devices: frozenset[str]) -> frozenset[str]:
+    if not utility.tariffs:
+        return frozenset()
+    groups = {group.name for slug in devices for group in chain(utility, utility.devices[slug])}
+    return frozenset(slug for slug, tariff in utility.tariffs.items() if tariff.group in groups)
 
 
 def anyone(call: Call) -> None:

@@ -219,6 +219,7 @@ def _assignment(call: Call, device: Device, item: Assignment) -> r.FunctionSetAs
         href=href,
         DERProgramListLink=r.ListLink(href=f"{href}/derp", all=len(item.programs)),
         ResponseSetListLink=r.ListLink(href="/rsps", all=len(call.principal.programs)),
+        TariffProfileListLink=r.ListLink(href="/tp", all=len(call.principal.tariffs)),
         TimeLink=r.Link(href="/tm"),
         subscribable=call.utility.notifies,
         mRID=mrid(call.utility.settings, *kind),

@@ -18,7 +18,7 @@ def build(settings: ServerSettings, server_lfdi: str, now: int) -> Utility:
     Raises:
         ValueError: two devices share a certificate or a resource, or a default limit has no mode.
     """
-    utility = Utility(settings, server_lfdi)
+    utility = Utility(settings, server_lfdi, started_s=now)
     utility.access = {lfdi: Access(Admission.DENIED) for lfdi in settings.denied}
     for item in settings.devices:
         if slug_of(item.resource) in utility.devices:

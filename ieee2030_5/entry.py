@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
 from ieee2030_5 import resources as r
@@ -32,6 +33,7 @@ def device_capability(call: Call) -> r.DeviceCapability:
         pollRate=poll,
         DERProgramListLink=r.ListLink(href="/derp", all=programs),
         ResponseSetListLink=r.ListLink(href="/rsps", all=programs),
+        TariffProfileListLink=r.ListLink(href="/tp", all=len(call.principal.tariffs)),
         TimeLink=time,
         UsagePointListLink=r.ListLink(href="/upt", all=mup.all),
         EndDeviceListLink=edev,
@@ -40,10 +42,10 @@ def device_capability(call: Call) -> r.DeviceCapability:
     )
 
 
-def counts(call: Call) -> tuple[bool, int, int, int]:
-    """What DeviceCapability tells one client and not another: how many devices, programs and meters it has."""
+def counts(call: Call) -> tuple[bool, int, int, int, int]:
+    """What DeviceCapability tells one client and not another: how many devices, programs, tariffs and meters it has."""
     who = call.principal
-    return bool(who.wards), len(who.devices), len(who.programs), len(own_meters(call))
+    return bool(who.wards), len(who.devices), len(who.programs), len(who.tariffs), len(own_meters(call))
 
 
 def second(call: Call) -> tuple[int, int]:
@@ -70,7 +72,36 @@ def time(call: Call) -> r.Time:
 def self_device(call: Call) -> r.SelfDevice:
     """This server by the fingerprint of its own certificate."""
     lfdi = call.utility.server_lfdi
-    return r.SelfDevice(href="/sdev", pollRate=call.utility.poll_s("sdev"), lFDI=lfdi, sFDI=sfdi_of(lfdi))
+    return r.SelfDevice(
+        href="/sdev",
+        pollRate=call.utility.poll_s("sdev"),
+        DeviceInformationLink=r.Link(href="/sdev/di"),
+        lFDI=lfdi,
+        sFDI=sfdi_of(lfdi),
+    )
+
+
+def self_information(call: Call) -> r.DeviceInformation:
+    """What this server is: the software, of the operator's enterprise number, since it was started."""
+    utility = call.utility
+    return r.DeviceInformation(
+        href="/sdev/di",
+        pollRate=utility.poll_s("sdev"),
+        lFDI=utility.server_lfdi,
+        mfDate=0,
+        mfHwVer="",
+        mfID=utility.settings.pen,
+        mfModel="Ampacity",
+        mfSerNum=utility.server_lfdi[:32],
+        primaryPower=_MAINS,
+        secondaryPower=_NO_POWER,
+        swActTime=utility.started_s,
+        swVer=version("ampacity")[:32],
+    )
+
+
+_MAINS, _NO_POWER = 1, 0
+"""PowerSourceType."""
 
 
 @lru_cache(maxsize=64)

@@ -25,6 +25,7 @@ from ieee2030_5.scalars import (
     SignedPerCent,
     String6,
     String16,
+    String20,
     String32,
     String42,
     String192,
@@ -997,6 +998,89 @@ class MirrorUsagePointList(List):
 
     pollRate: UInt32 | None = attribute()
     items: tuple[MirrorUsagePoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffProfile(IdentifiedObject):
+    """What a group of devices pays."""
+
+    currency: UInt16 | None = None
+    pricePowerOfTenMultiplier: Int8 | None = None
+    primacy: UInt8
+    rateCode: String20 | None = None
+    RateComponentListLink: ListLink | None = None
+    serviceCategoryKind: UInt8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffProfileList(SubscribableList):
+    """The tariffs of this client."""
+
+    pollRate: UInt32 | None = attribute()
+    items: tuple[TariffProfile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateComponent(IdentifiedObject):
+    """One part of a tariff, and what it counts."""
+
+    ActiveTimeTariffIntervalListLink: ListLink | None = None
+    flowRateEndLimit: UnitValueType | None = None
+    flowRateStartLimit: UnitValueType | None = None
+    ReadingTypeLink: Link
+    roleFlags: Hex16
+    TimeTariffIntervalListLink: ListLink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateComponentList(List):
+    """The parts of one tariff."""
+
+    items: tuple[RateComponent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeTariffInterval(RandomizableEvent):
+    """An interval with its own prices."""
+
+    ConsumptionTariffIntervalListLink: ListLink | None = None
+    touTier: UInt8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeTariffIntervalList(SubscribableList):
+    """Intervals by start."""
+
+    items: tuple[TimeTariffInterval, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentalCost:
+    """What a unit of consumption costs the environment."""
+
+    _named: ClassVar[bool] = True
+
+    amount: UInt32
+    costKind: UInt8
+    costLevel: UInt8
+    numCostLevels: UInt8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumptionTariffInterval(Resource):
+    """The price from a quantity on."""
+
+    consumptionBlock: UInt8
+    costs: tuple[EnvironmentalCost, ...] = ()
+    price: Int32 | None = None
+    startValue: UInt48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumptionTariffIntervalList(List):
+    """Prices by quantity."""
+
+    items: tuple[ConsumptionTariffInterval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

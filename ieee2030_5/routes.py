@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from ieee2030_5 import curves, end_devices, entry, metering, programs, reservations, subscriptions, usage
+from ieee2030_5 import curves, end_devices, entry, metering, programs, reservations, subscriptions, tariffs, usage
 from ieee2030_5 import resources as r
 from ieee2030_5.call import Call, Kept, Params, anyone, expected, own_device, own_meter, own_program, registered
 from ieee2030_5.utility import Utility
@@ -68,7 +68,7 @@ def _device_document(name: str, cls: type[r.Resource], visible: Callable[[Call],
     )
 
 
-_E, _P = end_devices.revision, programs.revision
+_E, _P, _T = end_devices.revision, programs.revision, tariffs.revision
 
 
 def _layout(call: Call) -> int:
@@ -83,6 +83,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/dcap", anyone, entry.device_capability, revision=_layout, variant=entry.counts),
     Route("/tm", expected, entry.time, revision=entry.second),
     Route("/sdev", registered, entry.self_device, revision=_layout),
+    Route("/sdev/di", registered, entry.self_information, revision=_layout),
     Route(
         "/edev",
         anyone,
@@ -270,6 +271,31 @@ ROUTES: tuple[Route, ...] = (
         drop=metering.drop,
         takes=(r.MirrorMeterReading, r.MirrorMeterReadingList),
         post=metering.post_readings,
+    ),
+    Route("/tp", registered, tariffs.get_list, revision=_layout, variant=_client, tells=True),
+    Route("/tp/{t}", tariffs.own_tariff, tariffs.get, revision=_T),
+    Route("/tp/{t}/rc", tariffs.own_tariff, tariffs.components, revision=_T),
+    Route("/tp/{t}/rc/1", tariffs.own_tariff, tariffs.component, revision=_T),
+    Route("/tp/{t}/rc/1/rt", tariffs.own_tariff, tariffs.reading_type, revision=_T),
+    Route("/tp/{t}/rc/1/tti", tariffs.own_tariff, tariffs.intervals, revision=_T, tells=True),
+    Route("/tp/{t}/rc/1/acttti", tariffs.own_tariff, tariffs.active_intervals, revision=_T, tells=True),
+    Route(
+        "/tp/{t}/rc/1/tti/{i}",
+        tariffs.interval,
+        tariffs.interval,
+        stores=(r.TimeTariffInterval,),
+        keep=tariffs.keep,
+        drop=tariffs.drop,
+        revision=_T,
+    ),
+    Route("/tp/{t}/rc/1/tti/{i}/cti", tariffs.interval, tariffs.blocks, revision=_T),
+    Route(
+        "/tp/{t}/rc/1/tti/{i}/cti/{n}",
+        tariffs.block,
+        tariffs.block,
+        stores=(r.ConsumptionTariffInterval,),
+        keep=tariffs.keep_block,
+        revision=_T,
     ),
     Route("/upt", registered, usage.get_list, revision=usage.revision, variant=_client, tells=True),
     Route("/upt/{m}", own_meter, usage.get),

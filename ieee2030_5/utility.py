@@ -17,7 +17,8 @@ from ieee2030_5.groups import BASE, Group
 from ieee2030_5.identity import mrid_of, sfdi_of, short_id
 from ieee2030_5.modes import Ratings, watts
 from ieee2030_5.records import Issued
-from ieee2030_5.settings import DeviceSettings, Profile, ServerSettings
+from ieee2030_5.settings import DeviceSettings, Edition, Profile, ServerSettings
+from ieee2030_5.tariff import Tariff
 from protocols.signals import Signal
 
 _READABLE = 16
@@ -204,8 +205,11 @@ class Utility:
     """What clients have told us and nobody has taken yet."""
     rerated: set[str] = field(default_factory=set)
     """Resources whose ratings have changed since somebody took notice."""
+    tariffs: dict[str, Tariff] = field(default_factory=dict)
+    started_s: int = 0
+    """Since when the server runs."""
     promises: list[tuple[int, str]] = field(default_factory=list)
-    """A heap of when the grants of which device change next; an entry may be outdated."""
+    """A heap of when the grants of which device or the prices of which tariff change next, by URI."""
     timers: list[tuple[int, str]] = field(default_factory=list)
     """A heap of when which program changes next by itself; an entry may be outdated, then it does nothing."""
 
@@ -282,9 +286,11 @@ class Utility:
     def advance(self, now: int) -> list[str]:
         """Let time pass over all events; returns the slugs of the programs that changed."""
         while self.promises and self.promises[0][0] <= now:
-            device = self.devices.get(heappop(self.promises)[1])
-            if device is not None:
-                self.settle(device, now)
+            kind, _, name = heappop(self.promises)[1].removeprefix("/").partition("/")
+            if kind == "edev" and name in self.devices:
+                self.settle(self.devices[name], now)
+            elif kind == "tp" and name in self.tariffs:
+                self.settle_tariff(self.tariffs[name], now)
         changed = []
         while self.timers and self.timers[0][0] <= now:
             program = self.programs.get(heappop(self.timers)[1])
@@ -305,7 +311,16 @@ class Utility:
         device.revision += 1
         due = grants.next_change(device.grants, now, device.settings.edition)
         if due is not None:
-            heappush(self.promises, (due, device.slug))
+            heappush(self.promises, (due, device.href))
+
+    def settle_tariff(self, tariff: Tariff, now: int) -> None:
+        """The same for the prices of a tariff; its clients may be of either edition, so what has ended lingers."""
+        tariff.intervals = grants.advance(tariff.intervals, now, Edition.S2)
+        tariff.prices = {name: tariff.prices[name] for name in tariff.intervals if name in tariff.prices}
+        tariff.revision += 1
+        due = grants.next_change(tariff.intervals, now, Edition.S2)
+        if due is not None:
+            heappush(self.promises, (due, tariff.href))
 
     def _forget(self, horizon: int) -> None:
         """Drop what ended before `horizon`."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ieee2030_5.admin import control_words as c
-from ieee2030_5.admin import controls, curves, network, people, reservations
+from ieee2030_5.admin import controls, curves, network, people, reservations, tariffs
 from ieee2030_5.admin import curve_words as k
 from ieee2030_5.admin import reservation_words as f
+from ieee2030_5.admin import tariff_words as t
 from ieee2030_5.admin import words as w
 from ieee2030_5.admin.desk import Desk
 
@@ -291,6 +292,33 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         c.AnswersOut,
         lambda d, a, _: controls.answers(d, a.names["control"]),
     ),
+    _get("/tariffs", "Tariffs and their prices", t.TariffList, lambda d, _, __: tariffs.listed(d)),
+    _put(
+        "/tariffs/{tariff}",
+        "Make a tariff of a group, or change what is said about it",
+        t.TariffIn,
+        t.TariffOut,
+        lambda d, a, b: tariffs.put(d, a.names["tariff"], b),
+    ),
+    _delete(
+        "/tariffs/{tariff}",
+        "Take a tariff out with its prices",
+        lambda d, a, _: tariffs.remove(d, a.names["tariff"]),
+    ),
+    Endpoint(
+        "POST",
+        "/tariffs/{tariff}/prices",
+        "Give an interval a price",
+        lambda d, a, b: tariffs.price(d, a.names["tariff"], b),
+        t.PriceIn,
+        t.TariffOut,
+        201,
+    ),
+    _delete(
+        "/tariffs/{tariff}/prices/{price}",
+        "Take a price back; it stays listed as cancelled to its end",
+        lambda d, a, _: tariffs.take_back(d, a.names["tariff"], a.names["price"]),
+    ),
     _get("/rates", "Poll and post rates", w.Rates, lambda d, _, __: network.rates(d)),
     _put(
         "/rates/poll/{kind}",
@@ -345,6 +373,8 @@ NAMES: Final[Mapping[str, Any]] = {
     "control": c.MRID,
     "curve": w.Slug,
     "reservation": w.Slug,
+    "tariff": w.Slug,
+    "price": w.Slug,
     "lfdi": w.Lfdi,
     "kind": w.Slug,
 }

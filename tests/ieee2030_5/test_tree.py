@@ -168,7 +168,7 @@ def test_hrefs_stay_below_fifty_characters_and_hold_no_query(a: Client, b: Clien
 def test_two_clients_find_nothing_of_each_other(a: Client, b: Client) -> None:
     fill(a, "A")
     fill(b, "B")
-    shared = {"/dcap", "/tm", "/sdev", "/edev", "/derp", "/rsps", "/mup", "/upt"}
+    shared = {"/dcap", "/tm", "/sdev", "/edev", "/derp", "/rsps", "/mup", "/upt", "/tp", "/sdev/di"}
     of_a, of_b = a.walk(), b.walk()
     assert not (set(of_a) & set(of_b)) - shared
     for mine, other, name in ((of_a, b, b"A"), (of_b, a, b"B")):

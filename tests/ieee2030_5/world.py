@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ieee2030_5 import resources as r
-from ieee2030_5.arrangements import Grouped, Placed, Programmed, arranged
+from ieee2030_5.arrangements import Grouped, Placed, Priced, Programmed, arranged
 from ieee2030_5.codec import Extension, parse, render
 from ieee2030_5.curves import Shape, mint
 from ieee2030_5.enrolment import build
@@ -18,6 +18,7 @@ from ieee2030_5.records import Issued, Record
 from ieee2030_5.reservations import Offer, granted
 from ieee2030_5.routes import ROUTES, match
 from ieee2030_5.settings import DeviceSettings, Edition, Profile, ServerSettings
+from ieee2030_5.tariffs import Price, priced
 from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked, Tree
 from protocols.signals import Bounds, Control
 
@@ -222,8 +223,15 @@ def arrange(tree: Tree) -> None:
         Placed("B", ("club",)),
         Programmed("flex", "north", 40, "Flexibility"),
         Programmed("club", "club", 80, "Volunteers"),
+        Priced("day", "north", 1, 124, -5, "Day and night"),
+        Priced("clubday", "club", 1, 124, -5, "Day and night"),
+        Placed("S", ("club",)),
     ):
         tree.arrange(arranged(item, T0))
+    for slug in ("day", "clubday"):
+        for start, duration in ((T0, 900), (T0 + 900, 900)):
+            for document in priced(tree.utility, tree.utility.tariffs[slug], Price(start, duration, ((0, 12),)), T0):
+                tree.store(document.href or "", document, "", T0)
     for program in ("flex", "club"):
         held = tree.utility.programs[program]
         curve = mint(tree.utility, held, Shape("opModVoltVar", ((92, 30), (108, -30)), y_reference=2), T0)

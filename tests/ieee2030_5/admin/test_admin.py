@@ -196,6 +196,24 @@ async def test_a_curve_goes_when_nothing_refers_to_it(office: Office) -> None:
     assert (await office.do("POST /programs/flex/curves", backwards, 400))["where"] == "points"
 
 
+async def test_prices_reach_the_group_that_they_are_made_for(office: Office) -> None:
+    await feeder(office)
+    await office.do("PUT /tariffs/day", {"group": "north", "currency": 124, "power_of_ten": -5})
+    hour = {"start_s": T0, "duration_s": 3_600, "blocks": [{"from_wh": 0, "price": 12}], "tier": 2}
+    made = (await office.do("POST /tariffs/day/prices", hour, 201))["prices"][0]
+    assert {**made, **hour, "status": "active"} == made
+    client = office.client(LFDI)
+    listed = client.get("/tp/day/rc/1/acttti?l=9", r.TimeTariffIntervalList)
+    assert [item.mRID for item in listed.items] == [made["mrid"]]  # type: ignore[attr-defined]
+    assert (await office.do("POST /tariffs/day/prices", hour, 409))["where"] == "price"
+    await office.do(f"DELETE /tariffs/day/prices/{made['id']}", status=204)
+    assert (await office.do("GET /tariffs"))["tariffs"][0]["prices"][0]["status"] == "cancelled"
+    await office.do("DELETE /tariffs/day/prices/none", status=404)
+    assert (await office.do("PUT /tariffs/night", {"group": "nowhere"}, 404))["where"] == "group"
+    await office.do("DELETE /tariffs/day", status=204)
+    assert client.ask("GET", "/tp/day").status == 404
+
+
 async def test_a_flow_reservation_is_granted_and_taken_back(office: Office, laboratory: Laboratory) -> None:
     client = office.client(laboratory.lfdi("A"))
     assert client.ask("POST", "/edev/A/frq", reservation("A")).status == 201
