@@ -243,22 +243,6 @@ async def test_our_client_hears_every_change_of_a_thousand_variables_of_their_se
     assert all(values == [float(v) for v in range(ROUNDS + 1)] for values in seen.values())
 
 
-async def test_a_queue_of_theirs_that_runs_over_is_noticed(peer, tmp_path, ours):
-    seen: list[float | None] = []
-    async with node(peer, "counters.js", str(tmp_path / "pki"), str(ours.certificate), "anonymous") as process:
-        port = await said(process, str.isdecimal)
-        async with connected(ours.connection(port, None, policy=""), wall) as client:
-            watched = COUNTERS[:1]
-            await client.subscribe(watched, 2.0, lambda batch: seen.extend(r.value for _, r in batch), queue=3)
-            process.stdin.write(b"20 1\n")
-            await said(process, lambda line: line == "counted 20")
-            async with asyncio.timeout(PATIENCE_S):
-                while 20.0 not in seen:  # noqa: ASYNC110 - it waits for another process
-                    await asyncio.sleep(0.02)
-            assert client.sequence.overflows > 0
-            assert client.sequence.lost == 0
-
-
 async def test_their_server_is_refused_until_it_is_trusted_and_refuses_strangers_and_wrong_passwords(
     peer, tmp_path, ours
 ):
