@@ -65,8 +65,8 @@ def csipaus(default: Any = None, *, since: Extension = Extension.AUS) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """How one field is written."""
+class Part:
+    """How one field is written and read."""
 
     field: str
     name: str
@@ -90,18 +90,19 @@ class _Plan:
     """How a class is read."""
 
     attributes: Mapping[str, Scalar | None]
-    places: Mapping[str, tuple[int, _Part | None]]
+    places: Mapping[str, tuple[int, Part | None]]
     """Where each element stands, by its name with its namespace."""
-    required: tuple[_Part, ...]
-    repeated: tuple[_Part, ...]
+    required: tuple[Part, ...]
+    repeated: tuple[Part, ...]
 
 
-_NOWHERE: tuple[int, _Part | None] = (-1, None)
-_PARTS: dict[type, tuple[_Part, ...]] = {}
+_NOWHERE: tuple[int, Part | None] = (-1, None)
+_PARTS: dict[type, tuple[Part, ...]] = {}
 _PLANS: dict[type, _Plan] = {}
 
 
-def _parts(cls: type) -> tuple[_Part, ...]:
+def parts_of(cls: type) -> tuple[Part, ...]:
+    """The fields of a class as they stand in a document, in their order."""
     if cls not in _PARTS:
         _PARTS[cls] = _read_class(cls)
     return _PARTS[cls]
@@ -109,7 +110,7 @@ def _parts(cls: type) -> tuple[_Part, ...]:
 
 def _plan(cls: type) -> _Plan:
     if cls not in _PLANS:
-        parts = _parts(cls)
+        parts = parts_of(cls)
         elements = [part for part in parts if not part.is_attribute]
         _PLANS[cls] = _Plan(
             {part.name: part.scalar for part in parts if part.is_attribute},
@@ -126,7 +127,7 @@ def _tags(namespace: str, name: str) -> tuple[str, ...]:
     return tuple(f"{{{item}}}{name}" for item in namespaces)
 
 
-def _read_class(cls: type) -> tuple[_Part, ...]:
+def _read_class(cls: type) -> tuple[Part, ...]:
     hints = get_type_hints(cls, include_extras=True)
     parts = []
     for item in fields(cls):
@@ -137,7 +138,7 @@ def _read_class(cls: type) -> tuple[_Part, ...]:
             hint, repeats = get_args(hint)[0], True
         metadata = getattr(hint, "__metadata__", ())
         parts.append(
-            _Part(
+            Part(
                 field=item.name,
                 name=hint.__name__ if getattr(hint, "_named", False) else item.name,
                 namespace=item.metadata.get("namespace", NAMESPACE),
@@ -198,7 +199,7 @@ def _type_of(resource: object) -> str:
 def _write(resource: object, tag: str, head: str, out: list[str], extension: Extension) -> None:
     attributes = [head]
     body: list[str] = []
-    for part in _parts(type(resource)):
+    for part in parts_of(type(resource)):
         value = getattr(resource, part.field)
         if value is None or part.since > extension:
             continue

@@ -20,6 +20,7 @@ from ieee2030_5.call import (
 from ieee2030_5.codec import DocumentError, Extension, InvalidValueError, parse, render
 from ieee2030_5.exchange import MEDIA_TYPE, MEDIA_TYPES, Answer, Asked, done
 from ieee2030_5.paging import Page, QueryError, page_of
+from ieee2030_5.plain import Plain
 from ieee2030_5.records import Arranged, Issued, Keep, KeepError, Record, Removed, Stored, Told
 from ieee2030_5.rendered import Cache, Rendered
 from ieee2030_5.routes import Route, match
@@ -31,6 +32,11 @@ CACHED = 64 * 2**20
 """Octets of rendered documents kept at most."""
 
 __all__ = ["CACHED", "MEDIA_TYPE", "MEDIA_TYPES", "Answer", "Asked", "Tree"]
+
+
+_READINGS = (r.MirrorMeterReading, r.MirrorMeterReadingList)
+_PLAIN: Mapping[tuple[type[r.Resource], ...], Plain[r.MirrorMeterReading]] = {_READINGS: Plain(r.MirrorMeterReading)}
+"""What is posted most, by the documents that are taken there."""
 
 
 class Tree:
@@ -98,7 +104,8 @@ class Tree:
         if asked.content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
             raise Refused(415, INVALID_FORMAT, f"body is {asked.content_type[:60]!r}, not {MEDIA_TYPE}")
         try:
-            body = parse(asked.body, types)
+            plain = _PLAIN.get(types)
+            body = (None if plain is None else plain.read(asked.body)) or parse(asked.body, types)
         except InvalidValueError as error:
             raise Refused(400, INVALID_VALUE, f"{call.path}: {error}") from error
         except DocumentError as error:

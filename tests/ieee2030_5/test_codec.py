@@ -46,7 +46,7 @@ def of_scalar(scalar: object) -> st.SearchStrategy[Any]:
 
 def of_class(cls: type, depth: int = 0) -> st.SearchStrategy[Any]:
     fields: dict[str, st.SearchStrategy[Any]] = {}
-    for part in codec._parts(cls):
+    for part in codec.parts_of(cls):
         one = of_scalar(part.scalar) if part.scalar else st.deferred(lambda p=part: of_class(p.children, depth + 1))
         if part.repeats:
             least = int(part.required)
