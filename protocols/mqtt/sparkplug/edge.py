@@ -1,9 +1,10 @@
 """An edge node's session without I/O: births, deaths, data by exception, commands and the primary host."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
-from protocols.mqtt.sparkplug.messages import Metric, Payload
+from protocols.mqtt.sparkplug.messages import Metric, Payload, PropertySet
 from protocols.mqtt.sparkplug.topics import (
     BD_SEQ,
     REBIRTH,
@@ -16,10 +17,12 @@ from protocols.mqtt.sparkplug.topics import (
 )
 from protocols.mqtt.sparkplug.values import (
     GOOD,
+    QUALITY,
     DataType,
     PayloadError,
     Value,
     metric_of,
+    quality_of,
     read_payload,
     value_of,
     write_payload,
@@ -27,6 +30,8 @@ from protocols.mqtt.sparkplug.values import (
 
 MODULUS = 256
 """Both `seq` and `bdSeq` return to 0 after 255."""
+_HELD = attrgetter("is_null", *(name for name in Metric.__slots__ if name.endswith("_value")))
+"""What a metric holds, whatever its datatype."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,11 @@ class _Unit:
     source: Source
     types: Mapping[str, DataType]
     aliases: Mapping[str, int]
-    values: dict[str, tuple[Value, int, int]] = field(default_factory=dict)
-    """Value, time in ms and quality by name."""
+    values: dict[str, Metric] = field(default_factory=dict)
+    """By name, as the next birth will tell them."""
     is_there: bool = True
+    types_data: bool = False
+    """What it relays has datatypes, so that its hosts may need them."""
 
 
 class EdgeNode:
@@ -128,14 +135,56 @@ class EdgeNode:
             if name not in unit.types:
                 raise PayloadError(f"{unit.source}: metric {name!r} is not declared")
             old = unit.values.get(name)
-            metric = self._metric(unit, name, value, now_ms, quality, is_birth=False)
-            unit.values[name] = value, now_ms, quality
-            if every or old is None or (old[0], old[2]) != (value, quality):
-                told.append(metric)
-        if not told or not self.is_born or not unit.is_there:
-            return []
-        kind = MessageType.DDATA if device else MessageType.NDATA
-        return [self._message(kind, unit.source, told, now_s)]
+            metric = self._metric(unit, name, value, now_ms, quality)
+            unit.values[name] = metric if old is None else _described(metric, old)
+            if every or old is None or _said(old) != _said(metric):
+                told.append(_in_data(metric, is_typed=unit.types_data))
+        return self._data(unit, told, now_s)
+
+    def declare(self, device: str, metrics: Sequence[Metric]) -> None:
+        """Let the next birth hold these metrics as they are, and no others; their aliases are kept.
+
+        What is declared has to be born anew: a device by `device_found`, the node, and with it every device, by
+        `connected`. `bdSeq` and the rebirth stay those of this session.
+
+        Raises:
+            PayloadError: A metric has no name or no datatype.
+        """
+        source = self.node if not device else Source(self.node.group, self.node.node, device)
+        types: dict[str, DataType] = {}
+        for metric in metrics:
+            if metric.name is None or metric.datatype is None:
+                raise PayloadError(f"{source}: a metric of a birth has no name or no datatype")
+            if device or metric.name not in (BD_SEQ, REBIRTH):
+                types[metric.name] = DataType(metric.datatype)
+        aliases = {m.name: m.alias for m in metrics if m.name is not None and m.alias is not None}
+        values = {m.name: m for m in metrics if m.name in types}
+        typed = device in self._units and self._units[device].types_data
+        self._units[device] = _Unit(source, types, aliases, values, is_there=not device, types_data=typed)
+        if not device:
+            for unit in self._units.values():
+                unit.is_there = unit.source == self.node
+
+    def relay(self, device: str, metrics: Sequence[Metric], now_s: float) -> list[Message]:
+        """Tell metrics as somebody else has made them, and keep what they say for the next birth.
+
+        Raises:
+            PayloadError: One is not declared; none is told.
+        """
+        unit = self._units[device]
+        names = {alias: name for name, alias in unit.aliases.items()}
+        kept: dict[str, Metric] = {}
+        for metric in metrics:
+            name = metric.name if metric.name is not None else names.get(metric.alias or 0)
+            if name is None or name not in unit.types:
+                raise PayloadError(f"{unit.source}: metric {name or metric.alias!r} is not declared")
+            if not metric.is_historical:
+                known = replace(metric, name=name, alias=unit.aliases.get(name), datatype=unit.types[name].value)
+                kept[name] = _described(known, unit.values[name]) if name in unit.values else known
+        unit.values.update(kept)
+        if metrics:
+            unit.types_data = any(metric.datatype is not None for metric in metrics)
+        return self._data(unit, list(metrics), now_s)
 
     def device_lost(self, device: str, now_s: float) -> list[Message]:
         """The node has lost a device."""
@@ -195,11 +244,11 @@ class EdgeNode:
     def _births(self, now_s: float) -> list[Message]:
         self.is_born, self._seq = True, 0
         now_ms = _ms(now_s)
-        own = [
-            metric_of(BD_SEQ, DataType.INT64, self._bd_seq, timestamp_ms=now_ms),
-            metric_of(REBIRTH, DataType.BOOLEAN, value=False, timestamp_ms=now_ms),
-        ]
         node, *devices = self._units.values()
+        own = [
+            metric_of(BD_SEQ, DataType.INT64, self._bd_seq, alias=node.aliases.get(BD_SEQ), timestamp_ms=now_ms),
+            metric_of(REBIRTH, DataType.BOOLEAN, value=False, alias=node.aliases.get(REBIRTH), timestamp_ms=now_ms),
+        ]
         births = [self._message(MessageType.NBIRTH, node.source, own + self._declared(node, now_ms), now_s)]
         return births + [self._device_birth(unit, now_s) for unit in devices if unit.is_there]
 
@@ -208,21 +257,24 @@ class EdgeNode:
 
     def _declared(self, unit: _Unit, now_ms: int) -> list[Metric]:
         """Every metric that will ever be told, null where it has no value yet."""
-        return [
-            self._metric(unit, name, *unit.values.get(name, (None, now_ms, GOOD)), is_birth=True) for name in unit.types
-        ]
+        return [unit.values.get(name) or self._metric(unit, name, None, now_ms, GOOD) for name in unit.types]
 
-    def _metric(self, unit: _Unit, name: str, value: Value, at_ms: int, quality: int, *, is_birth: bool) -> Metric:
-        alias = unit.aliases.get(name)
+    def _metric(self, unit: _Unit, name: str, value: Value, at_ms: int, quality: int) -> Metric:
+        """As a birth tells it."""
         return metric_of(
-            name if is_birth or alias is None else None,
+            name,
             unit.types[name],
             value,
-            alias=alias,
+            alias=unit.aliases.get(name),
             timestamp_ms=at_ms,
-            is_typed=is_birth,
             quality=None if quality == GOOD else quality,
         )
+
+    def _data(self, unit: _Unit, told: list[Metric], now_s: float) -> list[Message]:
+        if not told or not self.is_born or not unit.is_there:
+            return []
+        kind = MessageType.DDATA if unit.source.device else MessageType.NDATA
+        return [self._message(kind, unit.source, told, now_s)]
 
     def _message(self, kind: MessageType, source: Source, metrics: list[Metric], now_s: float) -> Message:
         payload = write_payload(Payload(_ms(now_s), tuple(metrics), self._seq))
@@ -232,6 +284,31 @@ class EdgeNode:
     def _death(self, now_s: float) -> Message:
         metric = metric_of(BD_SEQ, DataType.INT64, self._bd_seq, timestamp_ms=_ms(now_s))
         return Message(self.node.topic(MessageType.NDEATH), write_payload(Payload(_ms(now_s), (metric,))), qos=1)
+
+
+def _said(metric: Metric) -> tuple[object, int]:
+    """What a reader learns from a metric besides its time and what describes it."""
+    return _HELD(metric), quality_of(metric)
+
+
+def _in_data(metric: Metric, *, is_typed: bool) -> Metric:
+    """As data tell a metric of a birth: by its alias where it has one."""
+    name = metric.name if metric.alias is None else None
+    return replace(metric, name=name, datatype=metric.datatype if is_typed else None)
+
+
+def _described(metric: Metric, old: Metric) -> Metric:
+    """With the properties of before that it does not tell itself; its quality is always its own."""
+    if old.properties is None:
+        return metric
+    told = metric.properties or PropertySet()
+    kept = [
+        (key, value)
+        for key, value in zip(old.properties.keys, old.properties.values, strict=True)
+        if key != QUALITY and key not in told.keys
+    ]
+    keys, values = tuple(key for key, _ in kept) + told.keys, tuple(value for _, value in kept) + told.values
+    return replace(metric, properties=PropertySet(keys, values) if keys else None)
 
 
 def _ms(now_s: float) -> int:

@@ -1,10 +1,12 @@
 """Edge node and host application back to back, without sockets, by the assertions of Sparkplug 3.0."""
 
+from dataclasses import replace
+
 import pytest
 
 from protocols.mqtt.sparkplug.edge import Command, EdgeNode
 from protocols.mqtt.sparkplug.host import Born, Died, HostSession, Refused, Told
-from protocols.mqtt.sparkplug.messages import Metric, Payload
+from protocols.mqtt.sparkplug.messages import Metric, Payload, PropertySet, PropertyValue
 from protocols.mqtt.sparkplug.protobuf import encode
 from protocols.mqtt.sparkplug.topics import Message, MessageType, Source, parsed, read_state
 from protocols.mqtt.sparkplug.values import DataType, PayloadError, metric_of, read_payload, value_of, write_payload
@@ -550,3 +552,66 @@ def test_a_broken_birth_leaves_its_devices_offline():
     assert {event.source.device for event in events if isinstance(event, Died)} == {"pv", "bess"}
     assert isinstance(events[-1], Refused)
     assert host.reading(PV, "power") is None
+
+
+ENGINEERING = PropertySet(("engUnit",), (PropertyValue(type=D.STRING, string_value="W"),))
+POWER = replace(metric_of("power", D.DOUBLE, 1.0, alias=70, timestamp_ms=NOW_MS), properties=ENGINEERING)
+
+
+def relaying() -> EdgeNode:
+    made = EdgeNode("g", "n", {})
+    rebirth = metric_of("Node Control/Rebirth", D.BOOLEAN, value=False, alias=3)
+    made.declare("", [metric_of("bdSeq", D.INT64, 200), rebirth])
+    made.connect(NOW)
+    made.connected(NOW)
+    made.declare("pv", [POWER, metric_of("limit", D.DOUBLE, None)])
+    return made
+
+
+def test_a_node_tells_births_as_somebody_else_has_declared_them():
+    made = relaying()
+    (birth,) = made.device_found("pv", NOW)
+    assert metrics(birth)["power"] == POWER
+    node, device = made.connected(NOW)
+    assert metrics(node)["bdSeq"].long_value == 0
+    assert metrics(node)["Node Control/Rebirth"].alias == 3
+    assert (kind(device), metrics(device)["power"]) == ("DBIRTH", POWER)
+
+
+def test_relayed_data_is_as_it_was_made_and_the_next_birth_knows_it():
+    made = relaying()
+    made.device_found("pv", NOW)
+    stale = metric_of(None, D.DOUBLE, 2.0, alias=70, timestamp_ms=NOW_MS + 5, is_typed=False, quality=500)
+    (data,) = made.relay("pv", [stale], NOW)
+    assert read_payload(data.payload).metrics == (stale,)
+    power = metrics(made.connected(NOW)[1])["power"]
+    assert (power.double_value, power.timestamp, power.alias) == (2.0, NOW_MS + 5, 70)
+    assert power.properties is not None
+    assert power.properties.keys == ("engUnit", "Quality")
+    (said,) = made.update("pv", {"limit": 4.0}, NOW)
+    assert metrics(said)["limit"].datatype is None
+    made.relay("pv", [replace(stale, properties=None, double_value=3.0, datatype=D.DOUBLE)], NOW)
+    (said,) = made.update("pv", {"limit": 5.0}, NOW)
+    assert metrics(said)["limit"].datatype == D.DOUBLE
+    power = metrics(made.connected(NOW)[1])["power"]
+    assert (power.double_value, power.properties) == (3.0, ENGINEERING)
+
+
+def test_relayed_history_is_no_news_and_what_was_never_declared_is_not_told():
+    made = relaying()
+    made.device_found("pv", NOW)
+    old = replace(POWER, double_value=9.0, is_historical=True)
+    assert len(made.relay("pv", [old, replace(old, double_value=8.0)], NOW)) == 1
+    with pytest.raises(PayloadError, match="metric 'other' is not declared"):
+        made.relay("pv", [replace(POWER, name="other", alias=None)], NOW)
+    assert metrics(made.connected(NOW)[1])["power"].double_value == 1.0
+
+
+def test_a_node_declared_anew_has_no_devices_until_they_are_found():
+    made = relaying()
+    made.device_found("pv", NOW)
+    made.declare("", [])
+    assert [kind(message) for message in made.connected(NOW)] == ["NBIRTH"]
+    assert made.relay("pv", [POWER], NOW) == []
+    with pytest.raises(PayloadError, match="no name or no datatype"):
+        made.declare("pv", [metric_of("power", D.DOUBLE, 1.0, is_typed=False)])
