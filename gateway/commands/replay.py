@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--serve",
         type=_address,
         metavar="[HOST:]PORT",
-        help="be the device there, 0 takes a free port; an MQTT device meets the broker that runs there",
+        help="be the device there, 0 takes a free port; devices of MQTT and Sparkplug B meet the broker there",
     )
     parser.add_argument("--speed", type=_speed, default=1.0, metavar="FACTOR", help="of the device's time")
     parser.add_argument("--once", action="store_true", help="stay at the end of the recording, not begin anew")

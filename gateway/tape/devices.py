@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.tape import dnp3_device, modbus_device, mqtt_device
+from gateway.tape import dnp3_device, modbus_device, mqtt_device, sparkplug_device
 from gateway.tape.stage import Stage
 from gateway.tape.words import TapeError
 from protocols.port import Now
@@ -16,7 +16,7 @@ Listening = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens, 0 taking a free port; or where the broker runs that an MQTT device meets."""
+    """Where a server listens, 0 taking a free port; or where the broker runs that devices of MQTT meet."""
 
     host: str
     port: int
@@ -51,13 +51,19 @@ async def _dnp3(stage: Stage, at: Address, now: Now, listening: Listening) -> No
 
 async def _mqtt(stage: Stage, at: Address, _now: Now, listening: Listening) -> None:
     device = mqtt_device.PlayedDevice(stage, at.host, at.port)
-    await _told(device.run, asyncio.Event(), lambda: listening(f"{device.at.broker}/{device.at.prefix}"))
+    await _told(device.run, asyncio.Event(), lambda: listening(f"{device.at.broker}/{device.prefix}"))
+
+
+async def _sparkplug(stage: Stage, at: Address, now: Now, listening: Listening) -> None:
+    nodes = sparkplug_device.PlayedNodes(stage, at.host, at.port, now)
+    await _told(nodes.run, asyncio.Event(), lambda: listening(nodes.where))
 
 
 _PLAYERS: Final[Mapping[str, Callable[[Stage, Address, Now, Listening], Coroutine[Any, Any, None]]]] = {
     "modbus": _modbus,
     "dnp3": _dnp3,
     "mqtt": _mqtt,
+    "sparkplug": _sparkplug,
 }
 
 

@@ -1,12 +1,12 @@
 """A recorded MQTT device as a client of a broker: it says what it said then, and answers orders as it answered then."""
 
 import asyncio
-from dataclasses import dataclass
 from itertools import cycle
 
 import orjson
 
 from gateway.tape.adapters import zone_of
+from gateway.tape.broker import STEP_S, BrokerAt
 from gateway.tape.deck import LOST
 from gateway.tape.mqtt import payload_of
 from gateway.tape.stage import Cue, Stage
@@ -16,41 +16,7 @@ from protocols.mqtt import topics
 from protocols.mqtt.client import MqttClient, MqttError
 from protocols.mqtt.topics import AckStatus, TopicError
 
-STEP_S = 0.05
 _NO_PASSWORDS: dict[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerAt:
-    """Where the device connects to, and as whom."""
-
-    host: str
-    port: int
-    prefix: str
-    version: str
-    timeout_s: float = 5.0
-    keep_alive_s: int = 10
-    username: str = ""
-    password: str = ""
-    tls: bool = False
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
-
-    @property
-    def client_id(self) -> str:
-        """One device, one connection."""
-        return f"played-{self.prefix.replace('/', '-')}"
-
-    @property
-    def state_topic(self) -> str:
-        """Where its will goes."""
-        return f"{self.prefix}/{topics.STATE}"
-
-    @property
-    def broker(self) -> str:
-        """For people."""
-        return f"mqtt://{self.host}:{self.port}"
 
 
 class PlayedDevice:
@@ -65,10 +31,13 @@ class PlayedDevice:
         (settings,) = mqtt.settings(zone_of(stage.recording.header), _NO_PASSWORDS)
         if not settings.ders:
             raise TapeError("the recording is of a station; only devices can be played at a broker")
-        self.at = BrokerAt(host, port, settings.ders[0].prefix, settings.version)
+        self.prefix = prefix = settings.ders[0].prefix
+        """Of its topics."""
+        client_id = f"played-{prefix.replace('/', '-')}"
+        self.at = BrokerAt(host, port, client_id, f"{prefix}/{topics.STATE}", settings.version)
         self._stage = stage
         self._cue = Cue(stage, stage.recording.of(Kind.EVENT, Kind.FAULT))
-        self._ack_topic = f"{self.at.prefix}/{topics.ACK}"
+        self._ack_topic = f"{self.prefix}/{topics.ACK}"
         self._statuses = cycle(self._recorded_answers() or [AckStatus.STARTED])
         self._client: MqttClient | None = None
 
@@ -81,7 +50,7 @@ class PlayedDevice:
         self._client = client = MqttClient(self.at, orjson.dumps({"state": "offline"}), self._hear)
         try:
             await client.open()
-            await client.subscribe([f"{self.at.prefix}/{leaf}" for leaf in (topics.LIMIT, topics.SETPOINT)])
+            await client.subscribe([f"{self.prefix}/{leaf}" for leaf in (topics.LIMIT, topics.SETPOINT)])
             connected.set()
             while True:
                 self._say(client)

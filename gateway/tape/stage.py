@@ -2,9 +2,21 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from gateway.tape.deck import LOST
-from gateway.tape.words import Kind, Line, Recording
+from gateway.tape.words import Kind, Recording
+
+
+class _Timed(Protocol):
+    """Has its time in the recording."""
+
+    @property
+    def at_s(self) -> float:
+        """Since the start."""
+
+
+T = TypeVar("T", bound=_Timed)
 
 
 class Stage:
@@ -40,16 +52,16 @@ class Stage:
         return at > 0 and self._links[at - 1].what.get("what") == LOST
 
 
-class Cue:
-    """Hands out the lines of a recording when their time has come; after a round it begins anew."""
+class Cue(Generic[T]):
+    """Hands out lines, or what was made of them, when their time has come; after a round it begins anew."""
 
-    def __init__(self, stage: Stage, lines: Sequence[Line]) -> None:
+    def __init__(self, stage: Stage, lines: Sequence[T]) -> None:
         self._stage = stage
         self._lines = lines
         self._next = 0
         self._at_s = 0.0
 
-    def due(self) -> Iterator[Line]:
+    def due(self) -> Iterator[T]:
         """Lines that have become due since the last call, in order; the rest of a round that has ended included."""
         at_s = self._stage.at_s
         if at_s < self._at_s:
@@ -58,7 +70,7 @@ class Cue:
         self._at_s = at_s
         yield from self._until(at_s)
 
-    def _until(self, at_s: float) -> Iterator[Line]:
+    def _until(self, at_s: float) -> Iterator[T]:
         while self._next < len(self._lines) and self._lines[self._next].at_s <= at_s:
             yield self._lines[self._next]
             self._next += 1

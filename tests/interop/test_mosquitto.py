@@ -31,6 +31,8 @@ from protocols.mqtt.sparkplug.adapter import SparkplugAdapter
 from protocols.mqtt.sparkplug.settings import SparkplugDer, SparkplugSettings
 from protocols.mqtt.sparkplug.topics import Source
 from protocols.signals import Bounds, Control, LinkChanged, LinkState, Measurement, Outcome, Signal
+from tests.gateway.tape.sparkplug_follower import following, follows_in_order
+from tests.gateway.tape.sparkplug_session import whole
 from tests.interop import by_hand
 
 PUB, SUB = shutil.which("mosquitto_pub"), shutil.which("mosquitto_sub")
@@ -344,3 +346,15 @@ async def test_our_tools_hear_what_their_command_line_publishes(ports, certifica
     assert items["telemetry:values.active_power_w"].value == 1234.5
     written = await by_hand.write(f"mqtt://{HOST}:{plain}/byhand/a?{listening_s}", 30, note="hello")
     assert [item.value for item in written.effective] == ["hello"]
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_our_adapter_follows_a_recorded_sparkplug_node_in_order(ports, version, tmp_path):
+    await follows_in_order(whole().recording(tmp_path / "node.jsonl"), ports[0], version)
+
+
+async def test_a_recorded_sparkplug_node_refuses_a_command_as_then(ports, tmp_path):
+    async with following(whole().recording(tmp_path / "node.jsonl"), ports[0], speed=5.0) as follower:
+        await follower.at_end()
+        ack = await follower.adapter.apply(replace(control(), target_w=None))
+    assert (ack.outcome, ack.detail) == (Outcome.REJECTED, "not today")

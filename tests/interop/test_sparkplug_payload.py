@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.testbed.broker import EmbeddedBroker, free_port
 from protocols.mqtt.sparkplug.messages import DataSet, Metric, Parameter, Payload, Row, Template
 from protocols.mqtt.sparkplug.values import (
     DataType,
@@ -22,6 +23,8 @@ from protocols.mqtt.sparkplug.values import (
     value_of,
     write_payload,
 )
+from tests.gateway.tape.sparkplug_follower import follows_in_order
+from tests.gateway.tape.sparkplug_session import ALIASES, ORDER, POWERS, whole
 
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 
@@ -176,3 +179,18 @@ def test_what_they_write_cut_short_is_refused_and_never_a_crash(peer):
             outcomes.add(PayloadError)
     assert outcomes == {Payload, PayloadError}
     assert isinstance(read_payload(whole).metrics[0], Metric)
+
+
+async def test_they_follow_a_recorded_node_that_is_played_at_a_broker(peer, tmp_path):
+    port = free_port()
+    broker = EmbeddedBroker("127.0.0.1", port)
+    await broker.start()
+    try:
+        follower = await follows_in_order(whole(is_typed=True).recording(tmp_path / "node.jsonl"), port)
+    finally:
+        await broker.stop()
+    read = [peer.decode(message.payload) for message in follower.messages[: len(ORDER)]]
+    alias = {"long": str(ALIASES["active_power_w"])}
+    assert [m["value"] for payload in read for m in payload["metrics"] if m.get("alias") == alias] == POWERS
+    numbers = [int(payload["seq"]["long"]) if "seq" in payload else None for payload in read]
+    assert numbers == [0, 1, 2, 3, 4, 5, None, 0, 1, 2, 3]

@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from config.loader import load
+from gateway.__main__ import main
 from gateway.tape.adapters import recorded
 from gateway.tape.check import check
 from gateway.tape.words import Kind, Tape, read
 from protocols.signals import Bounds, Control, LinkState, Outcome
 from tests.contract.harness_sparkplug import Harness
-from tests.gateway.fieldtools.site import started
+from tests.gateway.fieldtools.site import command, elsewhere, started
 from tests.gateway.tape.test_modbus_tape import Links
+from tests.gateway.tape.test_mqtt_tape import broker
 
 BELOW = Path("config/zones/r1_short.yaml").resolve()
 pytestmark = pytest.mark.sockets
@@ -75,3 +78,22 @@ def test_another_message_is_told(taped, tmp_path):
     kept = [row for row in map(json.loads, rows) if row["kind"] != "event" or "DDATA" not in row["topic"]]
     other.write_text("\n".join([head, *(json.dumps(row) for row in kept)]))
     assert not check(read(other)).holds
+
+
+def test_it_plays_as_the_device_that_it_is_of(taped, json_of):
+    with elsewhere(broker) as port, command("replay", str(taped), "--serve", str(port)) as process:
+        where = process.stdout.readline().split()[0]
+        assert where == f"sparkplug://127.0.0.1:{port}/site/gw/bess"
+        target = f"{where}?telemetry_s=0.7&timeout_s=3"
+        (power,) = json_of("read", target, "active_power_w")
+        assert power["value"] > 0
+        written = json_of("write", target, "Control/ceiling_w=300000", "--lease", "60")
+        assert written["obeyed"]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_without_a_broker_it_says_so(taped, capsys):
+    assert main(["replay", str(taped), "--serve", "1"]) == 1
+    assert "start a broker there first" in capsys.readouterr().err
