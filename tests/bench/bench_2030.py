@@ -22,7 +22,7 @@ from tests.bench.utility_2030 import PROGRAM, names
 from tests.scenarios.live import free_ports
 
 PAIRS, ROUND_S = 5, 1.5
-FEW, MANY = 32, 10_000
+LINES, FEW, MANY = 32, 10, 10_000
 """Registered devices."""
 PEER = "bare aiohttp, same TLS"
 GETS = {
@@ -54,7 +54,7 @@ async def _beside_bare(certificates: Path) -> Sequence[Row]:
     contexts = [context_of(certificates, name) for name in names()]
     port, *others = free_ports(1 + len(GETS) + 1)
     rows: list[Row] = []
-    with served("ours", certificates, port, FEW) as server:
+    with served("ours", certificates, port, LINES) as server:
         async with lines(server, contexts) as opened:
             cases = {f"get.{name}": [Case("GET", target)] * len(opened) for name, target in GETS.items()}
             cases["post.reading"] = await _readings(opened, certificates)
@@ -75,7 +75,7 @@ async def _beside_bare(certificates: Path) -> Sequence[Row]:
 
 
 async def _beside_few(certificates: Path) -> Sequence[Row]:
-    contexts = [context_of(certificates, name) for name in names()]
+    contexts = [context_of(certificates, name) for name in names()[:FEW]]
     one, two = free_ports(2)
     with served("ours", certificates, one, MANY) as many, served("ours", certificates, two, FEW) as few:
         async with lines(many, contexts) as crowd, lines(few, contexts) as handful:
@@ -101,7 +101,7 @@ async def _readings(opened: Sequence[Line], certificates: Path) -> list[Case]:
     value = r.Reading(value=42, timePeriod=r.DateTimeInterval(duration=60, start=int(wall()) - 60))
     kind = r.ReadingType(flowDirection=19, powerOfTenMultiplier=3, uom=38, dataQualifier=2)
     found = []
-    for number, (line, name) in enumerate(zip(opened, names(), strict=True)):
+    for number, (line, name) in enumerate(zip(opened, names()[: len(opened)], strict=True)):
         reading = r.MirrorMeterReading(mRID=f"CD{number:02}", reading=value, reading_type=kind)
         lfdi = lfdi_of_file(certificates / f"{name}.pem")
         meter = r.MirrorUsagePoint(mRID="AB", roleFlags="49", serviceCategoryKind=0, status=1, deviceLFDI=lfdi)
