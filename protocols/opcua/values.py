@@ -1,7 +1,7 @@
 """Numbers, qualities and times as OPC UA tells them, in both directions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 
@@ -25,6 +25,8 @@ class Reading:
     """`None` where a number cannot be written to it."""
     text: str = ""
     """What a value that is no number says, for people."""
+    type: str = field(default="", compare=False)
+    """Name of the OPC UA type where a number can be written to it."""
 
 
 UNKNOWN_NODE = Reading(None, Quality.BAD, "BadNodeIdUnknown", None, None)
@@ -43,6 +45,7 @@ KINDS: Mapping[ua.VariantType, Kind] = {
     ua.VariantType.Double: Kind.DOUBLE,
     ua.VariantType.DateTime: Kind.DATE_TIME,
 }
+_NAMED: Mapping[ua.VariantType, tuple[Kind, str]] = {variant: (kind, variant.name) for variant, kind in KINDS.items()}
 INTEGER_BITS: Mapping[ua.VariantType, tuple[int, bool]] = {
     ua.VariantType.SByte: (8, True),
     ua.VariantType.Byte: (8, False),
@@ -84,7 +87,7 @@ def reading(data: ua.DataValue) -> Reading:
     else:  # nearly always, and a thousand times a call
         name, quality, is_bad = "Good", Quality.GOOD, False
     variant = data.Value
-    kind = None if variant is None or variant.is_array else KINDS.get(variant.VariantType)
+    kind, type_name = (None, "") if variant is None or variant.is_array else _NAMED.get(variant.VariantType, (None, ""))
     content = None if variant is None else variant.Value
     value = None if is_bad else number_of(content)
     return Reading(
@@ -94,6 +97,7 @@ def reading(data: ua.DataValue) -> Reading:
         source_time_s=None if data.SourceTimestamp is None else _unix(data.SourceTimestamp),
         kind=kind,
         text="" if kind is not None or content is None else str(content),
+        type=type_name,
     )
 
 
