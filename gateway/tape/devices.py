@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.tape import dnp3_device, modbus_device, mqtt_device, sparkplug_device
+from gateway.tape import dnp3_device, modbus_device, mqtt_device, opcua_device, sparkplug_device
 from gateway.tape.stage import Stage
 from gateway.tape.words import TapeError
 from protocols.port import Now
@@ -49,6 +49,11 @@ async def _dnp3(stage: Stage, at: Address, now: Now, listening: Listening) -> No
     await _told(lambda _: server.run(), server.listening, lambda: listening(f"dnp3://{at.host}:{server.port}/{number}"))
 
 
+async def _opcua(stage: Stage, at: Address, now: Now, listening: Listening) -> None:
+    server = opcua_device.PlayedServer(stage, at.host, at.port, now)
+    await _told(server.run, asyncio.Event(), lambda: listening(server.url))
+
+
 async def _mqtt(stage: Stage, at: Address, _now: Now, listening: Listening) -> None:
     device = mqtt_device.PlayedDevice(stage, at.host, at.port)
     await _told(device.run, asyncio.Event(), lambda: listening(f"{device.at.broker}/{device.prefix}"))
@@ -61,6 +66,7 @@ async def _sparkplug(stage: Stage, at: Address, now: Now, listening: Listening) 
 
 _PLAYERS: Final[Mapping[str, Callable[[Stage, Address, Now, Listening], Coroutine[Any, Any, None]]]] = {
     "modbus": _modbus,
+    "opcua": _opcua,
     "dnp3": _dnp3,
     "mqtt": _mqtt,
     "sparkplug": _sparkplug,

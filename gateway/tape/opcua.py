@@ -147,7 +147,7 @@ class PlayedSession:
         """Hand on what was published, and how much before it never came."""
         self.sequence.lost = missed if isinstance(missed, int) else 0
         if self._changed is not None and isinstance(batch, list):
-            self._changed([(str(node), _read(reading)) for node, reading in batch])
+            self._changed([(str(node), reading_of(reading)) for node, reading in batch])
 
     def lose(self, why: str) -> None:
         """The connection is gone."""
@@ -183,7 +183,7 @@ class PlayedSession:
     async def read(self, nodes: Sequence[str]) -> list[Reading]:
         """As they were read then."""
         answer = await self._deck.answer(Kind.READ, {"nodes": list(nodes)})
-        return [_read(reading) for reading in answer] if isinstance(answer, list) else []
+        return [reading_of(reading) for reading in answer] if isinstance(answer, list) else []
 
     async def write(self, values: Mapping[str, float]) -> dict[str, str]:
         """Compared with what was written then."""
@@ -203,10 +203,23 @@ class PlayedSession:
 
 def _written(reading: Reading) -> list[object]:
     kind = None if reading.kind is None else reading.kind.value
-    return [reading.value, reading.quality.value, reading.status, reading.source_time_s, kind, reading.text]
+    told: list[object] = [
+        reading.value,
+        reading.quality.value,
+        reading.status,
+        reading.source_time_s,
+        kind,
+        reading.text,
+    ]
+    return [*told, reading.type] if reading.type else told
 
 
-def _read(written: object) -> Reading:
+def reading_of(written: object) -> Reading:
+    """A reading as it stands in the file.
+
+    Raises:
+        LinkDownError: it is none.
+    """
     match written:
         case [
             float() | int() | None as value,
@@ -215,9 +228,10 @@ def _read(written: object) -> Reading:
             float() | int() | None as time_s,
             str() | None as kind,
             str(text),
+            *types,
         ]:
             kept = None if kind is None else NodeKind(kind)
-            return Reading(value, Quality(quality), status, time_s, kept, text)
+            return Reading(value, Quality(quality), status, time_s, kept, text, str(types[0]) if types else "")
     raise LinkDownError(f"the recording holds {written!r} in the place of a reading")
 
 

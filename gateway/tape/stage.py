@@ -46,6 +46,18 @@ class Stage:
         return min(self.passed_s, self.length_s) if self._once else self.passed_s % self.length_s
 
     @property
+    def ran_s(self) -> float:
+        """Since the beginning, on the clock that never goes back."""
+        return self._steady_s() - self._began_s
+
+    def placed_s(self, at_s: float, told_at_s: float) -> float:
+        """Seconds from the beginning to when a time of the recording passes, in the round in which it was told."""
+        rounds = 0.0 if self._once else self.passed_s // self.length_s
+        if rounds and told_at_s > self.at_s:
+            rounds -= 1  # it is the rest of the round that has ended
+        return (rounds * self.length_s + at_s) / self._speed
+
+    @property
     def is_lost(self) -> bool:
         """Whether the link was lost at this time of the recording."""
         at = bisect_right(self._link_times, self.at_s)

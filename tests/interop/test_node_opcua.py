@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +10,15 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 
+from config.endpoints import OpcUaEndpoint
+from config.loader import load
+from config.settings import ZoneFile
 from gateway.clock import wall
+from gateway.tape.adapters import recorded
+from gateway.tape.opcua_device import PlayedServer
+from gateway.tape.stage import Stage
+from gateway.tape.words import Kind, Tape
+from gateway.tape.words import read as read_tape
 from gateway.testbed.device import DeviceSpec, SimulatedDevice
 from gateway.testbed.opcua import SimulatedOpcUaServer
 from protocols.opcua.adapter import OpcUaAdapter
@@ -40,9 +45,8 @@ from protocols.signals import (
 from tests.gateway.coordination.build import measured
 from tests.gateway.northbound.test_opcua import Site
 from tests.interop import by_hand
+from tests.interop.node_opcua_peer import NODE, NPM, PATIENCE_S, installed, node, said
 from tests.protocols.opcua.pki import issue
-
-NODE, NPM = shutil.which("node"), shutil.which("npm")
 
 pytestmark = [
     pytest.mark.interop,
@@ -50,51 +54,13 @@ pytestmark = [
     pytest.mark.skipif(NODE is None or NPM is None, reason="node and npm are not installed"),
 ]
 
-SOURCES = Path(__file__).parent / "node_opcua"
-INSTALLED = Path("build/node_opcua").resolve()
-INSTALL_S = 300
-PATIENCE_S = 30.0
 FOLDER = "nsu=urn:foreign:plant;s=A"
 
 
 @pytest.fixture(scope="module")
 def peer() -> Path:
-    """Where node-opcua and our scripts for it lie; installed at the versions of the lock file."""
-    stamp = INSTALLED / "installed.json"
-    lock = (SOURCES / "package-lock.json").read_text()
-    if not stamp.exists() or stamp.read_text() != lock:
-        shutil.rmtree(INSTALLED, ignore_errors=True)
-        shutil.copytree(SOURCES, INSTALLED)
-        command = [str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=INSTALLED, check=True, timeout=INSTALL_S)
-        stamp.write_text(lock)
-    for script in SOURCES.glob("*.js"):
-        shutil.copy(script, INSTALLED)
-    return INSTALLED
-
-
-@asynccontextmanager
-async def node(directory: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        str(NODE), *arguments, cwd=directory, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def said(process: asyncio.subprocess.Process, is_it: Callable[[str], bool]) -> str:
-    """The first line that is what was waited for; the library logs to the same place."""
-    assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE_S):
-        while line := await process.stdout.readline():
-            if is_it(line.decode().strip()):
-                return line.decode().strip()
-    raise AssertionError("node ended without a word")
+    """Where node-opcua and our scripts for it lie."""
+    return installed()
 
 
 class Heard(list[Signal]):
@@ -115,6 +81,14 @@ def is_value(quantity: Quantity, value: float, quality: Quality = Quality.GOOD) 
 def control(version: int, limit: Bounds, target_w: float | None = None) -> Control:
     now_s = wall()
     return Control(f"c{version}", "A", version, now_s, now_s + 60, limit, target_w, Bounds(None, 1e5))
+
+
+def zone_with(device: str, url: str, folder: str) -> ZoneFile:
+    """A zone of one device."""
+    zone = load(Path("config/zones/r1_short.yaml"))
+    endpoint = OpcUaEndpoint(protocol="opcua", url=url, node=folder, publishing_s=0.1)
+    found = zone.devices[device].model_copy(update={"endpoint": endpoint})
+    return zone.model_copy(update={"devices": {device: found}, "stations": {}})
 
 
 async def test_our_adapter_reads_and_controls_their_server(peer, tmp_path):
@@ -180,6 +154,48 @@ async def test_our_tools_scan_read_and_write_their_server(peer, tmp_path):
         written = await by_hand.write(target, 60, LimitMax="400000")
         assert written.obeyed, written
         assert (await by_hand.read(target, "LimitMaxEnabled"))["LimitMaxEnabled"].value == 1
+
+
+async def test_their_client_sees_their_server_in_a_recording_that_is_played(peer, tmp_path):
+    async with node(peer, "server.js", str(tmp_path / "server")) as process:
+        zone = zone_with("A", f"opc.tcp://127.0.0.1:{await said(process, str.isdecimal)}", FOLDER)
+        (adapter,) = recorded(zone, wall, {}, lambda head: Tape.create(tmp_path / "tape", head, wall))
+        heard = Heard()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(adapter.run(heard.extend))
+            await heard.until(lambda s: isinstance(s, LinkChanged) and s.state is LinkState.ONLINE)
+            for version, ceiling_w in enumerate((9e5, 8e5, 7e5, 6e5), start=1):
+                assert (await adapter.apply(control(version, Bounds(None, ceiling_w)))).outcome is Outcome.WRITTEN
+                await heard.until(is_value(Quantity.ACTIVE_POWER_W, ceiling_w))
+            assert (await adapter.apply(control(5, Bounds(None, -1.0)))).outcome is Outcome.REJECTED
+            running.cancel()
+    recording, listening, hand = read_tape(tmp_path / "tape"), asyncio.Event(), [0.0]
+    server = PlayedServer(Stage(recording, lambda: hand[0], speed=1.0, once=True), "127.0.0.1", 0, wall)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.run(listening))
+        await listening.wait()
+        nodes = server.folders[FOLDER]
+        order = {
+            "url": server.url.partition("?")[0],
+            "directory": str(tmp_path / "pki"),
+            "node": nodes["ActivePower"],
+            "until": 6e5,
+            "reads": [nodes[name] for name in ("ReactivePower", "LimitMax", "LimitMin", "Target", "Version")],
+            "write": {"nodeId": nodes["LimitMax"], "dataType": "Double", "value": -1.0},
+        }
+        async with node(peer, "watch.js", json.dumps(order)) as process:
+            await said(process, lambda line: line == "watching")
+            for line in recording.of(Kind.READ, Kind.EVENT):
+                hand[0] = line.at_s
+                await asyncio.sleep(0.05)
+            report = json.loads(await said(process, lambda line: line.startswith("{")))
+        serving.cancel()
+    values, statuses, times = zip(*report["seen"], strict=True)
+    assert list(dict.fromkeys(values)) == sorted(set(values), reverse=True) == [1e6, 9e5, 8e5, 7e5, 6e5]
+    assert set(statuses) == {"Good"}
+    assert list(times) == sorted(times)
+    assert [kind for _, kind in report["reads"]] == ["Float", "Double", "Float", "Int32", "UInt32"]
+    assert (report["reads"][0][0], report["code"]) == (None, "BadOutOfRange")
 
 
 ITEMS, ROUNDS, PAUSE_MS = 1000, 20, 50
