@@ -16,7 +16,7 @@ Listening = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens, 0 taking a free port; or where the broker runs that devices of MQTT meet."""
+    """Where a server listens, 0 taking a free port; or where the broker runs that devices and stations of MQTT meet."""
 
     host: str
     port: int
