@@ -18,7 +18,7 @@ def site():
 @pytest.fixture
 def device(site):
     harness, broker = site
-    return harness.device, f"{broker}/site/gw/bess?telemetry_s=0.3&timeout_s=1"
+    return harness.device, f"{broker}/site/gw/bess?telemetry_s=0.3&timeout_s=10"
 
 
 def test_a_scan_finds_nodes_and_devices_with_their_metrics(site, json_of):
@@ -51,7 +51,8 @@ def test_what_the_device_does_not_repeat_is_told(device, capsys):
     simulated, target = device
     simulated.faults.refuse = True
     try:
-        assert main(["write", target, "Control/ceiling_w=300000", "--yes"]) == 1
+        impatient = target.replace("timeout_s=10", "timeout_s=1")
+        assert main(["write", impatient, "Control/ceiling_w=300000", "--yes"]) == 1
     finally:
         simulated.faults.refuse = False
     assert "not repeated within 1 s; not what was asked for" in capsys.readouterr().out
