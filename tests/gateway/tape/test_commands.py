@@ -10,7 +10,7 @@ import pytest
 from gateway.__main__ import main
 from gateway.tape.words import Kind, read
 from tests.gateway.fieldtools.site import command, elsewhere
-from tests.gateway.tape.test_modbus_tape import zone_on
+from tests.gateway.tape.site import zone_on
 from tests.interop.modbus_site import BATTERY, served
 
 pytestmark = pytest.mark.sockets

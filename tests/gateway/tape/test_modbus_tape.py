@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,39 +11,15 @@ from gateway.clock import wall
 from gateway.tape.adapters import recorded
 from gateway.tape.check import check
 from gateway.tape.words import Kind, Tape, TapeError, read
-from protocols.signals import Bounds, Control, LinkChanged, LinkState, Outcome, Release, Signal
+from protocols.signals import Bounds, Control, LinkState, Outcome, Release
+from tests.gateway.tape.site import Links, zone_on
 from tests.interop.modbus_site import BATTERY, served
 
 pytestmark = pytest.mark.sockets
 
 
-def zone_on(port: int, path: Path) -> Path:
-    path.write_text(f"""
-extends: {Path("config/zones/r1_short.yaml").resolve()}
-devices:
-  A: {{simulated: false, endpoint: {{port: {port}, poll_s: 0.1, timeout_s: 0.3}}}}
-""")
-    return path
-
-
 def control(version: int, ceiling_w: float) -> Control:
     return Control(f"A-c{version}", "A", version, wall(), wall() + 60, Bounds(ceiling_w=ceiling_w))
-
-
-class Links:
-    """Waits for what becomes of the link."""
-
-    def __init__(self) -> None:
-        self._states: asyncio.Queue[LinkState] = asyncio.Queue()
-
-    def hear(self, signals: Sequence[Signal]) -> None:
-        for signal in signals:
-            if isinstance(signal, LinkChanged):
-                self._states.put_nowait(signal.state)
-
-    async def become(self, state: LinkState) -> None:
-        while await self._states.get() is not state:
-            pass
 
 
 @pytest.fixture(scope="module")

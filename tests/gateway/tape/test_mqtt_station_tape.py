@@ -20,8 +20,7 @@ from gateway.translate import mqtt
 from protocols.mqtt.adapter import MqttAdapter
 from protocols.points import Point, Quantity
 from protocols.signals import LinkState, Measurement, Signal
-from tests.gateway.tape.test_modbus_tape import Links
-from tests.gateway.tape.test_mqtt_tape import broker
+from tests.gateway.tape.site import Links, broker
 
 CURRENT, TOPIC = Point("L12", Quantity.CURRENT_A), "scada/L12/current"
 RISE = [101.0, 102.0, 103.0, 104.0, 105.0]

@@ -1,63 +1,27 @@
 """A session with a MQTT device on tape, and that the adapter does the same on it again."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from config.loader import load
 from gateway.__main__ import main
-from gateway.tape.adapters import recorded
 from gateway.tape.check import check
-from gateway.tape.words import Kind, Tape, read
-from gateway.testbed.broker import EmbeddedBroker, free_port
-from protocols.signals import Bounds, Control, LinkState, Outcome
+from gateway.tape.words import Kind, read
 from tests.contract.harness_mqtt import Harness
-from tests.gateway.fieldtools.site import command, elsewhere, started
-from tests.gateway.tape.test_modbus_tape import Links
+from tests.gateway.fieldtools.site import command, elsewhere
+from tests.gateway.tape.site import broker, taped_session
 
-BELOW = Path("config/zones/r1_short.yaml").resolve()
 pytestmark = pytest.mark.sockets
+
+
+def endpoint(harness: Harness) -> str:
+    return f"{{protocol: mqtt, host: 127.0.0.1, port: {harness.port}, topic: plant/a, timeout_s: 1, telemetry_s: 0.3}}"
 
 
 @pytest.fixture(scope="module")
 def taped(tmp_path_factory) -> Path:
-    """Some polls, a limit, and a link that was lost and came back."""
-    directory = tmp_path_factory.mktemp("mqtt")
-    path, zone_file = directory / "device.jsonl", directory / "zone.yaml"
-
-    async def session() -> None:
-        async with started(Harness) as harness:
-            where = f"protocol: mqtt, host: 127.0.0.1, port: {harness.port}, topic: plant/a"
-            endpoint = f"{{{where}, timeout_s: 1, telemetry_s: 0.3}}"
-            zone_file.write_text(f"""
-extends: {BELOW}
-devices:
-  A: {{simulated: false, endpoint: {endpoint}}}
-""")
-            zone = load(zone_file)
-            only = zone.model_copy(update={"devices": {"A": zone.devices["A"]}, "stations": {}})
-            (adapter,) = recorded(only, harness.now, {}, lambda head: Tape.create(path, head, harness.now))
-            links = Links()
-            async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(adapter.run(links.hear))
-                await links.become(LinkState.ONLINE)
-                now_s = harness.now()
-                limit = Control("A-c1", "A", 1, now_s, now_s + 60, Bounds(ceiling_w=1e6))
-                assert (await adapter.apply(limit)).outcome is Outcome.WRITTEN
-                await asyncio.sleep(0.5)
-                harness.device.faults.drop_link = True
-                await links.become(LinkState.LOST)
-                harness.device.faults.drop_link = False
-                await links.become(LinkState.ONLINE)
-                await asyncio.sleep(0.3)
-                running.cancel()
-
-    asyncio.run(session())
-    return path
+    return taped_session(Harness, endpoint, tmp_path_factory.mktemp("mqtt"))
 
 
 def test_messages_of_both_directions_are_there(taped):
@@ -79,17 +43,6 @@ def test_another_message_is_told(taped, tmp_path):
     kept = [row for row in map(json.loads, rows) if row["kind"] != "event" or "ack" not in row["topic"]]
     other.write_text("\n".join([head, *(json.dumps(row) for row in kept)]))
     assert not check(read(other)).holds
-
-
-@asynccontextmanager
-async def broker() -> AsyncIterator[int]:
-    port = free_port()
-    embedded = EmbeddedBroker("127.0.0.1", port)
-    await embedded.start()
-    try:
-        yield port
-    finally:
-        await embedded.stop()
 
 
 def test_it_plays_as_the_device_that_it_is_of(taped, json_of):

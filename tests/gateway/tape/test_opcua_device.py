@@ -30,7 +30,7 @@ from protocols.points import Point, Quantity
 from protocols.signals import Ack, Bounds, Control, LinkChanged, LinkState, Measurement, Outcome, Quality, Signal
 from tests.contract.harness import SPEC
 from tests.gateway.fieldtools.site import command
-from tests.gateway.tape.test_modbus_tape import Links
+from tests.gateway.tape.site import Links
 
 BELOW = Path("config/zones/r1_short.yaml").resolve()
 NODE, CURRENT = "ns=2;s=L12.current_a", Point("L12", Quantity.CURRENT_A)
