@@ -6,7 +6,7 @@ Each protocol has a module `tool` with a class behind `FieldTool`. An address is
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from protocols.signals import Quality
@@ -117,13 +117,24 @@ async def beside(background: Coroutine[Any, Any, None], work: Awaitable[T]) -> T
 
 
 async def every(interval_s: float, read: Callable[[], Awaitable[Sequence[Item]]], heard: Heard) -> None:
-    """Watch by reading again and again, until cancelled."""
+    """Watch by reading again and again, until cancelled.
+
+    What was read once and is not answered later is told as bad, with the reason; the watch goes on.
+
+    Raises:
+        ToolError: nothing could be read at first.
+    """
     loop = asyncio.get_running_loop()
     due_s = loop.time()
+    items = await read()
     while True:
-        heard(await read())
+        heard(items)
         due_s = max(due_s + interval_s, loop.time())
         await asyncio.sleep(due_s - loop.time())
+        try:
+            items = await read()
+        except ToolError as error:
+            items = [replace(item, value=None, quality=Quality.BAD, note=str(error)) for item in items]
 
 
 def number(address: str, text: str) -> float:

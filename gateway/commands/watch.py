@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """0 when interrupted, 1 where nobody answers or the connection is lost."""
+    """0 when interrupted, 1 where nobody answers at first; Modbus values that stay away later are shown as bad."""
     return session.finish("watch", _watch(args))
 
 
