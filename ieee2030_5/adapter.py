@@ -9,6 +9,7 @@ from contextlib import suppress
 from ieee2030_5 import leases
 from ieee2030_5 import resources as r
 from ieee2030_5.admin.desk import Desk
+from ieee2030_5.admin.endpoints import ADMIN
 from ieee2030_5.admin.server import Service
 from ieee2030_5.discovery import Discovery, addresses
 from ieee2030_5.dnssd import Advertised, Responder
@@ -73,7 +74,7 @@ class UtilityServer:
         self._latest: dict[str, Instruction] = {}
         self._front = Front(self._reply, now, settings)
         self._allowances = Allowances(settings.requests_per_s, settings.requests_at_once)
-        self._service = None if settings.admin is None else Service(self._desk, settings.admin, acted)
+        self._service = None if settings.admin is None else Service(ADMIN, self._desk, settings.admin, acted)
         self._emit: Emit | None = None
         self._heard: set[str] = set()
         """LFDIs of the clients that have given a sign of life since the last tick."""

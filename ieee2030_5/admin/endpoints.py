@@ -1,7 +1,6 @@
 """The admin API as one table: method, path, what it takes, what it gives, and who does it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ieee2030_5.admin import control_words as c
@@ -10,58 +9,25 @@ from ieee2030_5.admin import curve_words as k
 from ieee2030_5.admin import reservation_words as f
 from ieee2030_5.admin import tariff_words as t
 from ieee2030_5.admin import words as w
+from ieee2030_5.admin.api import Api, Do, Endpoint
 from ieee2030_5.admin.desk import Desk
 
-PREFIX: Final = "/v1"
-PAGE: Final = 100
-MOST: Final = 1_000
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The variable parts of one request."""
-
-    names: Mapping[str, str]
-    """From the path."""
-    start: int = 0
-    limit: int = PAGE
-    device: str | None = None
-
-
-Do = Callable[[Desk, Asked, Any], w.Word | None]
-"""Carries a request out; the body has been read as the type that the endpoint takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One row."""
-
-    method: str
-    path: str
-    summary: str
-    do: Do
-    takes: type[w.Word] | None = None
-    gives: type[w.Word] | None = None
-    status: int = 200
-    query: Sequence[str] = ()
-    """Parameters after the question mark: `start`, `limit`, `device`."""
-
-
-def _get(path: str, summary: str, gives: type[w.Word], do: Do, query: Sequence[str] = ()) -> Endpoint:
+def _get(path: str, summary: str, gives: type[w.Word], do: Do[Desk], query: Sequence[str] = ()) -> Endpoint[Desk]:
     return Endpoint("GET", path, summary, do, gives=gives, query=query)
 
 
-def _put(path: str, summary: str, takes: type[w.Word], gives: type[w.Word], do: Do) -> Endpoint:
+def _put(path: str, summary: str, takes: type[w.Word], gives: type[w.Word], do: Do[Desk]) -> Endpoint[Desk]:
     return Endpoint("PUT", path, summary, do, takes, gives)
 
 
-def _delete(path: str, summary: str, do: Do) -> Endpoint:
+def _delete(path: str, summary: str, do: Do[Desk]) -> Endpoint[Desk]:
     return Endpoint("DELETE", path, summary, do, status=204)
 
 
 _PAGED = ("start", "limit")
 
-ENDPOINTS: tuple[Endpoint, ...] = (
+ENDPOINTS: tuple[Endpoint[Desk], ...] = (
     _get("/state", "Counts of everything that is kept", w.Page, lambda d, _, __: network.summary(d)),
     _get(
         "/devices",
@@ -379,3 +345,5 @@ NAMES: Final[Mapping[str, Any]] = {
     "kind": w.Slug,
 }
 """Types of the variable parts of a path."""
+
+ADMIN: Final = Api("Ampacity: operating the IEEE 2030.5 server", ENDPOINTS, NAMES)

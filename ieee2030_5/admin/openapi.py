@@ -1,20 +1,23 @@
-"""The OpenAPI 3.1 document of the admin API, made from the table of endpoints and their types.
+"""The OpenAPI 3.1 document of an operator's API, made from the table of endpoints and their types.
 
 `python -m ieee2030_5.admin.openapi > docs/ieee2030_5_admin.json` writes the one that the documentation shows.
 """
 
 import json
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version as version_of
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from ieee2030_5.admin.endpoints import ENDPOINTS, MOST, NAMES, PAGE, PREFIX, Endpoint
+from ieee2030_5.admin.api import MOST, PAGE, PREFIX, Api, Endpoint
+from ieee2030_5.admin.endpoints import ADMIN
 from ieee2030_5.admin.words import Fault, Name
 
 Json = dict[str, Any]
+D = TypeVar("D")
 
 _REF = "#/components/schemas/{model}"
 _REFUSALS = {
@@ -24,22 +27,27 @@ _REFUSALS = {
     "409": "What is there already stands against it",
     "503": "Nothing can be kept now; the same request may be sent again",
 }
+_REFUSED = {code: {"$ref": f"#/components/responses/Refused{code}"} for code in _REFUSALS}
 
 
-def document(version: str) -> Json:
+def document(version: str, api: Api[D]) -> Json:
     """The whole document."""
     types: set[type[BaseModel]] = {Fault}
-    for row in ENDPOINTS:
+    for row in api.endpoints:
         types |= {kind for kind in (row.takes, row.gives) if kind is not None}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     _, schemas = models_json_schema([(kind, "validation") for kind in ordered], ref_template=_REF)
     paths: dict[str, Json] = {}
-    for row in ENDPOINTS:
-        paths.setdefault(PREFIX + row.path, {})[row.method.lower()] = _operation(row)
+    for row in api.endpoints:
+        paths.setdefault(PREFIX + row.path, {})[row.method.lower()] = _operation(row, api.names)
+    for page in api.pages:
+        answer = {"description": "Done", "content": {"text/plain": {"schema": {"type": "string"}}}}
+        said: Json = {"operationId": f"get_{page.path.strip('/')}", "summary": page.summary, "parameters": []}
+        paths[page.path] = {"get": {**said, "responses": {"200": answer, **_REFUSED}}}
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Ampacity: operating the IEEE 2030.5 server",
+            "title": api.title,
             "version": version,
             "description": "Powers in W and var, shares in percent, times in Unix seconds UTC.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -56,33 +64,32 @@ def document(version: str) -> Json:
     }
 
 
-def _operation(row: Endpoint) -> Json:
+def _operation(row: Endpoint[D], names: Mapping[str, Any]) -> Json:
     done: Json = {"description": "Done"}
     if row.gives is not None:
         done["content"] = _content(row.gives)
-    refused = {code: {"$ref": f"#/components/responses/Refused{code}"} for code in _REFUSALS}
     made: Json = {
         "operationId": _name(row),
         "summary": row.summary,
-        "parameters": [*map(_in_path, _variables(row)), *map(_in_query, row.query)],
-        "responses": {str(row.status): done, **refused},
+        "parameters": [*(_in_path(name, names[name]) for name in _variables(row)), *map(_in_query, row.query)],
+        "responses": {str(row.status): done, **_REFUSED},
     }
     if row.takes is not None:
         made["requestBody"] = {"required": True, "content": _content(row.takes)}
     return made
 
 
-def _variables(row: Endpoint) -> list[str]:
+def _variables(row: Endpoint[D]) -> list[str]:
     return [part[1:-1] for part in row.path.split("/") if part.startswith("{")]
 
 
-def _name(row: Endpoint) -> str:
+def _name(row: Endpoint[D]) -> str:
     words = [part.strip("{}") for part in row.path.split("/") if part]
     return "_".join([row.method.lower(), *words])
 
 
-def _in_path(name: str) -> Json:
-    return {"name": name, "in": "path", "required": True, "schema": TypeAdapter(NAMES[name]).json_schema()}
+def _in_path(name: str, kind: type[str]) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": TypeAdapter(kind).json_schema()}
 
 
 def _in_query(name: str) -> Json:
@@ -98,10 +105,10 @@ def _content(kind: type[BaseModel]) -> Json:
     return {"application/json": {"schema": {"$ref": _REF.format(model=kind.__name__)}}}
 
 
-def printed() -> str:
+def printed(api: Api[D]) -> str:
     """The document as the documentation keeps it."""
-    return json.dumps(document(version_of("ampacity")), indent=1) + "\n"
+    return json.dumps(document(version_of("ampacity"), api), indent=1) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(printed())
+    sys.stdout.write(printed(ADMIN))

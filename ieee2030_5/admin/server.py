@@ -1,17 +1,17 @@
-"""The HTTP shell of the admin API: loopback, a bearer token, JSON in and out."""
+"""The HTTP shell of an operator's API: loopback, a bearer token, JSON in and out."""
 
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Final
+from inspect import isawaitable
+from typing import Final, Generic
 
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from ieee2030_5.admin.desk import Desk
-from ieee2030_5.admin.endpoints import ENDPOINTS, MOST, NAMES, PREFIX, Asked, Endpoint
+from ieee2030_5.admin.api import MOST, PREFIX, Api, Asked, D, Endpoint, Page
 from ieee2030_5.admin.openapi import document
 from ieee2030_5.admin.refusal import Refusal
 from ieee2030_5.admin.words import Fault, Name, Word
@@ -21,25 +21,30 @@ from ieee2030_5.settings import AdminSettings
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BODY_LIMIT: Final = 1 << 20
-_ADAPTERS: Final = {name: TypeAdapter(kind) for name, kind in NAMES.items()}
 _INTEGERS: Final = {"start": (0, 2**31), "limit": (1, MOST)}
 _AGAIN_S: Final = 5
 
 
-class Service:
-    """Takes the operator's requests; each is carried out before the next one is read."""
+class Service(Generic[D]):
+    """Takes the operator's requests; each is carried out before the next one of its connection is read."""
 
     def __init__(
-        self, desk: Callable[[], Desk], settings: AdminSettings, acted: Callable[[str], None] = lambda _: None
+        self,
+        api: Api[D],
+        desk: Callable[[], D],
+        settings: AdminSettings,
+        acted: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Answer from `desk`.
 
         Args:
+            api: what can be asked.
             desk: made anew for each request.
             settings: where to listen, and the token.
             acted: hears of every request that could change something, or had no right; not what it held.
         """
-        self._desk, self._settings, self._acted = desk, settings, acted
+        self._api, self._desk, self._settings, self._acted = api, desk, settings, acted
+        self._adapters = {name: TypeAdapter[str](kind) for name, kind in api.names.items()}
         self._token = settings.token.encode()
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -65,14 +70,16 @@ class Service:
     def application(self) -> web.Application:
         """The table of endpoints as routes; without the token nothing of them is answered."""
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._witness, self._guard])
-        described = document(version("ampacity"))
+        described = document(version("ampacity"), self._api)
 
         async def describe(_: web.Request) -> web.Response:
             return web.json_response(described)
 
         app.router.add_get("/openapi.json", describe)
-        for row in ENDPOINTS:
+        for row in self._api.endpoints:
             app.router.add_route(row.method, PREFIX + row.path, self._handler(row))
+        for page in self._api.pages:
+            app.router.add_get(page.path, self._shower(page))
         return app
 
     @web.middleware
@@ -103,10 +110,18 @@ class Service:
             response.headers.update({key: value for key, value in error.headers.items() if key == "Allow"})
             return response
 
-    def _handler(self, row: Endpoint) -> Handler:
+    def _shower(self, page: Page[D]) -> Handler:
+        async def handle(_: web.Request) -> web.Response:
+            return web.Response(text=page.show(self._desk()), content_type="text/plain")
+
+        return handle
+
+    def _handler(self, row: Endpoint[D]) -> Handler:
         async def handle(request: web.Request) -> web.Response:
-            asked, body = _asked(request, row), _body(await request.read(), row)
+            asked, body = _asked(request, row, self._adapters), _body(await request.read(), row)
             given = row.do(self._desk(), asked, body)
+            if isawaitable(given):
+                given = await given
             if given is None:
                 return web.Response(status=row.status)
             return web.Response(status=row.status, text=given.model_dump_json(), content_type="application/json")
@@ -114,8 +129,8 @@ class Service:
         return handle
 
 
-def _asked(request: web.Request, row: Endpoint) -> Asked:
-    names = {name: _valid(_ADAPTERS[name], text, name) for name, text in request.match_info.items()}
+def _asked(request: web.Request, row: Endpoint[D], adapters: Mapping[str, TypeAdapter[str]]) -> Asked:
+    names = {name: _valid(adapters[name], text, name) for name, text in request.match_info.items()}
     unknown = request.query.keys() - set(row.query)
     if unknown:
         raise Refusal(
@@ -141,7 +156,7 @@ def _valid(adapter: TypeAdapter[str], text: str, name: str) -> str:
         raise _invalid(error, name) from error
 
 
-def _body(data: bytes, row: Endpoint) -> Word | None:
+def _body(data: bytes, row: Endpoint[D]) -> Word | None:
     if row.takes is None:
         return None
     try:

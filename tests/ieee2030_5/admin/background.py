@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ieee2030_5.admin.desk import Desk
+from ieee2030_5.admin.endpoints import ADMIN
 from ieee2030_5.admin.server import Service
 from ieee2030_5.settings import AdminSettings
 
 
 @contextmanager
 def serving(desk: Callable[[], Desk], settings: AdminSettings) -> Iterator[str]:
-    """The URL of the API while it is entered."""
-    service = Service(desk, settings)
+    """The URL of the admin API while it is entered."""
+    service = Service(ADMIN, desk, settings)
     loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def serve() -> None:

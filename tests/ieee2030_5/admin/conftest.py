@@ -8,6 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from ieee2030_5.admin.desk import Desk
+from ieee2030_5.admin.endpoints import ADMIN
 from ieee2030_5.admin.server import Service
 from ieee2030_5.enrolment import build
 from ieee2030_5.records import Record
@@ -55,7 +56,7 @@ class Office:
 async def office(laboratory: Laboratory) -> AsyncIterator[Office]:
     records: list[Record] = []
     office = Office(Tree(build(laboratory.settings(), laboratory.lfdi("server"), T0), records.append), records)
-    service = Service(office.desk, AdminSettings(TOKEN), office.acts.append)
+    service = Service(ADMIN, office.desk, AdminSettings(TOKEN), office.acts.append)
     async with TestClient(TestServer(service.application())) as http:
         office.http = http
         yield office

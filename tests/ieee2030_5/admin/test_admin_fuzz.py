@@ -13,8 +13,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from ieee2030_5.admin.api import Endpoint
 from ieee2030_5.admin.desk import Desk
-from ieee2030_5.admin.endpoints import ENDPOINTS, Endpoint
+from ieee2030_5.admin.endpoints import ADMIN, ENDPOINTS
 from ieee2030_5.admin.openapi import document
 from ieee2030_5.enrolment import build
 from ieee2030_5.settings import AdminSettings
@@ -25,7 +26,7 @@ from tests.ieee2030_5.conftest import Laboratory
 
 pytestmark = pytest.mark.sockets
 
-SCHEMA = from_dict(document("1"))
+SCHEMA = from_dict(document("1", ADMIN))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -38,7 +39,7 @@ def url(laboratory: Laboratory) -> Iterator[str]:
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: f"{row.method} {row.path}")
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-def test_every_answer_is_one_that_the_document_describes(url: str, row: Endpoint, mode: GenerationMode) -> None:
+def test_every_answer_is_one_that_the_document_describes(url: str, row: Endpoint[Desk], mode: GenerationMode) -> None:
     operation = SCHEMA[f"/v1{row.path}"][row.method]
 
     @settings(max_examples=6, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
