@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-SECRET_KEYS = frozenset({"pin"})
+SECRET_KEYS = frozenset({"pin", "token_sha256"})
 """Keys whose values no message may repeat."""
 
 

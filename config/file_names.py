@@ -31,6 +31,10 @@ def with_absolute_names(root: Node) -> Node:
     for key in ENDPOINT_FILES:
         root = _changed(root, ("telemetry", key))
         root = _changed(root, ("sunspec", key))
+        root = _changed(root, ("listen", key))
+        for section in ("parties", "webhooks"):
+            for entry in _keys(root, section):
+                root = _changed(root, (section, entry, key))
     for key in (*ENDPOINT_FILES, TRUST):
         root = _changed(root, ("opcua_server", key))
     for user in _keys(root, "opcua_server", "users"):

@@ -15,6 +15,7 @@ from config.endpoints import (
 )
 from config.market import Adms, Approval, Interface, Market
 from config.opcua_server import OpcUaServer
+from config.parties import Listen, Party, Webhook
 from config.registers import RegisterForm
 from config.section import Identifier, Megawatt, Percent, Seconds, Section, TcpPort
 from config.sunspec_facade import SunSpecFacade
@@ -224,23 +225,6 @@ class Station(Section):
     points: tuple[MappedPoint, ...]
 
 
-class Party(Section):
-    """Someone the gateway exchanges market messages with."""
-
-    role: Literal["system_operator", "dera", "host", "platform"]
-    name: str = ""
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    simulated: bool = False
-
-
-class Listen(Section):
-    """Where the gateway itself listens."""
-
-    host: str = "127.0.0.1"
-    parties_port: TcpPort = 18_000
-    ieee2030_5_port: TcpPort = 18_443
-
-
 class Ieee20305Server(Section):
     """Our own IEEE 2030.5 server; it runs where a device is a client of it, or `always` says so."""
 
@@ -350,6 +334,8 @@ class ZoneFile(Section):
     stations: dict[Identifier, Station] = Field(default_factory=dict)
     parties: dict[Identifier, Party] = Field(default_factory=dict)
     listen: Listen = Listen()
+    webhooks: dict[Identifier, Webhook] = Field(default_factory=dict)
+    """Systems of the enterprise that get copies of the messages."""
     ieee2030_5: Ieee20305Server = Ieee20305Server()
     telemetry: Telemetry | None = None
     sunspec: SunSpecFacade | None = None

@@ -6,26 +6,24 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
-from aiohttp import web
 
 from config.settings import ZoneFile
 from gateway import clock, field, grouping, record, served, telemetry
 from gateway.actuation import Actuation
 from gateway.clock import Now
 from gateway.coordination.book import Book
-from gateway.coordination.messages import Message
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import ZoneFacts
 from gateway.desk import Desk
 from gateway.engine import Engine, ZoneEngine
-from gateway.exchange import CannotRecord, Exchange, RefusedMessage
+from gateway.exchange import Exchange
 from gateway.ground import Ground, Send
 from gateway.historian import Historian, HistorianError
 from gateway.journal.store import Journal
@@ -36,7 +34,8 @@ from gateway.narrate import Narrator
 from gateway.northbound.opcua import Serving, ZoneServer
 from gateway.northbound.opcua_space import Picture as ServedPicture
 from gateway.northbound.sunspec import SunSpecFacade
-from gateway.parties import http
+from gateway.parties import settings as parties
+from gateway.parties.office import Office
 from gateway.snapshot import Image
 from gateway.supervise import causes, supervised
 from gateway.tape.adapters import MakeTape
@@ -122,21 +121,20 @@ async def run(
     facts = translate.zone_facts(zone, now())
     say = Narrator(facts)
     directory = Path(zone.storage.directory)
+    office = _office(zone, facts, say, now)
     engine = _engine(zone, facts)
     try:
         async with (
             _journal(directory / "journal.sqlite") as (journal, book),
             Historian.open(directory / "telemetry.sqlite") as historian,
-            http.Client({party: p.url for party, p in zone.parties.items()}, random.Random()) as client,
         ):
             adapters = build_adapters(zone, now, journal, tapes)
-            send = _sender(client, facts, say)
-            loop = assemble(zone, facts, Parts(adapters, engine, journal, book, send, now, historian.offer))
+            loop = assemble(zone, facts, Parts(adapters, engine, journal, book, office.send, now, historian.offer))
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
             served = await _served(zone, facts, loop, desk, now)
             served += grouping.served(zone, adapters, engine, lambda: loop.ground.image.freeze(now()))
             await journal.append([record.entry(_started(zone, now()))])
-            async with _party_interface(zone, facts, loop):
+            async with _opened(office, loop):
                 structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_prune(historian, zone.storage.telemetry_days, now), name="prune")
@@ -351,38 +349,20 @@ async def _prune(historian: Historian, days: float, now: Now) -> None:
         await asyncio.sleep(3_600)
 
 
-def _sender(client: http.Client, facts: ZoneFacts, say: Narrator) -> Send:
-    async def send(message: Message) -> None:
-        result = await client.send(message, facts.clocks.commit_s)
-        if result.delivery is not http.Delivery.DELIVERED:
-            say.undelivered(message, result.detail)
-
-    return send
+def _office(zone: ZoneFile, facts: ZoneFacts, say: Narrator, now: Now) -> Office:
+    """Raises `StartError` where what we show to a party is not there."""
+    try:
+        return Office(parties.settings(zone, os.environ), facts, say, now)
+    except parties.PartiesError as error:
+        raise StartError(str(error)) from error
 
 
 @asynccontextmanager
-async def _party_interface(zone: ZoneFile, facts: ZoneFacts, loop: Loop) -> AsyncIterator[None]:
-    """Takes the parties' messages over HTTP while it is entered."""
-
-    async def take(message: Message) -> None:
+async def _opened(office: Office, loop: Loop) -> AsyncIterator[None]:
+    """The office while it takes messages; raises `StartError` where it cannot."""
+    async with AsyncExitStack() as stack:
         try:
-            await loop.exchange.receive(message)
-        except RefusedMessage as error:
-            raise http.Refused(str(error), "see the addressing matrix of the zone's DSO model") from error
-        except CannotRecord as error:
-            raise http.Unavailable(str(error)) from error
-
-    listen = zone.listen
-    runner = web.AppRunner(http.create_app(take, here={facts.dso}, peers=set(facts.parties)), access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, listen.host, listen.parties_port).start()
-        except OSError as error:
-            raise StartError(
-                f"cannot listen for parties on {listen.host}:{listen.parties_port} ({error.strerror}); "
-                "end what uses that port, or set listen.parties_port in the zone file"
-            ) from error
+            await stack.enter_async_context(office.open(loop.exchange))
+        except parties.PartiesError as error:
+            raise StartError(str(error)) from error
         yield
-    finally:
-        await runner.cleanup()

@@ -160,7 +160,10 @@ def _urls(zone: ZoneFile) -> Iterator[tuple[tuple[str, ...], str]]:
             if isinstance(item.endpoint, OpcUaEndpoint):
                 yield (section, key, "endpoint", "url"), item.endpoint.url
     for key, party in zone.parties.items():
-        yield ("parties", key, "url"), party.url
+        if party.url:
+            yield ("parties", key, "url"), party.url
+    for key, hook in zone.webhooks.items():
+        yield ("webhooks", key, "url"), hook.url
 
 
 def _host_of(endpoint: Endpoint) -> str | None:

@@ -209,6 +209,7 @@ EVENTS = (
     _event("netop.failed", "error", "A command did not reach the control room, or was refused.", "point detail"),
     _event("party.duplicate", "debug", "The same message came again and had no effect.", "msg_id"),
     _event("party.undelivered", "warning", "A message did not reach its recipient.", "code recipient detail"),
+    _event("party.denied", "warning", "Somebody without the right credentials was turned away.", "source detail"),
     _event(
         "route.forbidden", "warning", "A message was refused, or stopped on its way.", "code sender recipient problem"
     ),

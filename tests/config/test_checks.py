@@ -38,7 +38,76 @@ STATION = "endpoint: {protocol: mqtt, host: 127.0.0.1, topic: s}"
 OUTSTATION = "protocol: dnp3, host: 127.0.0.1, port: 20000"
 RTU = f"{{SCADA: {{endpoint: {{{OUTSTATION}}}, points: "
 
+REAL = "simulated: false"
+TOKEN = "{{simulated: false, auth: {{token_sha256: '{}'}}}}"
+HALF = f"listen: {{certificate_file: {BASE}, key_file: {BASE}}}"
+
 CASES = {
+    "a party that proves nothing by its proof": (
+        f"parties: {{AGENT_A: {{{REAL}, auth: {{}}}}}}",
+        "AGENT_A has `auth` without any proof",
+        "name a token or a certificate; see docs/parties.md",
+    ),
+    "a simulated party that should prove something": (
+        "parties: {AGENT_A: {auth: {token_stored: true}}}",
+        "AGENT_A is simulated, and the testbed proves nothing",
+        "write simulated: false",
+    ),
+    "two places for one token": (
+        f"parties: {{AGENT_A: {{{REAL}, auth: {{token_stored: true, token_sha256: '{'0' * 64}'}}}}}}",
+        "AGENT_A has both `token_sha256` and `token_stored`",
+        "keep the one that says where the digest is",
+    ),
+    "one token of two parties": (
+        f"parties: {{AGENT_A: {TOKEN.format('0a' * 32)}, AGENT_B: {TOKEN.format('0A' * 32)}}}",
+        "AGENT_B proves itself by what AGENT_A has too",
+        "each party needs its own",
+    ),
+    "a token that is no digest": (
+        "parties: {AGENT_A: {auth: {token_sha256: secret}}}",
+        "`parties.AGENT_A.auth.token_sha256` is not shown but should match pattern '^$|^[0-9A-Fa-f]{64}$'",
+        "write the 64 hexadecimal digits that `ampacity party token` tells",
+    ),
+    "a certificate that nobody asks for": (
+        f"parties: {{AGENT_A: {{{REAL}, auth: {{subject: a.example}}}}}}\n{HALF}",
+        "AGENT_A would show a certificate that nobody asks for",
+        "name in listen.ca_file who vouches for it, with listen.certificate_file and key_file",
+    ),
+    "an interface with half a certificate": (
+        f"listen: {{key_file: {BASE}}}",
+        "listen has `key_file` without `certificate_file`",
+        "give both or neither",
+    ),
+    "an authority without TLS": (
+        f"listen: {{ca_file: {BASE}}}",
+        "listen has `ca_file`, but no `certificate_file`",
+        "certificates are shown in TLS alone: give the interface its own",
+    ),
+    "an interface whose certificate is not there": (
+        f"listen: {{certificate_file: /nowhere/c, key_file: {BASE}}}",
+        "listen: /nowhere/c is not a file",
+        "correct the path",
+    ),
+    "a token in the clear": (
+        f"parties: {{AGENT_A: {{{REAL}, url: 'http://a.example', token_variable: T}}}}",
+        "the token for AGENT_A would travel in the clear",
+        "write https:// in its url",
+    ),
+    "a certificate for plain HTTP": (
+        f"parties: {{AGENT_A: {{ca_file: {BASE}}}}}",
+        "AGENT_A has `ca_file`, but its `url` is not https",
+        "write https:// there",
+    ),
+    "a simulated party without an address": (
+        "parties: {AGENT_A: {url: ''}}",
+        "AGENT_A is simulated, but has no `url`",
+        "write where the testbed plays it",
+    ),
+    "a webhook in the clear": (
+        "webhooks: {ERP: {url: 'http://erp.example/in', secret_variable: S}}",
+        "what ERP is told would travel in the clear",
+        "write https:// there",
+    ),
     "a DNP3 address without a kind": (
         f"stations: {RTU}[{{point: L12.current_a, address: 7}}]}}}}",
         "SCADA: `L12.current_a` has the address 7",
@@ -626,6 +695,18 @@ def test_the_day_of_another_network_is_a_fault(tmp_path):
 def test_without_a_day_nobody_can_follow_it(tmp_path):
     (fault,) = faults_on(BASE, tmp_path / "zone.yaml", "testbed: {follows: {B: sun}}")
     assert fault == ("B follows `sun`, but the network has no day", "add `network.day`")
+
+
+def test_beyond_this_machine_nobody_is_believed_without_proof(tmp_path):
+    found = faults_on(BASE, tmp_path / "zone.yaml", "listen: {host: 0.0.0.0}")
+    assert found[0] == (
+        "whoever is between could read and change what parties tell 0.0.0.0",
+        "give listen its certificate_file and key_file, or write host: 127.0.0.1",
+    )
+    assert [problem for problem, _ in found[1:]] == [
+        f"whoever reaches 0.0.0.0 could speak as {name}, who has to prove nothing"
+        for name in ("IESO", "AGENT_A", "AGENT_B")
+    ]
 
 
 TAP_WITHOUT_COMMAND = """
