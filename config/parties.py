@@ -55,6 +55,11 @@ class Listen(Section):
     ca_file: str = ""
     """PEM file of the authorities that vouch for the parties' certificates, or of those certificates themselves."""
     ieee2030_5_port: TcpPort = 18_443
+    console_host: str = "127.0.0.1"
+    """Where `ampacity status`, `approve` and the like reach the gateway; whoever has the token in `admin.token` of the
+    storage directory operates the zone."""
+    console_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """0 takes a free one; `console.url` in the storage directory tells which."""
 
 
 class Webhook(Section):

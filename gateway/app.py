@@ -18,6 +18,7 @@ from config.settings import ZoneFile
 from gateway import clock, field, grouping, record, served, telemetry
 from gateway.actuation import Actuation
 from gateway.clock import Now
+from gateway.console import serving as console
 from gateway.coordination.book import Book
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import ZoneFacts
@@ -132,6 +133,7 @@ async def run(
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, office.send, now, historian.offer))
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
             served = await _served(zone, facts, loop, desk, now)
+            served += console.served(zone, loop.exchange, desk)
             served += grouping.served(zone, adapters, engine, lambda: loop.ground.image.freeze(now()))
             await journal.append([record.entry(_started(zone, now()))])
             async with _opened(office, loop):

@@ -12,9 +12,33 @@ from gateway.coordination.zone import ZoneFacts
 from gateway.ledger import Ledger
 from gateway.narrate import Narrator
 from gateway.snapshot import Image
+from grid_engine.results import Answer, Status
 
 Send = Callable[[Message], Coroutine[None, None, None]]
 """Delivers one message to its recipient, within a deadline; says itself what became of it."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast the zone is controlled since the start; for people and their instruments."""
+
+    cycles: int = 0
+    cycles_s: float = 0.0
+    """Time spent in all of them."""
+    cycle_s: float = 0.0
+    """Of the last one."""
+    study_s: float = 0.0
+    """Of the last study, as the engine took it."""
+    failed: int = 0
+    """Studies without an answer."""
+
+    def cycled(self, took_s: float) -> None:
+        """Take a cycle in."""
+        self.cycles, self.cycles_s, self.cycle_s = self.cycles + 1, self.cycles_s + took_s, took_s
+
+    def studied(self, answer: Answer) -> None:
+        """Take a study in."""
+        self.study_s, self.failed = answer.duration_s, self.failed + (answer.status is not Status.SOLVED)
 
 
 @dataclass(slots=True)
@@ -33,6 +57,7 @@ class Ground:
     """Set where the next cycle should not wait."""
     touched: asyncio.Event = field(default_factory=asyncio.Event)
     """Set where devices may have to be told something."""
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def book(self) -> Book:

@@ -118,8 +118,9 @@ class Loop:
             await woken(ground.wake, ground.zone.clocks.tick_s)
             began_s = ground.now()
             await self._cycle()
-            if (rest_s := MIN_GAP_S - (ground.now() - began_s)) > 0:
-                await asyncio.sleep(rest_s)
+            ground.pace.cycled(took_s := ground.now() - began_s)
+            if took_s < MIN_GAP_S:
+                await asyncio.sleep(MIN_GAP_S - took_s)
 
     async def _heard_from_all(self) -> None:
         """Let every resource be heard once, or be found lost, before the first study assumes the worst of it."""
@@ -140,6 +141,7 @@ class Loop:
         at = ground.situation(f"{ground.zone.id}-{int(ground.now())}-{self._cycles_run}")
         question = study.impact(at)
         answer = await self.engine.answer(question)
+        ground.pace.studied(answer)
         at = at.citing(answer.model_version)
         concluded = await self._ask(conduct.conclude(at, question, answer))
         owed = deadlines.overdue(at, frozenset(m.resource for m in concluded.messages))

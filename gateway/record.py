@@ -52,12 +52,26 @@ class Checkpoint:
     at_s: float
 
 
-Fact = Event | LinkChanged | Started | Checkpoint
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """An operator acts at the console; what follows from it has entries of its own."""
+
+    at_s: float
+    by: str
+    what: str
+    """In words."""
+    subject: str
+    """Scope, emergency, offer or order."""
+    because: str = ""
+
+
+Fact = Event | LinkChanged | Started | Checkpoint | Acted
 """All that the journal holds: the events that the book is folded from, and what only explains them or saves time."""
 
+_Aside = Started | Checkpoint | Acted
 _FACT: Codec[Fact] = Codec(Fact)
 
-_NO_EVENTS = frozenset({Kind.LINK, Kind.STARTED, Kind.CHECKPOINT, Kind.SERVED})
+_NO_EVENTS = frozenset({Kind.LINK, Kind.STARTED, Kind.CHECKPOINT, Kind.SERVED, Kind.ACTED})
 
 JUDGED = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED})
 """Outcomes found from the measured power."""
@@ -90,7 +104,7 @@ def fact(entry: Entry) -> Fact:
 def events(entries: Iterable[Entry]) -> Iterator[Event]:
     """Those facts among the entries that rebuild the book, in their order."""
     for one in entries:
-        if one.kind not in _NO_EVENTS and not isinstance(found := fact(one), LinkChanged | Started | Checkpoint):
+        if one.kind not in _NO_EVENTS and not isinstance(found := fact(one), LinkChanged | _Aside):
             yield found
 
 
@@ -125,16 +139,14 @@ Address = tuple[Kind, str, float, str]
 
 def _address(fact: Fact) -> Address:
     match fact:
-        case Started():
-            found = Kind.STARTED, fact.zone, fact.at_s, ""
+        case Started() | Checkpoint() | Acted():
+            found = _aside_address(fact)
         case Received(message, at_s):
             found = Kind.PARTY_IN, message.header.corr_id, at_s, ""
         case Sent(message, at_s, cycle_id):
             found = Kind.PARTY_OUT, message.header.corr_id, at_s, cycle_id
         case Decided():
             found = Kind.DECIDED, fact.cycle_id, fact.at_s, fact.cycle_id
-        case Checkpoint():
-            found = Kind.CHECKPOINT, fact.zone, fact.at_s, ""
         case Instructed(asked):
             found = Kind.OPERATED, asked.instruction_id, asked.at_s, ""
         case Alarmed():
@@ -144,6 +156,18 @@ def _address(fact: Fact) -> Address:
         case _:
             found = _action_address(fact)
     return found
+
+
+def _aside_address(fact: _Aside) -> Address:
+    match fact:
+        case Started():
+            return Kind.STARTED, fact.zone, fact.at_s, ""
+        case Checkpoint():
+            return Kind.CHECKPOINT, fact.zone, fact.at_s, ""
+        case Acted():
+            return Kind.ACTED, fact.subject, fact.at_s, ""
+        case _:
+            assert_never(fact)
 
 
 def _action_address(fact: Dispatched | Planned | Operated | Shown | Proposed | Ruled) -> Address:

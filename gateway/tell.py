@@ -19,7 +19,9 @@ from gateway.coordination.events import (
     Sent,
     Shown,
 )
+from gateway.coordination.market_messages import NeedPost, OfferSubmit, OrderCommit, OrderIssue
 from gateway.coordination.messages import (
+    AckCommit,
     CapabilityNotice,
     Dispatch,
     DispatchCopy,
@@ -29,8 +31,10 @@ from gateway.coordination.messages import (
     OutageNotice,
 )
 from gateway.coordination.operating import described
+from gateway.coordination.operation_messages import EmergencyControl, EmergencyDeclare, ShortfallNotice
+from gateway.coordination.operation_messages import Instruction as Instructs
 from gateway.coordination.operator import OperatorInstruction
-from gateway.record import Checkpoint, Fact, Started
+from gateway.record import Acted, Checkpoint, Fact, Started
 from protocols.signals import Ack, Bounds, Control, Instruction, LinkChanged
 
 
@@ -54,21 +58,25 @@ def told(fact: Fact) -> tuple[str, str]:
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
         case Dispatched() | Planned() | Operated() | Shown() | Proposed() | Ruled():
             found = "DSO", _acted(fact)
-        case Decided() | Checkpoint() | Started():
-            found = "DSO", _own(fact)
+        case Decided() | Checkpoint() | Started() | Acted():
+            found = _own(fact)
         case _:
             assert_never(fact)
     return found
 
 
-def _own(fact: Decided | Checkpoint | Started) -> str:
+def _own(fact: Decided | Checkpoint | Started | Acted) -> tuple[str, str]:
     match fact:
         case Decided():
-            return f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
+            return "DSO", f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
         case Checkpoint():
-            return "checkpoint: all that was agreed until here"
+            return "DSO", "checkpoint: all that was agreed until here"
         case Started():
-            return f"started as {fact.dso_model}-DSO of zone {fact.zone} with network model {fact.model_version}"
+            what = f"started as {fact.dso_model}-DSO of zone {fact.zone} with network model {fact.model_version}"
+            return "DSO", what
+        case Acted():
+            reason = f": {fact.because}" if fact.because else ""
+            return fact.by, f"{fact.what} ({fact.subject}){reason}"
 
 
 def instructed(one: Instruction) -> str:
@@ -158,8 +166,35 @@ def _said(message: Message) -> str:
         case OutageNotice():
             what = f"{body.resource} can do {mw(body.available_w)} until {clock(body.end_s)}"
         case _:
-            what = getattr(body, "resource", "")
+            what = _traded(message)
     return f"{message.code}  {what}"
+
+
+def _traded(message: Message) -> str:
+    match message.body:
+        case Instructs() as body:
+            what = f"{body.resource} to {mw(body.power_w)} until {clock(body.end_s)}, part of {body.ref}"
+        case OrderIssue() as body:
+            window = f"{clock(body.start_s)} … {clock(body.end_s)}"
+            what = f"{body.resource} {mw(body.power_w)} {window} at {body.price_per_mwh:.2f} per MWh"
+        case OfferSubmit() as body:
+            steps = ", ".join(f"to {mw(b.power_w)} at {b.price_per_mwh:.2f}" for b in body.blocks)
+            what = f"{body.resource} {body.market.value}: {steps}"
+        case OrderCommit() as body:
+            what = f"{body.resource} will do {mw(body.power_w)}"
+        case AckCommit() as body:
+            what = f"{body.status.value}, {body.resource} will do {mw(body.power_w)}"
+        case NeedPost() as body:
+            what = f"{mw(body.required_w)} for {body.kind.value} {body.constraint_id} until {clock(body.end_s)}"
+        case ShortfallNotice() as body:
+            what = f"{body.node} can do {mw(body.capability_w)} until {clock(body.end_s)}, {body.cause}"
+        case EmergencyDeclare() as body:
+            what = f"level {body.level} in {body.scope}: {body.detail}"
+        case EmergencyControl() as body:
+            what = f"{body.resource} {mw(body.floor_w)} … {mw(body.ceiling_w)}"
+        case _:
+            what = message.resource
+    return what
 
 
 def _answered(ack: Ack) -> str:

@@ -105,6 +105,9 @@ def _servers(zone: ZoneFile) -> Iterator[_Server]:
     yield _Server(("listen", "parties_port"), "the parties' interface", here, listen.parties_port, "own", "")
     yield _Server(("listen", "ieee2030_5_port"), "the 2030.5 server", here, listen.ieee2030_5_port, "own", "")
     yield from _own_servers(zone)
+    if listen.console_port:
+        host = _machine(listen.console_host)
+        yield _Server(("listen", "console_port"), "the operator's API", host, listen.console_port, "own", "")
     if any(item.simulated for group in (zone.devices, zone.stations, zone.parties) for item in group.values()):
         yield _Server(("testbed", "control_port"), "the testbed", _HERE, zone.testbed.control_port, "own", "")
     for device_id, device in zone.devices.items():

@@ -64,7 +64,7 @@ def declare(parser: ArgumentParser) -> None:
     access = action("access", "show or set who may use the server")
     access.add_argument("client", nargs="?", metavar="CLIENT", help="device, or LFDI of a certificate")
     access.add_argument("state", nargs="?", choices=[*Admission, "default"])
-    access.add_argument("--for", dest="duration", type=_duration, metavar="TIME", help="10m, 2h, 1d; then refused")
+    access.add_argument("--for", dest="duration", type=duration, metavar="TIME", help="10m, 2h, 1d; then refused")
     waiting = action("waiting", "who has not answered a control, and who has")
     waiting.add_argument("control", metavar="MRID")
     _control_arguments(action("control", "list, issue, cancel, supersede and clear controls"), common)
@@ -121,8 +121,8 @@ def _control_arguments(made: ArgumentParser, common: ArgumentParser) -> None:
         verb.add_argument("values", nargs="+", type=_value, metavar="MODE=VALUE", help="W, var or percent; or JSON")
         start = verb.add_mutually_exclusive_group()
         start.add_argument("--at", type=_moment, metavar="TIME", help="2026-05-31T12:00 (UTC); default: now")
-        start.add_argument("--in", dest="later", type=_duration, metavar="TIME", help="from now: 90s, 10m, 2h, 1d")
-        verb.add_argument("--for", dest="duration", type=_duration, required=True, metavar="TIME", help="how long")
+        start.add_argument("--in", dest="later", type=duration, metavar="TIME", help="from now: 90s, 10m, 2h, 1d")
+        verb.add_argument("--for", dest="duration", type=duration, required=True, metavar="TIME", help="how long")
         verb.add_argument("--randomize-start", type=int, metavar="S", help="-3600 to 3600")
         verb.add_argument("--randomize-duration", type=int, metavar="S", help="-3600 to 3600")
         verb.add_argument("--responses", type=int, default=3, metavar="BITS", help="responseRequired (default: 3)")
@@ -156,7 +156,8 @@ def parsed(text: str) -> Any:  # noqa: ANN401  (whatever JSON says)
         return text
 
 
-def _duration(text: str) -> int:
+def duration(text: str) -> int:
+    """A span such as 90s, 10m, 2h or 1d, in seconds."""
     found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
     if found is None:
         raise ArgumentTypeError(f"{text!r} is no time, such as 90s, 10m, 2h or 1d")

@@ -1,4 +1,4 @@
-"""The operator's end of the admin API: one request at a time, and errors that say what to do."""
+"""The operator's end of an API of a running gateway: one request at a time, and errors that say what to do."""
 
 import http.client
 import json
@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, build_opener
 
 from ieee2030_5.admin import token
+from ieee2030_5.admin.token import URL_FILE
 
 TIMEOUT_S: Final = 30.0
 Json = Any
@@ -30,17 +31,27 @@ class Operator:
     token: str
 
     @classmethod
-    def of(cls, directory: Path, environ: Mapping[str, str] = os.environ) -> "Operator":
+    def of(
+        cls,
+        directory: Path,
+        environ: Mapping[str, str] = os.environ,
+        url_file: str = URL_FILE,
+    ) -> "Operator":
         """The gateway that keeps its state in a directory.
+
+        Args:
+            directory: as in the zone file.
+            environ: where the token may be.
+            url_file: holds where that API is, while it is up.
 
         Raises:
             OperatorError: none runs there, or its token cannot be used.
         """
         try:
-            url = (directory / token.URL_FILE).read_text().strip()
+            url = (directory / url_file).read_text().strip()
         except OSError as error:
             raise OperatorError(
-                f"no gateway serves IEEE 2030.5 from {directory} ({error.strerror}: {token.URL_FILE}); "
+                f"no gateway serves IEEE 2030.5 from {directory} ({error.strerror}: {url_file}); "
                 "start one with `ampacity run ZONE`, or name its storage directory with --directory"
             ) from error
         try:

@@ -71,6 +71,8 @@ class Kind(StrEnum):
     """The network is about to be operated, or the field shows that it was (plan)."""
     PROPOSED = "proposed"
     """An action waits for an operator (action)."""
+    ACTED = "acted"
+    """An operator acts at the console (what it is about)."""
     RULED = "ruled"
     """An operator or the clock has decided about it (action)."""
     ALARM = "alarm"

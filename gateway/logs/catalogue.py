@@ -130,7 +130,15 @@ EVENTS = (
         "model_version count detail",
     ),
     _event("adapter.crashed", "error", "An adapter ended; it alone restarts.", "adapter error restart_s", "exception"),
-    _event("operator.acted", "info", "A request to the IEEE 2030.5 server's admin API, and its status.", "detail"),
+    _event(
+        "operator.acted",
+        "info",
+        "A request to an operator's API that could change something, and its status.",
+        "detail",
+    ),
+    _event(
+        "console.failed", "error", "The operator's API ended; it restarts, and control goes on.", "detail restart_s"
+    ),
     _event("groups.changed", "info", "Devices hang elsewhere in the network, and see other programs.", "count detail"),
     _event("groups.failed", "error", "IEEE 2030.5 groups do not follow the network; it restarts.", "detail restart_s"),
     _event("journal.failed", "error", "The journal cannot be written.", "detail consequence"),

@@ -1,0 +1,1 @@
+"""The operator's door to a running zone: what waits, what holds and why, and everything that he may do about it."""

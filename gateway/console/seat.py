@@ -1,0 +1,32 @@
+"""Where one zone's operator sits: what he looks at, and the ways through which he acts."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.coordination.situation import Situation
+from gateway.desk import Desk
+from gateway.exchange import Exchange
+from gateway.journal.entries import Entry, Kind
+from gateway.snapshot import Snapshot
+
+Latest = Callable[[Sequence[Kind], int], Awaitable[Sequence[Entry]]]
+"""The last entries of each of some kinds in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One zone."""
+
+    exchange: Exchange
+    desk: Desk
+    latest: Latest
+    protocols: Mapping[str, str] = field(default_factory=dict)
+    """What each resource speaks."""
+
+    def situation(self) -> Situation:
+        """Everything that is known and agreed now."""
+        return self.exchange.ground.situation()
+
+    def snapshot(self) -> Snapshot:
+        """What is measured now."""
+        return self.situation().snapshot

@@ -1,0 +1,137 @@
+"""The operator's API of a zone at rest, over loopback in a thread of its own: nothing cycles, all else is real."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gateway.console.endpoints import OPERATOR
+from gateway.console.seat import Seat
+from gateway.console.serving import URL_FILE, latest
+from gateway.coordination.book import Book
+from gateway.coordination.events import Proposed, Received
+from gateway.coordination.market import Approval, Mode
+from gateway.coordination.market_messages import Block, MarketSide, OfferSubmit
+from gateway.coordination.messages import Message
+from gateway.coordination.zone import ZoneFacts
+from gateway.desk import Desk
+from gateway.exchange import Exchange
+from gateway.ground import Ground
+from gateway.journal.store import Journal
+from gateway.ledger import Ledger
+from gateway.narrate import Narrator
+from gateway.snapshot import Image
+from ieee2030_5.admin import token
+from ieee2030_5.admin.server import Service
+from ieee2030_5.settings import AdminSettings
+from protocols.points import Quantity
+from protocols.signals import LinkState, Outcome
+from tests.gateway.coordination.build import (
+    MW,
+    T,
+    acked,
+    answered,
+    control,
+    dispatched,
+    folded,
+    issued,
+    limit,
+    linked,
+    measured,
+    message,
+    sent,
+    zone,
+)
+
+NOW = T + 20
+OFFER = OfferSubmit(
+    "o1",
+    1,
+    "B",
+    MarketSide.DISTRIBUTION,
+    T + 3_600,
+    T + 7_200,
+    (Block(1 * MW, 40.0), Block(2 * MW, 65.0)),
+    T + 3_600,
+)
+
+
+def facts(mode: Mode = Mode.MANUAL) -> ZoneFacts:
+    """A limits, dispatches and offers zone whose operator has to see everything first."""
+    return replace(zone(), approval=Approval(mode))
+
+
+def book() -> Book:
+    """A was dispatched to 2 MW and is limited to 1.2; a tighter limit waits, and B offers to be ordered."""
+    held, tighter = limit(1.2 * MW), limit(0.8 * MW, version=2, start_s=NOW)
+    waits = Proposed("R1-tighter", NOW - 5, (message("DSO", "AGENT_A", tighter, "m2"),), None, NOW + 295, "LIMIT.Issue")
+    return folded(
+        dispatched(2 * MW, T, T),
+        sent(held, T + 1),
+        acked(held, T + 2),
+        issued(control(1.2 * MW, T + 2), T + 2),
+        answered(control(1.2 * MW, T + 2), Outcome.WRITTEN, T + 3),
+        answered(control(1.2 * MW, T + 2), Outcome.VERIFIED, T + 4, requested={"x": 48}, read_back={"x": 48}),
+        Received(message("AGENT_B", "DSO", OFFER, "offer"), T + 3),
+        waits,
+    )
+
+
+@dataclass
+class Office:
+    """The zone behind the API."""
+
+    directory: Path
+    ground: Ground
+    posted: "queue.Queue[Message]" = field(default_factory=queue.Queue)
+    """What has left for the parties and was not looked at yet."""
+    url: str = ""
+
+    def told(self, count: int) -> list[Message]:
+        """The next messages that leave."""
+        return [self.posted.get(timeout=30) for _ in range(count)]
+
+
+@contextmanager
+def office(directory: Path, zone_facts: ZoneFacts | None = None, of: Book | None = None) -> Iterator[Office]:
+    """Serve while it is entered; the directory is that of the zone's storage."""
+    zone_facts = facts() if zone_facts is None else zone_facts
+    journal, say = Journal.open(directory / "journal.sqlite"), Narrator(zone_facts)
+    image = Image({"A": 1.0, "B": 1.0})
+    for name, power_w in (("A", 1.19 * MW), ("B", 4 * MW)):
+        image.fold(linked(name, LinkState.ONLINE))
+        image.fold(measured(name, power_w, NOW - 1))
+    image.fold(measured("A", 0.61, NOW - 90, Quantity.STATE_OF_CHARGE_PU))
+    ground = Ground(zone_facts, image, Ledger(journal, book() if of is None else of, say), lambda: NOW, say)
+    made = Office(directory, ground)
+
+    async def send(told: Message) -> None:
+        made.posted.put(told)
+
+    desk = Desk(zone_facts, ground.ledger, ground.now, say, ground.touched.set)
+    seat = Seat(Exchange(ground, send), desk, latest(directory / "journal.sqlite"), {"A": "modbus", "B": "ieee2030_5"})
+    settings = AdminSettings(token.make(directory, {}), announce=directory / URL_FILE)
+    service = Service(OPERATOR, lambda: seat, settings)
+    loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with ground.tasks:
+            await service.start()
+            ready.set()
+            await over.wait()
+            await service.stop()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(30)
+        made.url = f"http://127.0.0.1:{service.port}"
+        yield made
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(30)
+        loop.close()
+        journal.close()
