@@ -11,7 +11,7 @@ from grid_engine.studies import screen
 from grid_engine.studies.envelope import Extents, extents
 from grid_engine.studies.impact import Relief, relieve
 from grid_engine.studies.problem import Problem, Solved, pose
-from grid_engine.studies.settling import joined, settled
+from grid_engine.studies.settling import joined, settled, staged
 from grid_engine.studies.study_faults import faults
 from grid_engine.studies.withstand import Barred, barred
 
@@ -21,6 +21,9 @@ def answer(network: Network, study: Study) -> Answer:
     found = faults(network, study)
     if found:
         return Answer(study.study_id, Status.BAD_INPUT, network.version, detail="; ".join(found))
+    if study.states:
+        stages = staged(study)
+        return joined(study, stages, [answer(network, stage.study) for stage in stages])
     if study.controllers:
         parts = settled(network, study)
         return joined(study, parts, [_answer(network, part.study) for part in parts])

@@ -8,11 +8,19 @@ from grid_engine.envelopes.budget import UNLIMITED, Budget
 from grid_engine.envelopes.study import answer as envelopes
 from grid_engine.envelopes.words import EnvelopeStudy, Sharing
 from grid_engine.model import Network
-from grid_engine.results import Answer, Study
+from grid_engine.results import Answer, Status, Study
+from grid_engine.studies.settling import joined, staged
+from grid_engine.studies.study_faults import faults
 
 
 def answer(network: Network, study: Study, budget: Budget = UNLIMITED) -> Answer:
     """What the engine says to a study of `Purpose.JOINT`: the same question, in the same time, has the same answer."""
+    if study.states:
+        wrong = faults(network, study)
+        if wrong:
+            return Answer(study.study_id, Status.BAD_INPUT, network.version, detail="; ".join(wrong))
+        stages = staged(study)
+        return joined(study, stages, [answer(network, stage.study, budget) for stage in stages])
     question = EnvelopeStudy(
         study,
         Sharing(study.sharing),

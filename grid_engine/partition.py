@@ -90,10 +90,9 @@ def _feeder(name: str) -> str:
 
 
 def _ids(study: Study) -> set[str]:
-    state = study.state
     tables: tuple[Iterable[str], ...] = (
         *(study.load_w, study.unit_w, study.ratings),
-        *(state.taps, state.switches_closed, state.in_service),
+        *(_named(state) for state in (study.state, *study.states)),
         (participant.bus for participant in study.participants),
         (case for case in study.contingencies if isinstance(case, str)),
         (name for case in study.contingencies if isinstance(case, Contingency) for name in _changed(case)),
@@ -103,8 +102,11 @@ def _ids(study: Study) -> set[str]:
 
 def _changed(case: Contingency) -> set[str]:
     """Ids of everything that a contingency changes."""
-    changes = case.changes
-    return {*changes.taps, *changes.switches_closed, *changes.in_service}
+    return _named(case.changes)
+
+
+def _named(state: NetworkState) -> set[str]:
+    return {*state.taps, *state.switches_closed, *state.in_service}
 
 
 def _part(study: Study, feeder: str) -> Study:
@@ -118,6 +120,7 @@ def _part(study: Study, feeder: str) -> Study:
         ratings=_own(study.ratings, feeder),
         contingencies=tuple(_case_of(study, feeder)),
         state=_state_of(study.state, feeder),
+        states=tuple(_state_of(state, feeder) for state in study.states),
     )
 
 

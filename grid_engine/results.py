@@ -203,6 +203,8 @@ class Study:
     unit_var: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Reactive injection per id of a unit and interval where known, vars."""
     state: NetworkState = field(default_factory=NetworkState)
+    states: tuple[NetworkState, ...] = ()
+    """Per interval, in place of `state`, where planned work changes the network; empty where nothing changes."""
     ratings: Mapping[str, Rating] = field(default_factory=dict)
     policy: Policy = Policy.INCREMENTAL
     preexisting: Preexisting = Preexisting.DO_NOT_WORSEN

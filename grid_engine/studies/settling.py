@@ -51,6 +51,17 @@ def settled(network: Network, study: Study) -> tuple[Part, ...]:
     return tuple(Part(tuple(group), _held(network, fixed, found, group)) for group in groups.values())
 
 
+def staged(study: Study) -> tuple[Part, ...]:
+    """A faultless study split by the states that planned work brings; none of the parts has more than one."""
+    groups: dict[str, list[int]] = {}
+    for i, state in enumerate(study.states):
+        groups.setdefault(repr(state), []).append(i)
+    return tuple(
+        Part(tuple(group), replace(at_intervals(study, group), state=study.states[group[0]], states=()))
+        for group in groups.values()
+    )
+
+
 def joined(study: Study, parts: Sequence[Part], answers: Sequence[Answer]) -> Answer:
     """One answer to `study` from those to its parts; the first that could not be given stands for all."""
     if len(parts) == 1:
@@ -72,7 +83,10 @@ def joined(study: Study, parts: Sequence[Part], answers: Sequence[Answer]) -> An
         alarms=told(lambda answer: answer.alarms),
         envelopes=() if failed else told(lambda answer: answer.envelopes),
         flows=() if failed else told(lambda answer: answer.flows),
+        unsupplied=tuple(dict.fromkeys(name for answer in answers for name in answer.unsupplied)),
         power_flows=sum(answer.power_flows for answer in answers),
+        proof_runs=sum(answer.proof_runs for answer in answers),
+        proof_violations=sum(answer.proof_violations for answer in answers),
     )
 
 
@@ -95,6 +109,7 @@ def at_intervals(study: Study, intervals: Sequence[int]) -> Study:
         load_w=each(study.load_w),
         unit_w=each(study.unit_w),
         unit_var=each(study.unit_var),
+        states=tuple(study.states[i] for i in intervals) if study.states else (),
     )
 
 

@@ -25,12 +25,18 @@ def _shape_faults(study: Study) -> Iterator[str]:
     n = study.intervals
     if n < 1:
         yield f"{n} intervals"
-    if study.load_scale and len(study.load_scale) != n:
-        yield f"load_scale has {len(study.load_scale)} entries for {n} intervals"
+    for what, count in (("load_scale", len(study.load_scale)), ("states", len(study.states))):
+        if count not in (0, n):
+            yield f"{what} has {count} entries for {n} intervals"
     for what, table in (("load", study.load_w), ("unit", study.unit_w), ("unit", study.unit_var)):
         for name, series in table.items():
             if len(series) != n:
                 yield f"{what} {name}: {len(series)} values for {n} intervals"
+    yield from _member_faults(study)
+
+
+def _member_faults(study: Study) -> Iterator[str]:
+    n = study.intervals
     seen: set[str] = set()
     for p in study.participants:
         if p.resource in seen:
@@ -55,7 +61,7 @@ def _name_faults(network: Network, study: Study) -> Iterator[str]:
     )
     for what, names, used in known:
         yield from (f"{what} {name}: not in the network" for name in sorted(used - names))
-    yield from _state_faults(network, study.state)
+    yield from dict.fromkeys(f for state in (study.state, *study.states) for f in _state_faults(network, state))
     for contingency in study.contingencies:
         if isinstance(contingency, Contingency):
             yield from (f"contingency {contingency.id}: {f}" for f in _state_faults(network, contingency.changes))
