@@ -8,7 +8,7 @@ folds it into the book after.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.actuation import CONTROL_TICK_S, Actuation, finite
@@ -18,6 +18,7 @@ from gateway.coordination.conduct import Conclusion
 from gateway.coordination.events import Decided, Event, Kept
 from gateway.coordination.inquiry import Asked, Told
 from gateway.coordination.situation import Situation
+from gateway.coordination.topology import Work
 from gateway.engine import Engine
 from gateway.exchange import Exchange
 from gateway.ground import Ground, woken
@@ -30,6 +31,8 @@ FIRST_LOOK_S = 30.0
 """Longest that the first study waits for devices that have not been heard yet."""
 MIN_GAP_S = 0.2
 """Cycles that are woken early keep at least this distance."""
+SWITCHED = (Quantity.SWITCH_CLOSED, Quantity.TAP_POSITION)
+"""A change of these changes the network: nobody waits for the next cycle."""
 CHECKPOINT_S = 3_600.0
 """Between two checkpoints in the journal."""
 
@@ -47,6 +50,7 @@ class Loop:
     _expected_w: dict[str, float] = field(default_factory=dict)
     _cycles_run: int = 0
     _published_s: float = -1.0
+    _published_with: Mapping[str, Work] = field(default_factory=dict)
     _failing: bool = False
 
     @property
@@ -70,9 +74,10 @@ class Loop:
             match signal:
                 case Measurement():
                     first = signal.point not in ground.image
+                    moved = signal.point.quantity in SWITCHED and not ground.image.holds(signal.point, signal.value)
                     ground.image.fold(signal)
                     measurements.append(signal)
-                    if first or self._alarming(signal):
+                    if first or moved or self._alarming(signal):
                         ground.wake.set()
                 case LinkChanged():
                     self._link(signal)
@@ -115,7 +120,8 @@ class Loop:
         ground = self.ground
         await self._heard_from_all()
         while True:
-            await woken(ground.wake, ground.zone.clocks.tick_s)
+            change_s = self.book.topology.next_change_s(ground.now()) - ground.now()
+            await woken(ground.wake, min(ground.zone.clocks.tick_s, change_s))
             began_s = ground.now()
             await self._cycle()
             ground.pace.cycled(took_s := ground.now() - began_s)
@@ -192,7 +198,8 @@ class Loop:
         """Envelopes for the intervals ahead, once per interval and where the zone asks for them."""
         zone, ground = self.ground.zone, self.ground
         begun_s = zone.clocks.interval_start(at.now_s)
-        if not zone.limits.look_ahead or begun_s == self._published_s:
+        works = self.book.topology.works
+        if not zone.limits.look_ahead or (begun_s == self._published_s and works == self._published_with):
             return
         answer = await self.engine.answer(question := study.look_ahead(at))
         at = at.citing(answer.model_version)
@@ -201,7 +208,7 @@ class Loop:
         decided = Decided(at.cycle_id, at.now_s, question, evidence.kept(at, answer))
         if await ground.ledger.commit([decided, *sent]):
             if answer.status is Status.SOLVED:
-                self._published_s = begun_s
+                self._published_s, self._published_with = begun_s, works
             ground.say.sent(at, [s.message for s in sent])
             self.exchange.post(sent)
             ground.touched.set()

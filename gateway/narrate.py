@@ -28,6 +28,7 @@ from gateway.coordination.messages import (
 from gateway.coordination.operating import described
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.situation import Situation
+from gateway.coordination.topology import Work
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
 from gateway.sayings import mw, said
@@ -233,6 +234,27 @@ class Narrator:
                     loading_pct=round(v.loading_pct, 1),
                 )
         self._violated = frozenset(now)
+
+    def work(self, work: Work, cut_off: Sequence[str]) -> None:
+        """The network is to differ from its model for a while."""
+        self._log.warning(
+            "work.scheduled",
+            corr_id=work.id,
+            kind=work.kind.value,
+            detail=work.described,
+            start_s=work.start_s,
+            end_s=work.end_s,
+            source=work.source,
+            cut_off=list(cut_off),
+        )
+
+    def work_refused(self, work: Work, problem: str) -> None:
+        """A work was not taken."""
+        self._log.warning("work.refused", corr_id=work.id, problem=problem, source=work.source)
+
+    def work_cancelled(self, work_id: str, by: str) -> None:
+        """A work will not be, or is over."""
+        self._log.warning("work.cancelled", corr_id=work_id, by=by)
 
     # --- devices
 

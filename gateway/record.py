@@ -22,6 +22,7 @@ from gateway.coordination.events import (
     Sent,
     Shown,
 )
+from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.journal.codec import Codec, CodecError
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
 from gateway.journal.store import JournalReader
@@ -153,6 +154,8 @@ def _address(fact: Fact) -> Address:
             found = Kind.ALARM, fact.subject, fact.at_s, ""
         case Issued() | Answered() | Kept() | LinkChanged():
             found = _device_address(fact)
+        case Scheduled() | Cancelled():
+            found = _topology_address(fact)
         case _:
             found = _action_address(fact)
     return found
@@ -168,6 +171,10 @@ def _aside_address(fact: _Aside) -> Address:
             return Kind.ACTED, fact.subject, fact.at_s, ""
         case _:
             assert_never(fact)
+
+
+def _topology_address(fact: Scheduled | Cancelled) -> Address:
+    return Kind.TOPOLOGY, fact.work.id if isinstance(fact, Scheduled) else fact.work_id, fact.at_s, ""
 
 
 def _action_address(fact: Dispatched | Planned | Operated | Shown | Proposed | Ruled) -> Address:

@@ -65,6 +65,11 @@ class Image:
         """True once the point has been measured."""
         return point in self._measurements
 
+    def holds(self, point: Point, value: float) -> bool:
+        """True where the newest reading of the point is this value."""
+        held = self._measurements.get(point)
+        return held is not None and held.value == value
+
     def fold(self, signal: Measurement | LinkChanged) -> None:
         """Take one signal in; a measurement older than the one held is ignored."""
         if isinstance(signal, LinkChanged):

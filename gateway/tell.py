@@ -34,6 +34,7 @@ from gateway.coordination.operating import described
 from gateway.coordination.operation_messages import EmergencyControl, EmergencyDeclare, ShortfallNotice
 from gateway.coordination.operation_messages import Instruction as Instructs
 from gateway.coordination.operator import OperatorInstruction
+from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.record import Acted, Checkpoint, Fact, Started
 from protocols.signals import Ack, Bounds, Control, Instruction, LinkChanged
 
@@ -58,15 +59,17 @@ def told(fact: Fact) -> tuple[str, str]:
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
         case Dispatched() | Planned() | Operated() | Shown() | Proposed() | Ruled():
             found = "DSO", _acted(fact)
-        case Decided() | Checkpoint() | Started() | Acted():
+        case Decided() | Checkpoint() | Started() | Acted() | Scheduled() | Cancelled():
             found = _own(fact)
         case _:
             assert_never(fact)
     return found
 
 
-def _own(fact: Decided | Checkpoint | Started | Acted) -> tuple[str, str]:
+def _own(fact: Decided | Checkpoint | Started | Acted | Scheduled | Cancelled) -> tuple[str, str]:
     match fact:
+        case Scheduled() | Cancelled():
+            return _scheduled(fact)
         case Decided():
             return "DSO", f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
         case Checkpoint():
@@ -77,6 +80,14 @@ def _own(fact: Decided | Checkpoint | Started | Acted) -> tuple[str, str]:
         case Acted():
             reason = f": {fact.because}" if fact.because else ""
             return fact.by, f"{fact.what} ({fact.subject}){reason}"
+
+
+def _scheduled(fact: Scheduled | Cancelled) -> tuple[str, str]:
+    if isinstance(fact, Cancelled):
+        return fact.by, f"{fact.work_id} is cancelled"
+    work = fact.work
+    told = f"{day(work.start_s)} {clock(work.start_s)} … {day(work.end_s)} {clock(work.end_s)}"
+    return work.source, f"{work.id} ({work.kind.value}): {work.described}, {told}"
 
 
 def instructed(one: Instruction) -> str:

@@ -37,6 +37,7 @@ from gateway.coordination.messages import (
 from gateway.coordination.neighbours import Neighbours
 from gateway.coordination.operating import Operating
 from gateway.coordination.operator import OperatorInstruction
+from gateway.coordination.topology import Cancelled, Scheduled, Topology
 from gateway.coordination.trade import Trade
 from grid_engine.results import Purpose, Status
 from protocols.signals import Ack, Baseline, Bounds, Control, Instruction, Outcome, Release
@@ -142,6 +143,7 @@ class Book:
     emergencies: Emergencies = field(default_factory=Emergencies)
     shared: dict[str, Dispatched] = field(default_factory=dict)
     """How the newest dispatch of each node was shared out, by dispatch."""
+    topology: Topology = field(default_factory=Topology)
     proposals: dict[str, Proposed] = field(default_factory=dict)
     """What waits for an operator."""
 
@@ -164,6 +166,8 @@ class Book:
                 self._alarmed(event)
             case Planned() | Operated() | Shown():
                 self.operating.fold(event)
+            case Scheduled() | Cancelled():
+                self.topology.fold(event)
             case _:
                 self._acted(event)
 

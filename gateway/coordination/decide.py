@@ -11,11 +11,14 @@ from gateway.coordination import host
 from gateway.coordination.book import LimitRecord
 from gateway.coordination.messages import LimitClear, LimitIssue, Message, Supporting
 from gateway.coordination.situation import Situation
-from gateway.coordination.study import standing
+from gateway.coordination.study import reported, standing
+from gateway.coordination.topology import changed_between
 from grid_engine.results import Answer, Binding, Envelope, Reason, Status
 
 SAME_W = 1.0
 """Two limits closer than this are the same limit."""
+LAG_S = 60.0
+"""So late may the field show what was switched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,12 @@ def _change(at: Situation, record: LimitRecord, envelope: Envelope | None) -> Ve
         gain_w = max(envelope.ceiling_w - held.ceiling_w, held.floor_w - envelope.floor_w)
         if gain_w < at.zone.limits.release_w:
             return Verdict((_issue(at, envelope),)) if _ending(at, held) else Verdict()
-    if not (_headroom_lasted(at, held.resource) or _outage_seen(at, record) or _operated(at, record)):
+    if not (
+        (_headroom_lasted(at, held.resource) and not _stands(at, record))
+        or _outage_seen(at, record)
+        or _operated(at, record)
+        or _switched(at, record)
+    ):
         return Verdict((_extended(at, held),) if _ending(at, held) else (), headroom=(held.resource,))
     return Verdict((_clear(at, held) if envelope is None else _issue(at, envelope),))
 
@@ -114,6 +122,23 @@ def _operated(at: Situation, record: LimitRecord) -> bool:
     return plan is not None and plan.done_s is not None and plan.done_s >= record.sent_s
 
 
+def _switched(at: Situation, record: LimitRecord) -> bool:
+    """True where planned work has begun or ended since, and the field shows it: its room is given away at once."""
+    topology = at.book.topology
+    # What was issued just after the change may rest on a report of the time before it.
+    since_s = record.limit.start_s if _published_ahead(record) else record.sent_s - LAG_S
+    return bool(topology.works) and changed_between(topology, reported(at), since_s, at.now_s)
+
+
+def _published_ahead(record: LimitRecord) -> bool:
+    return record.sent_s < record.limit.start_s
+
+
+def _stands(at: Situation, record: LimitRecord) -> bool:
+    """True for an envelope that was published for this interval: whoever keeps within it needs no other."""
+    return _published_ahead(record) and at.now_s < record.limit.end_s
+
+
 def limits_ahead(at: Situation, answer: Answer, starts_s: tuple[float, ...]) -> tuple[Message, ...]:
     """Limits for the intervals that start at `starts_s`, from an `ENVELOPE` answer: where the network binds."""
     if answer.status is not Status.SOLVED:
@@ -124,15 +149,27 @@ def limits_ahead(at: Situation, answer: Answer, starts_s: tuple[float, ...]) -> 
 def _ahead(at: Situation, answer: Answer, starts_s: tuple[float, ...]) -> Iterator[Message]:
     versions = dict(at.book.limit_versions)
     for envelope in answer.envelopes:
-        if envelope.binding is None:
-            continue
         start_s = starts_s[envelope.interval]
+        if envelope.binding is None and not _freed(at, envelope.resource, start_s):
+            continue
         published = at.book.limit_at(envelope.resource, start_s)
         if published is not None and published.limit.start_s == start_s and _same(published.limit, envelope):
             continue
         versions[envelope.resource] = versions.get(envelope.resource, 0) + 1
         window = (start_s, start_s + at.zone.clocks.interval_s)
         yield _limit(at, envelope, versions[envelope.resource], window)
+
+
+def _freed(at: Situation, resource: str, start_s: float) -> bool:
+    """Whether planned work ends what a limit would hold beyond it, so that this has to be said."""
+    published = at.book.limit_at(resource, start_s)
+    if published is None:
+        before_s = start_s - at.zone.clocks.interval_s
+        published = at.book.limit_at(resource, max(before_s, at.now_s))
+    if published is None or not at.book.topology.works:
+        return False
+    bounds = any(published.limit.start_s < b <= start_s for b in at.book.topology.boundaries())
+    return bounds or published.limit.start_s == start_s
 
 
 def _same(limit: LimitIssue, envelope: Envelope) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.coordination.messages import Message
 from gateway.coordination.operator import OperatorInstruction
+from gateway.coordination.topology import Cancelled, Scheduled
 from grid_engine.dispatch.operation_words import Operation
 from grid_engine.dispatch.words import LocationalPrice
 from grid_engine.results import Answer, Study
@@ -182,4 +183,6 @@ Event = (
     | Shown
     | Proposed
     | Ruled
+    | Scheduled
+    | Cancelled
 )

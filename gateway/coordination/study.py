@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from gateway.coordination import host
 from gateway.coordination.precedence import target
 from gateway.coordination.situation import Situation
+from gateway.coordination.topology import Reported, expected
 from gateway.coordination.zone import Controllable, Resource
 from gateway.snapshot import Snapshot
 from grid_engine.results import NetworkState, Participant, Purpose, Study
@@ -137,9 +138,16 @@ def intervals_ahead(at: Situation) -> tuple[float, ...]:
 def look_ahead(at: Situation) -> Study:
     """How far may each resource go in the intervals ahead, by the zone's rule of what the others do?"""
     starts_s, rules = intervals_ahead(at), at.zone.limits
-    members = tuple(replace(p, held_w=p.requested_w) for p in _participants(at, starts_s))
+    members = tuple(replace(p, held_w=_within_limits(at, p, starts_s)) for p in _participants(at, starts_s))
     question = _study(at, Purpose.JOINT if rules.joint else Purpose.ENVELOPE, members, starts_s)
     return replace(question, sharing=rules.sharing, utilisation=rules.utilisation)
+
+
+def _within_limits(at: Situation, member: Participant, starts_s: tuple[float, ...]) -> tuple[float, ...]:
+    """Where a resource is expected: nobody goes beyond a limit that was told them for that time."""
+    limits = (at.book.limit_at(member.resource, start_s) for start_s in starts_s)
+    wishes = zip(member.requested_w, limits, strict=True)
+    return tuple(w if limit is None else limit.bounds.clamp(w) for w, limit in wishes)
 
 
 def only_now(question: Study) -> Study:
@@ -152,6 +160,7 @@ def only_now(question: Study) -> Study:
         question,
         intervals=1,
         participants=members,
+        states=(),
         load_scale=question.load_scale[:1],
         load_w={load: w[:1] for load, w in question.load_w.items()},
         unit_w={unit: w[:1] for unit, w in question.unit_w.items()},
@@ -179,11 +188,29 @@ def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:
         purpose=Purpose.IMPACT,
         intervals=1,
         participants=tuple(members),
+        states=(),
         load_scale=study.load_scale[:1],
         load_w={load: w[:1] for load, w in study.load_w.items()},
         unit_w={unit: w[:1] for unit, w in study.unit_w.items()},
         margin_pct=0.0,
     )
+
+
+def reported(at: Situation) -> Reported:
+    """What the field says of the network, and how much of it is not old."""
+    kinds = (Quantity.TAP_POSITION, Quantity.SWITCH_CLOSED)
+    fresh = frozenset(
+        point.resource
+        for point, measurement in at.snapshot.measurements.items()
+        if point.quantity in kinds and measurement.quality not in (Quality.BAD, Quality.STALE)
+    )
+    return Reported(network_state(at.snapshot, at.zone.capacitors), fresh)
+
+
+def states(at: Situation, starts_s: tuple[float, ...]) -> tuple[NetworkState, ...]:
+    """The network at some times, as far as is reported and planned."""
+    said = reported(at)
+    return tuple(expected(at.book.topology, said, at.now_s, start_s) for start_s in starts_s)
 
 
 def network_state(snapshot: Snapshot, capacitors: frozenset[str] = frozenset()) -> NetworkState:
@@ -209,6 +236,7 @@ def network_state(snapshot: Snapshot, capacitors: frozenset[str] = frozenset()) 
 
 def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], starts_s: tuple[float, ...]) -> Study:
     rules = at.zone.limits
+    networks = states(at, starts_s)
     return Study(
         study_id=f"{at.cycle_id}-{purpose.value}",
         purpose=purpose,
@@ -217,7 +245,8 @@ def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], st
         load_scale=tuple(at.zone.load_scale.at(s) for s in starts_s),
         load_w={} if at.zone.daily is None else at.zone.daily.load_w(starts_s),
         unit_w={} if at.zone.daily is None else at.zone.daily.unit_w(starts_s),
-        state=network_state(at.snapshot, at.zone.capacitors),
+        state=networks[0],
+        states=networks if any(state != networks[0] for state in networks) else (),
         ratings=host.ratings(at),
         contingencies=at.zone.contingencies,
         policy=rules.policy,

@@ -98,7 +98,7 @@ def _key(at: Situation, one: NodeDispatch) -> str:
         for r in at.zone.resources
         if (record := at.book.limit_at(r, at.now_s)) is not None
     )
-    state = study.network_state(at.snapshot, at.zone.capacitors)
+    state = study.states(at, (at.now_s,))[0]
     network = (sorted(state.taps.items()), sorted(state.switches_closed.items()), sorted(state.in_service.items()))
     emergencies = [record.declared.emergency_id for record in at.book.emergencies.lasting]
     asked = (one.dispatch.dispatch_id, one.dispatch.version, one.dispatch.power_w, at.zone.model_version)

@@ -67,6 +67,8 @@ class Kind(StrEnum):
     """An operator asked something of a resource (the instruction)."""
     SHARED = "shared"
     """What the system operator wants of a node was shared out (dispatch)."""
+    TOPOLOGY = "topology"
+    """The network is to differ from its model for a while, or no longer (the work)."""
     OPERATION = "operation"
     """The network is about to be operated, or the field shows that it was (plan)."""
     PROPOSED = "proposed"

@@ -33,10 +33,12 @@ FIELDS = {
     "cause": "Why the node cannot do what it was dispatched to.",
     "cost_per_h": "Cost of what was chosen, dollars per hour.",
     "count": "How many.",
+    "cut_off": "Resources that lose their supply.",
     "detail": "What was asked, of whom, and what came back.",
     "device": "Tap changer, capacitor or switch.",
     "draft": "Whether it waits for the host's answer.",
     "duration_ms": "How long it took.",
+    "end_s": "When it ends, Unix seconds.",
     "error": "What went wrong, with the class of the error.",
     "exception": "Trace of the error.",
     "floor_mw": "Lowest power allowed, MW.",
@@ -221,6 +223,15 @@ EVENTS = (
     _event(
         "route.forbidden", "warning", "A message was refused, or stopped on its way.", "code sender recipient problem"
     ),
+    # The network's schedule
+    _event(
+        "work.scheduled",
+        "warning",
+        "The network is to differ from its model for a while.",
+        "kind detail start_s end_s source cut_off",
+    ),
+    _event("work.refused", "warning", "A work on the network is not taken.", "problem source"),
+    _event("work.cancelled", "warning", "A work on the network will not be, or is over.", "by"),
     # The operator
     _event(
         "operator.instruction",

@@ -4,13 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.coordination.market_messages import Block, MarketSide, OfferRevoke
 from gateway.coordination.messages import Header, Message
+from gateway.coordination.topology import Work, WorkKind
 from gateway.exchange import CannotRecord, RefusedMessage
 from gateway.scenarios import script
 from gateway.scenarios.stage import MW, Stage
 from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.host_utility import Objection
+from gateway.works import RefusedWork, Works
 from grid_engine.model import Network
-from grid_engine.results import Answer, Status, Study
+from grid_engine.results import Answer, NetworkState, Status, Study
 from protocols.signals import Bounds
 
 
@@ -40,6 +42,8 @@ class Acts:
             "end_emergency": self._end_emergency,
             "fault": self._fault,
             "plant": self._plant,
+            "work": self._work,
+            "cancel_work": self._cancel_work,
             "available_mw": self._available,
             "power_mw": self._power,
             "engine_fails": self._engine_fails,
@@ -199,6 +203,18 @@ class Acts:
         if told.load_scale is not None:
             plant.scale_loads(told.load_scale)
 
+    async def _work(self, told: script.Work) -> None:
+        state = NetworkState(None, told.taps, told.switches, told.in_service)
+        kind, start_s, end_s = WorkKind(told.kind), self._at(told.start_s), self._at(told.end_s)
+        await self._try(self._works.schedule(Work(told.id, kind, start_s, end_s, state, source="scenario")))
+
+    async def _cancel_work(self, work_id: str) -> None:
+        await self._try(self._works.cancel(work_id, "scenario"))
+
+    @property
+    def _works(self) -> Works:
+        return Works(self._stage.loop.ground, self._stage.loop.engine)
+
     async def _available(self, told: Mapping[str, float]) -> None:
         for name, power_mw in told.items():
             self._device(name).set_available(power_mw * MW, self._stage.now())
@@ -236,7 +252,7 @@ class Acts:
         """What the operator asks may be refused: that is a result, not a fault of the scenario."""
         try:
             await asked
-        except (RefusedMessage, CannotRecord) as error:
+        except (RefusedMessage, RefusedWork, CannotRecord) as error:
             self.refused.append(str(error))
 
     def _owner(self, resource: str) -> str:

@@ -147,6 +147,19 @@ class Plant(Section):
     load_scale: Annotated[float, Field(ge=0, le=10)] | None = None
 
 
+class Work(Section):
+    """The outage management system plans work on the network, or an operator overrides its state."""
+
+    id: Identifier
+    kind: Literal["planned", "forced", "override"] = "planned"
+    start_s: Moment
+    end_s: Moment
+    switches: dict[Identifier, bool] = Field(default_factory=dict)
+    """True closes."""
+    in_service: dict[Identifier, bool] = Field(default_factory=dict)
+    taps: dict[Identifier, int] = Field(default_factory=dict)
+
+
 class Approve(Section):
     """The operator rules about what waits; everything that waits where no id is given."""
 
@@ -171,6 +184,8 @@ class Happening(Section):
     end_emergency: bool | None = None
     fault: Fault | None = None
     plant: Plant | None = None
+    work: Work | None = None
+    cancel_work: Identifier | None = None
     available_mw: dict[Identifier, Megawatt] | None = None
     power_mw: dict[Identifier, Megawatt] | None = None
     """Owners' set points."""
