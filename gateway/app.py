@@ -45,6 +45,7 @@ from gateway.translate import facts as translate
 from gateway.translate import ieee2030_5, opcua, opcua_server, sunspec
 from gateway.translate import telemetry as telemetry_settings
 from gateway.workers import ClusterWorkers, LocalWorkers, Workers, WorkersError
+from gateway.works import Works
 from ieee2030_5.adapter import UtilityServer
 from ieee2030_5.admin.token import TokenError
 from protocols.opcua.guard import GuardError
@@ -133,7 +134,8 @@ async def run(
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, office.send, now, historian.offer))
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
             served = await _served(zone, facts, loop, desk, now)
-            served += console.served(zone, loop.exchange, desk)
+            works = Works(loop.ground, engine)
+            served += console.served(zone, loop.exchange, desk, works)
             served += grouping.served(zone, adapters, engine, lambda: loop.ground.image.freeze(now()))
             await journal.append([record.entry(_started(zone, now()))])
             async with _opened(office, loop):
@@ -143,6 +145,7 @@ async def run(
                     tasks.create_task(keep_running(loop, adapters, random.Random()), name="control")
                     for name, run_it, failed in served:
                         tasks.create_task(_keep_up(name, run_it, failed), name=name)
+                    tasks.create_task(works.review(), name="works")
                     if renewal is not None:
                         tasks.create_task(renew(engine, renewal), name="renew")
     finally:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.console import acts, markets, views
+from gateway.console import acts, markets, views, works
 from gateway.console import queue as waits
 from gateway.console import words as w
 from gateway.console.metrics import metrics
@@ -117,9 +117,10 @@ ENDPOINTS: tuple[Endpoint[Seat], ...] = (
         w.RevocationIn,
         w.InstanceOut,
     ),
+    *works.ENDPOINTS,
 )
 
-NAMES: Final[Mapping[str, Any]] = dict.fromkeys(("der", "action", "emergency", "order"), w.Id)
+NAMES: Final[Mapping[str, Any]] = {**dict.fromkeys(("der", "action", "emergency", "order"), w.Id), **works.NAMES}
 """Types of the variable parts of a path."""
 
 OPERATOR: Final = Api(

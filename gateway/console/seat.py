@@ -8,6 +8,7 @@ from gateway.desk import Desk
 from gateway.exchange import Exchange
 from gateway.journal.entries import Entry, Kind
 from gateway.snapshot import Snapshot
+from gateway.works import Works
 
 Latest = Callable[[Sequence[Kind], int], Awaitable[Sequence[Entry]]]
 """The last entries of each of some kinds in the journal."""
@@ -19,6 +20,7 @@ class Seat:
 
     exchange: Exchange
     desk: Desk
+    works: Works
     latest: Latest
     protocols: Mapping[str, str] = field(default_factory=dict)
     """What each resource speaks."""

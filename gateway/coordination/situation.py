@@ -26,8 +26,14 @@ class Situation:
         return self.snapshot.at_s
 
     def citing(self, model_version: str) -> "Situation":
-        """The same on the network model that was answered from, which may have been renewed while the zone ran."""
-        return replace(self, zone=replace(self.zone, model_version=model_version)) if model_version else self
+        """The same on the network model that was answered from, and what is laid over it for a while.
+
+        The model may have been renewed while the zone ran.
+        """
+        if not model_version:
+            return self
+        cited = "+".join((model_version, *(work.id for work in self.book.topology.at(self.now_s))))
+        return replace(self, zone=replace(self.zone, model_version=cited))
 
     def message(self, recipient: str, corr_id: str, body: Body, suffix: str = "") -> Message:
         """A message from the DSO; the same content at the same version gets the same id."""

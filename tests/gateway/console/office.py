@@ -24,6 +24,9 @@ from gateway.journal.store import Journal
 from gateway.ledger import Ledger
 from gateway.narrate import Narrator
 from gateway.snapshot import Image
+from gateway.works import Works
+from grid_engine.dispatch.questions import Question, Reply, failed
+from grid_engine.results import Answer, Status, Study
 from ieee2030_5.admin import token
 from ieee2030_5.admin.server import Service
 from ieee2030_5.settings import AdminSettings
@@ -80,6 +83,18 @@ def book() -> Book:
     )
 
 
+class Unmoved:
+    """An engine to whom every network is fine, as long as it has no SW99."""
+
+    async def answer(self, study: Study) -> Answer:
+        if "SW99" in study.state.switches_closed:
+            return Answer(study.study_id, Status.BAD_INPUT, "r1-1", detail="switch SW99: not in the network")
+        return Answer(study.study_id, Status.SOLVED, "r1-1", unsupplied=("A",) if study.state.in_service else ())
+
+    async def reply(self, question: Question) -> Reply:
+        return failed(question, "r1-1", "not asked here")
+
+
 @dataclass
 class Office:
     """The zone behind the API."""
@@ -112,7 +127,10 @@ def office(directory: Path, zone_facts: ZoneFacts | None = None, of: Book | None
         made.posted.put(told)
 
     desk = Desk(zone_facts, ground.ledger, ground.now, say, ground.touched.set)
-    seat = Seat(Exchange(ground, send), desk, latest(directory / "journal.sqlite"), {"A": "modbus", "B": "ieee2030_5"})
+    works = Works(ground, Unmoved())
+    seat = Seat(
+        Exchange(ground, send), desk, works, latest(directory / "journal.sqlite"), {"A": "modbus", "B": "ieee2030_5"}
+    )
     settings = AdminSettings(token.make(directory, {}), announce=directory / URL_FILE)
     service = Service(OPERATOR, lambda: seat, settings)
     loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
