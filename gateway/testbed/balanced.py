@@ -1,6 +1,7 @@
 """The true network of a zone in pandapower's format: its Newton solver, run only when somebody reads after a change."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any, Final
@@ -8,10 +9,10 @@ from typing import Any, Final
 import pandapower as pp
 from pandapower.auxiliary import LoadflowNotConverged
 
+from gateway.testbed.balanced_again import Again
 from gateway.testbed.plant import MOVED_W, Attachment
 from protocols.points import Point, Quantity
 
-_RECYCLE: Final = {"bus_pq": True, "trafo": False, "gen": False}
 _TABLES: Final = ("bus", "line", "trafo", "switch", "shunt", "ext_grid", "load")
 _SWITCHED: Final = (
     ("switch", Quantity.SWITCH_CLOSED),
@@ -63,7 +64,8 @@ class BalancedPlant:
         self._as_loaded = {index: (loads.at[index, "p_mw"], loads.at[index, "q_mvar"]) for index in loads.index}
         self._injected = dict.fromkeys(resources, 0j)
         self._solved: dict[str, complex] | None = None
-        self._as_built = True
+        self._again: Again | None = None
+        """The last whole solution, while only injections have moved since."""
         self.converged = True
         """False while the network has no solution; everything read then is NaN."""
         self.solutions = 0
@@ -160,7 +162,10 @@ class BalancedPlant:
         return values[0] if len(values) == 1 else sqrt(sum(value * value for value in values))
 
     def _result(self, table: str, index: int, column: str) -> float:
-        value = float(self._net[f"res_{table}"].at[index, column])
+        result = self._again
+        value = (
+            float(self._net[f"res_{table}"].at[index, column]) if result is None else result.value(table, index, column)
+        )
         return value if isfinite(value) else 0.0
 
     def _connect(self, resource: str, to: Attachment) -> int:
@@ -176,22 +181,35 @@ class BalancedPlant:
 
     def _rebuilt(self) -> None:
         """The next solution starts from scratch."""
-        self._solved, self._as_built = None, True
+        self._solved, self._again = None, None
 
     def _solve(self) -> None:
-        if self._solved is not None and all(
-            abs(power - self._solved[resource]) < MOVED_W for resource, power in self._injected.items()
+        before = self._solved
+        if before is not None and all(
+            abs(power - before[resource]) < MOVED_W for resource, power in self._injected.items()
         ):
             return
+        self._solved = dict(self._injected)
+        self.solutions += 1
+        if self._again is not None and before is not None and self._again.move(self._moved(before)):
+            return
+        self._again = None
         for resource, power in self._injected.items():
             self._net.sgen.at[self._generators[resource], "p_mw"] = power.real / 1e6
             self._net.sgen.at[self._generators[resource], "q_mvar"] = power.imag / 1e6
-        self._solved = dict(self._injected)
-        again = self.converged and not self._as_built
-        options = {"init": "results", "recycle": _RECYCLE} if again else {"init": "flat"}
         try:
-            pp.runpp(self._net, numba=False, calculate_voltage_angles=True, **options)
-            self.converged, self._as_built = True, False
+            pp.runpp(self._net, numba=False, calculate_voltage_angles=True, init="flat")
+            self.converged = True
         except LoadflowNotConverged:
             self.converged = False
-        self.solutions += 1
+            return
+        with suppress(ValueError):
+            self._again = Again(self._net)
+
+    def _moved(self, before: Mapping[str, complex]) -> dict[int, complex]:
+        """What each bus injects more than before, MVA."""
+        moved: dict[int, complex] = {}
+        for resource, power in self._injected.items():
+            bus = int(self._net.sgen.at[self._generators[resource], "bus"])
+            moved[bus] = moved.get(bus, 0j) + (power - before[resource]) / 1e6
+        return moved
