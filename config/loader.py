@@ -25,8 +25,8 @@ from config.checks import (
 )
 from config.checks.finding import Check, Finding, Subject
 from config.day_names import DayNames, DaySourceError, read_day_names
-from config.document import Node
-from config.extends import read_extended
+from config.document import Document, Node
+from config.extends import merge, read_extended
 from config.faults import ConfigError, Fault, Place
 from config.file_names import with_absolute_names
 from config.network_names import NetworkNames, NetworkSourceError, joined, read_network_names
@@ -34,7 +34,7 @@ from config.settings import ZoneFile
 from config.shortening import shortened
 from config.type_faults import locate, type_faults
 
-__all__ = ["ConfigError", "Fault", "Place", "load", "load_as_written", "shortened"]
+__all__ = ["ConfigError", "Fault", "Place", "load", "load_as_written", "load_with", "shortened"]
 
 _CHECKS: tuple[Check, ...] = (
     network.one_source,
@@ -102,7 +102,17 @@ def load(path: Path | str) -> ZoneFile:
 
 def load_as_written(path: Path | str) -> ZoneFile:
     """The zone with its times as the file has them; otherwise as `load`."""
-    read = read_extended(Path(path))
+    return _zone(read_extended(Path(path)))
+
+
+def load_with(path: Path, above: Node) -> ZoneFile:
+    """The zone of a file with `above` laid over it, as by a file which extends it; otherwise as `load`."""
+    read = read_extended(path)
+    return shortened(_zone(Document(merge(read.root, above), read.faults)))
+
+
+def _zone(read: Document) -> ZoneFile:
+    """The zone in a document, or every fault of it."""
     root = with_absolute_names(read.root)
     document = root.plain()
     faults = list(read.faults)

@@ -28,25 +28,27 @@ def published_schema() -> Mapping[str, Any]:
     }
 
 
-def known_keys(path: Sequence[Step]) -> frozenset[str]:
+def known_keys(path: Sequence[Step], whole: Mapping[str, Any] | None = None) -> frozenset[str]:
     """Keys that the mapping at `path` may have; empty where any id is allowed.
 
-    `path` is a pydantic location: keys, indices, and the tag of a union where one was taken.
+    `path` is a pydantic location: keys, indices, and the tag of a union where one was taken. `whole` is the schema of
+    another kind of file than the zone file.
     """
-    schema: Mapping[str, Any] = zone_schema()
+    whole = zone_schema() if whole is None else whole
+    schema = whole
     for step in path:
-        schema = _descend(_resolved(schema), step)
-    return frozenset(_resolved(schema).get("properties", {}))
+        schema = _descend(_resolved(schema, whole), step)
+    return frozenset(_resolved(schema, whole).get("properties", {}))
 
 
-def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
     """Follow a reference, and an optional value to the value."""
     if "$ref" in schema:
         name = str(schema["$ref"]).rsplit("/", 1)[-1]
-        return _resolved(zone_schema()["$defs"][name])
+        return _resolved(whole["$defs"][name], whole)
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null":
-            return _resolved(choice)
+            return _resolved(choice, whole)
     return schema
 
 

@@ -28,6 +28,8 @@ _REMEDIES = {
     "model_attributes_type": "write `key: value` lines below it",
     "dict_type": "write `key: value` lines below it",
     "tuple_type": "write a list, as in [1, 2]",
+    "too_short": "write at least {min_length} there",
+    "too_long": "write at most {max_length} there",
     "union_tag_not_found": "add `protocol:` with one of modbus, ieee2030_5, opcua, mqtt, sparkplug, dnp3",
 }
 
@@ -52,13 +54,16 @@ PATTERN_REMEDIES = {
 """What to do about each pattern of the settings."""
 
 
-def type_faults(errors: Sequence[ErrorDetails], root: Node) -> list[Fault]:
-    """One fault for each place where a value is missing, unknown or of the wrong kind."""
+def type_faults(errors: Sequence[ErrorDetails], root: Node, schema: Mapping[str, Any] | None = None) -> list[Fault]:
+    """One fault for each place where a value is missing, unknown or of the wrong kind.
+
+    `schema` is that of the file where it is no zone file.
+    """
     faults: dict[tuple[Step, ...], Fault] = {}
     for error in errors:
         path, place = locate(root, error["loc"])
         missing = (error["loc"][-1],) if error["type"] == "missing" else ()
-        faults.setdefault((*path, *missing), _fault(error, path, place))
+        faults.setdefault((*path, *missing), _fault(error, path, place, schema))
     return list(faults.values())
 
 
@@ -82,18 +87,21 @@ def dotted(path: Sequence[Step]) -> str:
     return f"`{'.'.join(str(step) for step in path)}`" if path else "the file"
 
 
-def _fault(error: ErrorDetails, path: Sequence[Step], place: Place) -> Fault:
+def _fault(error: ErrorDetails, path: Sequence[Step], place: Place, schema: Mapping[str, Any] | None) -> Fault:
     kind, last = error["type"], str(error["loc"][-1])
     if kind == "missing":
         return Fault(place, f"{dotted(path)} has no `{last}`", f"add `{last}:`")
     if kind == "extra_forbidden":
-        keys = known_keys(error["loc"][:-1])
+        keys = known_keys(error["loc"][:-1], schema)
         remedy = suggestion(last, keys, f"use one of: {listed(keys, most=20)}")
         return Fault(place, f"{dotted(path[:-1])} has an unknown key `{last}`", remedy)
     if kind == "union_tag_invalid":
         written, tags = error["ctx"]["tag"], error["ctx"]["expected_tags"].replace("'", "").split(", ")
         remedy = suggestion(written, tags, f"use one of: {', '.join(tags)}")
         return Fault(place, f"{dotted(path)} has the unknown protocol `{written}`", remedy)
+    if kind == "value_error":
+        problem, _, remedy = str(error["ctx"]["error"]).partition("; ")
+        return Fault(place, f"{dotted(path)}: {problem}", remedy or "correct it")
     if last == "[key]":
         return Fault(place, f"{dotted(path)} is not an id", _remedy(error))
     return Fault(place, f"{dotted(path)} is {_shown(error, path)} but {_expectation(error)}", _remedy(error))

@@ -1,7 +1,8 @@
 """Play scenarios on a virtual clock: `run` files or folders of them, or print their `schema`.
 
 A scenario says what is given, what happens when, and what has to be true then, on a zone of its own with the
-simulated world around it. Exit status 0 where everything held.
+simulated world around it. What must hold under its DSO model whatever happens is looked at every time, and shown.
+Exit status 0 where everything held.
 """
 
 import json
@@ -12,7 +13,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateway.logs.setup import silence
 from gateway.scenarios import runner
 from gateway.scenarios.acts import ScenarioError
 from gateway.scenarios.diagram import mermaid
@@ -41,10 +41,9 @@ def run(args: Namespace) -> int:
         sys.stdout.write("\n")
         return 0
     console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-    if not args.log:
-        silence()
     try:
-        found = runner.run(runner.files(args.paths), lambda one: _told(console, one, everything=args.all))
+        paths = runner.files(args.paths)
+        found = runner.run(paths, lambda one: _told(console, one, everything=args.all), quiet=not args.log)
     except ScenarioError as error:
         Console(stderr=True).print(f"[red]{error}[/red]", soft_wrap=True)
         return 2
@@ -61,12 +60,13 @@ def run(args: Namespace) -> int:
 
 def _told(console: Console, one: Played, *, everything: bool) -> None:
     """One scenario as it ends: what did not hold, or all of it."""
-    held = sum(verdict.holds for verdict in one.verdicts)
+    looked = [*one.verdicts, *one.rules]
+    held = sum(verdict.holds for verdict in looked)
     mark = "[green]passed[/green]" if one.passed else "[red]failed[/red]"
-    console.print(f"{mark} {one.scenario} {one.title} ({held} of {len(one.verdicts)} held, {one.took_s:.1f} s)")
+    console.print(f"{mark} {one.scenario} {one.title} ({held} of {len(looked)} held, {one.took_s:.1f} s)")
     if one.error:
         console.print(f"  {one.error}", soft_wrap=True, markup=False)
-    shown = [verdict for verdict in one.verdicts if everything or not verdict.holds]
+    shown = [*(verdict for verdict in one.verdicts if everything or not verdict.holds), *one.rules]
     if not shown:
         return
     table = Table("T", "what", "wanted", "found", "", box=None, pad_edge=True)
@@ -84,12 +84,13 @@ def _told(console: Console, one: Played, *, everything: bool) -> None:
 def _summary(found: list[Played]) -> Table:
     table = Table("scenario", "title", "held", "messages", "seconds", "verdict", box=None)
     for one in found:
-        held = sum(verdict.holds for verdict in one.verdicts)
+        looked = [*one.verdicts, *one.rules]
+        held = sum(verdict.holds for verdict in looked)
         verdict = "[green]passed[/green]" if one.passed else "[red]failed[/red]"
         table.add_row(
             one.scenario,
             one.title,
-            f"{held}/{len(one.verdicts)}",
+            f"{held}/{len(looked)}",
             str(len(one.messages)),
             f"{one.took_s:.1f}",
             verdict,
@@ -109,6 +110,7 @@ def _document(one: Played) -> dict[str, object]:
             {"at_s": v.at_s, "what": v.what, "wanted": v.wanted, "found": v.found, "holds": v.holds}
             for v in one.verdicts
         ],
+        "rules": [{"what": v.what, "wanted": v.wanted, "found": v.found, "holds": v.holds} for v in one.rules],
     }
 
 

@@ -107,6 +107,8 @@ class Dispatched:
     cost_per_h: float
     prices: tuple[LocationalPrice, ...] = ()
     detail: str = ""
+    certainty: float | None = None
+    """Probability that what was chosen delivers as much; `None` where everybody is sure to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from gateway.coordination.situation import Situation
 from gateway.coordination.trade_records import NeedRecord, OfferRecord
 from gateway.coordination.zone import Controllable
 from grid_engine.dispatch.questions import Clear, Equivalents
-from grid_engine.dispatch.risk import Unit, cover
+from grid_engine.dispatch.risk import Cover, Unit, cover
 from grid_engine.dispatch.selection import Award, Payment, Tender, select
 from grid_engine.dispatch.words import Block, LocalNeed, Market, Offer
 from grid_engine.results import Answer, Envelope, Need, Purpose, Reason, Status, Study, Violation
@@ -193,11 +193,15 @@ def _chosen(
         for r in offers
         if factors.get(r.offer.resource, 0.0) > 0
     ]
-    tenders = _sure(at, record, tenders)
+    sure = _sure(at, record, tenders)
+    tenders = tenders if sure is None else [t for t in tenders if t.offer_id in {u.unit_id for u in sure.units}]
     if rules.network_selection and tenders:
         tenders = yield from _within_network(at, question, record, tenders)
     payment = Payment.UNIFORM if _uniform(at) else Payment.AS_BID
-    found = select(record.need.required_w, tenders, payment)
+    # Where sellers may fail, all that makes the need sure enough is bought, not only as much as is needed.
+    wanted_w = record.need.required_w if sure is None else sum(unit.power_w for unit in sure.units)
+    found = select(wanted_w, tenders, payment)
+    short_w = found.short_w if sure is None else max(record.need.required_w - found.relief_w, 0.0)
     detail = "; ".join(_criteria(award) for award in found.awards)
     selection = Dispatched(
         at.cycle_id,
@@ -206,9 +210,10 @@ def _chosen(
         record.need.need_id,
         "selected",
         found.relief_w,
-        found.short_w,
+        short_w,
         found.cost_per_h,
         detail=detail or "nothing was offered",
+        certainty=None if sure is None else sure.chance.probability,
     )
     return found.awards, selection
 
@@ -227,11 +232,11 @@ def _blocks(record: OfferRecord) -> tuple[Block, ...]:
     )
 
 
-def _sure(at: Situation, record: NeedRecord, tenders: list[Tender]) -> list[Tender]:
-    """Those that deliver the need with the certainty asked for, at least cost; all where that is not to be had."""
+def _sure(at: Situation, record: NeedRecord, tenders: list[Tender]) -> Cover | None:
+    """Those that deliver the need with the certainty asked for, at least cost; `None` where everybody is sure to."""
     doubtful = any(at.zone.resources[t.resource].availability < 1.0 for t in tenders)
     if not doubtful:
-        return tenders
+        return None
     units = [
         Unit(
             t.offer_id,
@@ -241,9 +246,7 @@ def _sure(at: Situation, record: NeedRecord, tenders: list[Tender]) -> list[Tend
         )
         for t in tenders
     ]
-    chosen = cover(units, record.need.required_w, at.zone.market.certainty)
-    wanted = {unit.unit_id for unit in chosen.units}
-    return [t for t in tenders if t.offer_id in wanted]
+    return cover(units, record.need.required_w, at.zone.market.certainty)
 
 
 def _within_network(

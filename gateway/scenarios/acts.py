@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import orjson
+
+from gateway.coordination import wire
 from gateway.coordination.market_messages import Block, MarketSide, OfferRevoke
 from gateway.coordination.messages import Header, Message
 from gateway.coordination.topology import Work, WorkKind
 from gateway.exchange import CannotRecord, RefusedMessage
-from gateway.scenarios import script
+from gateway.scenarios import script, times
 from gateway.scenarios.stage import MW, Stage
 from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.host_utility import Objection
@@ -25,6 +28,7 @@ class Acts:
 
     def __init__(self, stage: Stage, start_s: float) -> None:
         self._stage, self._start_s = stage, start_s
+        self._said = 0
         self.refused: list[str] = []
         """What the gateway would not do for its operator, and why."""
         self._solve = stage.solve
@@ -48,6 +52,10 @@ class Acts:
             "power_mw": self._power,
             "engine_fails": self._engine_fails,
             "computing_s": self._computing,
+            "message_delay_s": self._message_delay,
+            "delay_of_s": self._delays,
+            "copies_of": self._copies,
+            "say": self._say,
             "deaf": self._deaf,
             "platform_down": self._platform_down,
             "restart_gateway": self._restart,
@@ -64,7 +72,7 @@ class Acts:
         try:
             await self._acts[name](getattr(happening, name))
         except (LookupError, ValueError) as error:
-            raise ScenarioError(f"{name} at {happening.at_s:g} s: {error}") from error
+            raise ScenarioError(f"{name}: {error}") from error
 
     def given(self, given: script.Given) -> None:
         """Set the world up before the gateway looks.
@@ -89,7 +97,7 @@ class Acts:
                 device = self._device(name)
                 device.energy_wh = percent / 100 * (device.spec.energy_wh or 0.0)
         except ValueError as error:
-            raise ScenarioError(f"given: {error}") from error
+            raise ScenarioError(f"`given`: {error}") from error
         self._stage.computing_s, self._stage.delay_s = given.computing_s, given.message_delay_s
 
     def _device(self, name: str) -> SimulatedDevice:
@@ -192,6 +200,9 @@ class Acts:
         if faults is None:
             raise ValueError(f"{told.resource} is no simulated device or station")
         faults.switch(told.fault, on=told.on)
+        station = self._stage.world.stations.get(told.resource)
+        if station is not None:
+            station.faulty = frozenset(told.points)
         faults.delay_s = faults.delay_s if told.delay_s is None else told.delay_s
 
     async def _plant(self, told: script.Plant) -> None:
@@ -228,6 +239,34 @@ class Acts:
 
     async def _computing(self, seconds: float) -> None:
         self._stage.computing_s = seconds
+
+    async def _message_delay(self, seconds: float) -> None:
+        self._stage.delay_s = seconds
+
+    async def _delays(self, told: Mapping[str, float]) -> None:
+        self._stage.slow.update(told)
+
+    async def _copies(self, told: Mapping[str, int]) -> None:
+        self._stage.copies.update(told)
+
+    async def _say(self, told: script.Say) -> None:
+        zone, now_s = self._stage.zone.zone, self._stage.now()
+        self._said += 1
+        msg_id = told.msg_id or f"{told.sender}-said-{self._said}"
+        document = {
+            "msg_id": msg_id,
+            "corr_id": told.corr_id or msg_id,
+            "sender": told.sender,
+            "recipient": told.recipient,
+            "created_at": times.on_the_wire(now_s),
+            "zone": told.zone or zone.id,
+            "model": told.model or zone.dso_model.value,
+            "type": told.code,
+            "body": times.absolute(told.fields, self._start_s),
+        }
+        message = wire.decode(orjson.dumps(document))
+        for _ in range(told.times):
+            await self._stage.deliver(self._stage.parties.note([message], now_s))
 
     async def _deaf(self, told: Mapping[str, bool]) -> None:
         for party, deaf in told.items():

@@ -1,7 +1,8 @@
 """What has to be true in a scenario: each check finds what is, and says where it differs from what is wanted."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from gateway import record
@@ -12,8 +13,14 @@ from gateway.coordination.messages import LimitIssue, Message
 from gateway.coordination.operation_messages import Instruction
 from gateway.scenarios import script
 from gateway.scenarios.acts import Acts
+from gateway.scenarios.looks import Found, Looks, number, text
+from gateway.scenarios.overheard import Overheard
 from gateway.scenarios.stage import MW, Stage
-from protocols.points import Point, Quantity
+from gateway.scenarios.times import absolute
+from gateway.scenarios.wanted import MessageCheck
+from protocols.points import Phase, Point, Quantity
+
+_PHASES = frozenset(phase.value for phase in Phase) - {Phase.TOTAL.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +35,12 @@ class Verdict:
     holds: bool
 
 
-Found = Iterator[tuple[str, str, str, bool]]
-"""What was looked at, what was wanted, what was found, and whether that will do."""
-
-
 class Checks:
     """Looks at a stage; times of the script count from `start_s`."""
 
-    def __init__(self, stage: Stage, acts: Acts, start_s: float) -> None:
+    def __init__(self, stage: Stage, acts: Acts, overheard: Overheard, start_s: float) -> None:
         self._stage, self._acts, self._start_s = stage, acts, start_s
+        self._looks = Looks(stage, overheard, start_s)
 
     def look(self, check: script.Check) -> list[Verdict]:
         """Everything that a check names, now."""
@@ -48,6 +52,7 @@ class Checks:
             self._messages,
             self._market,
             self._alarms,
+            self._looks.look,
         )
         return [Verdict(check.at_s, *one) for look in looks for one in look(check)]
 
@@ -75,47 +80,54 @@ class Checks:
         for word, side_mw, side_w in sides:
             if side_mw is not None:
                 found_mw = None if side_w is None else side_w / MW
-                yield _number(f"{name}, {word}", side_mw, found_mw, wanted.tolerance_mw, "MW")
-        for word, text, found in (
-            ("reason", wanted.reason, "" if limit is None else limit.reason.value),
+                yield number(f"{name}, {word}", side_mw, found_mw, wanted.tolerance_mw, "MW")
+        for word, wanted_word, found in (
+            ("reason", wanted.reason, "" if limit is None else limit.reason),
             ("constraint", wanted.constraint, "" if limit is None else limit.constraint_id),
         ):
-            if text is not None:
-                yield f"{name}, {word}", text, found or "none", text == found
+            if wanted_word is not None:
+                yield text(f"{name}, {word}", wanted_word, found or "none")
 
     def _field(self, check: script.Check) -> Found:
         stage = self._stage
         for name, wanted in check.power_mw.items():
-            yield _number(f"power of {name}", wanted, stage.world.devices[name].power_w / MW, check.tolerance_mw, "MW")
+            yield number(f"power of {name}", wanted, stage.world.devices[name].power_w / MW, check.tolerance_mw, "MW")
         for name, ceiling in check.ceiling_mw.items():
             found = stage.ceiling_mw(name)
             if ceiling is None:
                 yield f"limit at {name}", "none", "none" if found is None else f"{found:.3f} MW", found is None
             else:
-                yield _number(f"limit at {name}", ceiling, found, check.tolerance_mw, "MW")
+                yield number(f"limit at {name}", ceiling, found, check.tolerance_mw, "MW")
         for name, state in check.link.items():
-            found_state = stage.loop.ground.image.link(name).value
-            yield f"link of {name}", state, found_state, state == found_state
+            yield text(f"link of {name}", state, stage.loop.ground.image.link(name))
         for name, outcome in check.outcome.items():
             held = stage.loop.book.controls.get(name)
-            told = "none" if held is None or held.outcome is None else held.outcome.value
-            yield f"control of {name}", outcome, told, outcome == told
+            told = "none" if held is None or held.outcome is None else held.outcome
+            yield text(f"control of {name}", outcome, told)
+        for name, percent in check.state_of_charge_pct.items():
+            charge = stage.world.devices[name].state_of_charge_pu
+            found_pct = None if charge is None else 100 * charge
+            yield number(f"state of charge of {name}", percent, found_pct, check.tolerance_pct, "%")
 
     def _network(self, check: script.Check) -> Found:
         stage = self._stage
         for name, loading in check.loading_pct.items():
-            yield _number(f"loading of {name}", loading, stage.loading_pct(name), check.tolerance_pct, "%")
+            yield number(f"loading of {name}", loading, stage.loading_pct(name), check.tolerance_pct, "%")
+        for name, current in check.current_a.items():
+            found_a = stage.world.truth(_point(name, Quantity.CURRENT_A))
+            yield number(f"current of {name}", current, found_a, check.tolerance_a, "A")
         for name, voltage in check.voltage_pu.items():
-            yield _number(f"voltage at {name}", voltage, stage.voltage_pu(name), check.tolerance_pu, "pu")
+            found_pu = stage.world.truth(_point(name, Quantity.VOLTAGE_PU))
+            yield number(f"voltage at {name}", voltage, found_pu, check.tolerance_pu, "pu")
         for name, position in check.taps.items():
             found = stage.world.truth(Point(name, Quantity.TAP_POSITION))
-            yield _number(f"tap of {name}", position, found, 0.0, "")
+            yield number(f"tap of {name}", position, found, 0.0, "")
         for name, closed in check.switches.items():
             is_closed = stage.world.truth(Point(name, Quantity.SWITCH_CLOSED)) >= 0.5
             words = {True: "closed", False: "open"}
             yield f"switch {name}", words[closed], words[is_closed], closed == is_closed
         if check.losses_mw is not None:
-            yield _number("losses", check.losses_mw, self._losses_mw(), check.tolerance_mw, "MW")
+            yield number("losses", check.losses_mw, self._losses_mw(), check.tolerance_mw, "MW")
         if check.operations is not None:
             operated = self.operations()
             yield (
@@ -147,10 +159,9 @@ class Checks:
     # --- messages and market
 
     def _messages(self, check: script.Check) -> Found:
-        if check.message is not None:
-            yield from self._message(check.message)
-        unwanted = check.no_message
-        if unwanted is not None:
+        for wanted in (*check.messages, *([] if check.message is None else [check.message])):
+            yield from self._message(wanted)
+        for unwanted in (*check.no_messages, *([] if check.no_message is None else [check.no_message])):
             found = self._matching(unwanted)
             yield f"no {_called(unwanted)}", "0", str(len(found)), not found
         if check.refused is not None:
@@ -158,7 +169,7 @@ class Checks:
             told = [why for why in reasons if check.refused in why]
             yield "refused", check.refused, told[-1] if told else (reasons[-1] if reasons else "nothing"), bool(told)
 
-    def _message(self, wanted: script.MessageCheck) -> Found:
+    def _message(self, wanted: MessageCheck) -> Found:
         found = self._matching(wanted)
         name, count = _called(wanted), wanted.count
         enough = len(found) >= 1 if count is None else len(found) == count
@@ -169,18 +180,17 @@ class Checks:
             first_s = min(self._first_seen_s(message) for message in found)
             yield f"{name}, first at", f"by {wanted.by_s:g} s", f"{first_s:.1f} s", first_s <= wanted.by_s
         document: Any = wire.to_json(found[-1])["body"]
-        for field, value in wanted.fields.items():
-            there = document
-            for part in field.split("."):
-                there = there.get(part) if isinstance(there, Mapping) else None
+        for field, told in wanted.fields.items():
+            there, value = _field_of(document, field, wanted.code), absolute(told, self._start_s)
             if isinstance(value, int | float) and not isinstance(value, bool) and isinstance(there, int | float):
-                yield _number(f"{name}, {field}", value, there, wanted.tolerance, "")
+                yield number(f"{name}, {field}", value, there, wanted.tolerance, "")
             else:
                 yield f"{name}, {field}", str(value), str(there), value == there
 
-    def _matching(self, wanted: script.MessageCheck) -> list[Message]:
+    def _matching(self, wanted: MessageCheck) -> list[Message]:
         found = self._stage.messages(wanted.code, wanted.sender, wanted.recipient)
-        return [m for m in found if wanted.resource in (None, m.resource)]
+        after_s = -inf if wanted.after_s is None else wanted.after_s
+        return [m for m in found if wanted.resource in (None, m.resource) and self._first_seen_s(m) >= after_s]
 
     def _first_seen_s(self, message: Message) -> float:
         log = self._stage.parties.log
@@ -192,25 +202,29 @@ class Checks:
         for name, power_mw in check.instruction_mw.items():
             body = told.get(name)
             found_mw = None if body is None else body.power_w / MW
-            yield _number(f"instruction of {name}", power_mw, found_mw, check.tolerance_mw, "MW")
+            yield number(f"instruction of {name}", power_mw, found_mw, check.tolerance_mw, "MW")
         if check.curve is not None:
             yield from self._curve(check)
         if check.cost_per_h is not None:
             shared = list(stage.loop.book.shared.values())
             cost = shared[-1].cost_per_h if shared else None
-            yield _number("cost per hour", check.cost_per_h, cost, check.tolerance_money, "$")
+            yield number("cost per hour", check.cost_per_h, cost, check.tolerance_money, "$")
         for name, state in check.order_state.items():
             instance = trade.instances.get(name)
-            is_state = "unknown" if instance is None else instance.state.value
-            yield f"order {name}", state, is_state, state == is_state
+            yield text(
+                f"order {name}",
+                state,
+                f"unknown; known are {_known(trade.instances)}" if instance is None else instance.state,
+            )
         for name, state in check.offer_state.items():
             offer = trade.offers.get(name)
-            is_state = "unknown" if offer is None else offer.state.value
-            yield f"offer {name}", state, is_state, state == is_state
+            yield text(
+                f"offer {name}", state, f"unknown; known are {_known(trade.offers)}" if offer is None else offer.state
+            )
         for asset, need_mw in check.need_mw.items():
             needs = [r.need for r in trade.needs.values() if r.need.constraint_id == asset]
             found_mw = needs[-1].required_w / MW if needs else None
-            yield _number(f"need at {asset}", need_mw, found_mw, check.tolerance_mw, "MW")
+            yield number(f"need at {asset}", need_mw, found_mw, check.tolerance_mw, "MW")
 
     def _curve(self, check: script.Check) -> Found:
         bids = [m.body for m in self._stage.messages("BID.Aggregate") if isinstance(m.body, BidAggregate)]
@@ -230,14 +244,27 @@ class Checks:
             yield f"no alarm {check.no_alarm}", "none", ", ".join(raised) or "none", check.no_alarm not in raised
 
 
-def _number(what: str, wanted: float, found: float | None, tolerance: float, unit: str) -> tuple[str, str, str, bool]:
-    words = f"{wanted:g} {unit}".rstrip()
-    if found is None:
-        return what, words, "none", False
-    return what, words, f"{found:.4g} {unit}".rstrip(), abs(found - wanted) <= tolerance + 1e-9
+def _point(name: str, quantity: Quantity) -> Point:
+    """`B2`, or `B2.a` for one phase of it."""
+    element, dot, phase = name.rpartition(".")
+    return Point(element, quantity, Phase(phase)) if dot and phase in _PHASES else Point(name, quantity)
 
 
-def _called(wanted: script.MessageCheck) -> str:
+def _field_of(document: Any, field: str, code: str) -> Any:  # noqa: ANN401 - JSON
+    there = document
+    for part in field.split("."):
+        if not isinstance(there, Mapping) or part not in there:
+            known = ", ".join(there) if isinstance(there, Mapping) else "nothing below it"
+            raise ValueError(f"{code} has no field {field}; use one of: {known}")
+        there = there[part]
+    return there
+
+
+def _known(ids: Iterable[str]) -> str:
+    return ", ".join(list(ids)[-8:]) or "none"
+
+
+def _called(wanted: MessageCheck) -> str:
     ends = f" {wanted.sender or '*'} → {wanted.recipient or '*'}" if wanted.sender or wanted.recipient else ""
     return f"{wanted.code}{ends}" + (f" of {wanted.resource}" if wanted.resource else "")
 

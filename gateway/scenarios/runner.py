@@ -3,25 +3,20 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from config.loader import ConfigError, load
 from config.settings import ZoneFile
 from gateway.coordination.messages import Message
 from gateway.scenarios import rules
 from gateway.scenarios.acts import Acts, ScenarioError
 from gateway.scenarios.checks import Checks, Verdict
-from gateway.scenarios.script import Script
+from gateway.scenarios.overheard import Overheard
+from gateway.scenarios.reading import Reading, read, zone_of
 from gateway.scenarios.stage import EPOCH_S, Stage, play
-from gateway.testbed.edits import edited
 
-DEFAULT_ZONE = Path(__file__).parents[2] / "config" / "zones" / "r1.yaml"
 SETTLE_S = 60.0
 """Virtual time before the first event, in which the gateway finds its devices."""
 SAME_W = 1_000.0
@@ -46,6 +41,8 @@ class Played:
     scenario: str
     title: str
     verdicts: list[Verdict] = field(default_factory=list)
+    rules: list[Verdict] = field(default_factory=list)
+    """What must hold in every scenario of the model, whatever it is about."""
     messages: list[Told] = field(default_factory=list)
     ends_w: dict[str, float] = field(default_factory=dict)
     """Power of each device and the limits at it, at the end."""
@@ -56,7 +53,7 @@ class Played:
     @property
     def passed(self) -> bool:
         """Whether everything held."""
-        return not self.error and all(verdict.holds for verdict in self.verdicts)
+        return not self.error and all(verdict.holds for verdict in (*self.verdicts, *self.rules))
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
@@ -78,13 +75,13 @@ def files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def run(paths: Sequence[Path], done: Callable[[Played], None] = lambda _: None) -> list[Played]:
-    """Play every file; `done` hears of each as it ends."""
+def run(paths: Sequence[Path], done: Callable[[Played], None] = lambda _: None, *, quiet: bool = True) -> list[Played]:
+    """Play every file; `done` hears of each as it ends, `quiet` keeps the gateway's log from everybody else."""
     played: dict[str, Played] = {}
     found: list[Played] = []
     for path in paths:
         began = time.perf_counter()
-        one = _played(path, played)
+        one = _played(path, played, quiet=quiet)
         one.took_s = time.perf_counter() - began
         played[one.scenario] = one
         found.append(one)
@@ -92,16 +89,18 @@ def run(paths: Sequence[Path], done: Callable[[Played], None] = lambda _: None) 
     return found
 
 
-def _played(path: Path, before: dict[str, Played]) -> Played:
+def _played(path: Path, before: dict[str, Played], *, quiet: bool) -> Played:
     try:
-        script = read(path)
+        reading = read(path)
     except ScenarioError as error:
         return Played(path, path.stem, "", error=str(error))
+    script = reading.script
     one = Played(path, script.scenario, script.title)
+    overheard = Overheard()
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            zone = zone_of(script, path, Path(folder))
-            play(lambda: _perform(script, zone, Path(folder), one))
+        with tempfile.TemporaryDirectory() as folder, overheard.listening(quiet=quiet):
+            zone = zone_of(reading, Path(folder))
+            play(lambda: _perform(reading, zone, Path(folder), one, overheard))
     except ScenarioError as error:
         one.error = str(error)
     except ExceptionGroup as group:
@@ -122,77 +121,42 @@ def _leaves(group: BaseException) -> Iterator[BaseException]:
         yield group
 
 
-def read(path: Path) -> Script:
-    """The scenario in a file.
-
-    Raises:
-        ScenarioError: it cannot be read, is no YAML, or is no scenario; every fault is named.
-    """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{path}: not YAML: {error}") from error
-    try:
-        return Script.model_validate(document)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or '.'}: {one['msg']}" for one in error.errors())
-        raise ScenarioError(f"{path}: {faults}; `ampacity scenario schema` prints what is allowed") from error
-
-
-def zone_of(script: Script, path: Path, folder: Path) -> ZoneFile:
-    """The zone that a scenario is played on, with what it changes.
-
-    Raises:
-        ScenarioError: the zone file, or what is changed in it or in its network, is faulty.
-    """
-    base = path.parent / script.extends if script.extends else DEFAULT_ZONE
-    own = folder / "zone.yaml"
-    own.write_text(yaml.safe_dump({"extends": str(base.resolve()), **script.zone}), encoding="utf-8")
-    try:
-        zone = load(own)
-        scale = zone.network.load_scale
-        network: dict[str, Any] = {"load_scale": tuple(script.given.load_scale * factor for factor in scale)}
-        if script.network:
-            network["source"] = str(edited(Path(zone.network.source), script.network, folder / "network.json"))
-        return zone.model_copy(update={"network": zone.network.model_copy(update=network)})
-    except ConfigError as error:
-        raise ScenarioError(f"{path}: the zone is faulty:\n{error}".replace(str(own), f"{path} (zone)")) from error
-    except (ValueError, OSError) as error:
-        raise ScenarioError(f"{path}: {error}") from error
-
-
-async def _perform(script: Script, zone: ZoneFile, folder: Path, one: Played) -> None:
+async def _perform(reading: Reading, zone: ZoneFile, folder: Path, one: Played, overheard: Overheard) -> None:
     """Let the time of a scenario pass: every event and check at its moment, events first."""
+    script = reading.script
     interval_s = zone.clocks.interval_s
     lead_s = SETTLE_S + max(0.0, -script.begins_s)
     start_s = EPOCH_S + interval_s * ceil(lead_s / interval_s)
     async with Stage(zone, folder) as stage:
         acts = Acts(stage, start_s)
-        acts.given(script.given)
+        with _placed(reading, "given"):
+            acts.given(script.given)
         await stage.open_gateway()
-        checks = Checks(stage, acts, start_s)
+        checks = Checks(stage, acts, overheard, start_s)
         moments = sorted({one.at_s for one in script.when} | {one.at_s for one in script.then})
         for moment_s in moments:
             await stage.pass_time(max(start_s + moment_s - stage.now(), 0.0))
-            for happening in script.when:
+            for number, happening in enumerate(script.when):
                 if happening.at_s == moment_s:
-                    await acts.act(happening)
-            for check in script.then:
+                    with _placed(reading, "when", number):
+                        await acts.act(happening)
+            for number, check in enumerate(script.then):
                 if check.at_s == moment_s:
-                    one.verdicts += _looked(checks, check)
+                    with _placed(reading, "then", number):
+                        one.verdicts += checks.look(check)
         await stage.pass_time(max(start_s + script.ends_s - stage.now(), 0.0))
-        one.verdicts += rules.kept(stage, checks, script.ends_s)
+        one.rules = rules.kept(stage, checks, overheard, script.ends_s)
         one.ends_w = _ends(stage)
         one.messages = _told(stage, start_s)
 
 
-def _looked(checks: Checks, check: Any) -> list[Verdict]:  # noqa: ANN401 - of the script
+@contextmanager
+def _placed(reading: Reading, *steps: str | int) -> Iterator[None]:
+    """Let what goes wrong name the line that it is about."""
     try:
-        return checks.look(check)
-    except (LookupError, ValueError) as error:
-        raise ScenarioError(f"check at {check.at_s:g} s: {error}") from error
+        yield
+    except (ScenarioError, LookupError, ValueError) as error:
+        raise ScenarioError(f"{reading.place(*steps)}: {error}") from error
 
 
 def _ends(stage: Stage) -> dict[str, float]:

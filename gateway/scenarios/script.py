@@ -10,10 +10,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from config.section import Identifier, Megawatt, Section
+from config.section import Identifier, Megawatt, Percent, Section
+from gateway.coordination.lifecycle import OrderState
+from gateway.scenarios.wanted import (
+    Code,
+    EventCheck,
+    LogEvent,
+    MessageCheck,
+    Moment,
+    NeedCheck,
+    Number,
+    SelectionCheck,
+    Span,
+    Tolerance,
+    ViolationCheck,
+)
+from grid_engine.results import Reason
+from protocols.signals import LinkState, Outcome
 
-Moment = Annotated[float, Field(ge=-7 * 86_400, le=7 * 86_400, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 Steps = Annotated[tuple[tuple[Megawatt, Number], ...], Field(min_length=1, max_length=21)]
 """Cumulative MW and price per MWh of each block."""
 
@@ -137,6 +151,8 @@ class Fault(Section):
     fault: Literal["drop_link", "freeze_value", "lie", "delay", "refuse", "not_a_number"]
     on: bool = True
     delay_s: Annotated[float, Field(ge=0, le=3_600)] | None = None
+    points: tuple[str, ...] = ()
+    """Of a station, with `freeze_value` and `not_a_number`: only these, as `B3` or `B3.voltage_pu`; all where none."""
 
 
 class Plant(Section):
@@ -158,6 +174,22 @@ class Work(Section):
     """True closes."""
     in_service: dict[Identifier, bool] = Field(default_factory=dict)
     taps: dict[Identifier, int] = Field(default_factory=dict)
+
+
+class Say(Section):
+    """Any message from any party, right or wrong, as it would come on the wire."""
+
+    sender: Identifier
+    code: Code
+    recipient: Identifier = "DSO"
+    fields: dict[str, Any] = Field(default_factory=dict)
+    """Of its body; times as ISO 8601 or as `T+300`."""
+    msg_id: Identifier | None = None
+    """One of its own where absent; the same again makes a repeat."""
+    corr_id: Identifier | None = None
+    zone: Identifier | None = None
+    model: Literal["DP", "T", "MF"] | None = None
+    times: Annotated[int, Field(ge=1, le=100)] = 1
 
 
 class Approve(Section):
@@ -191,6 +223,13 @@ class Happening(Section):
     """Owners' set points."""
     engine_fails: bool | None = None
     computing_s: Annotated[float, Field(ge=0, le=600)] | None = None
+    message_delay_s: Annotated[float, Field(ge=0, le=600)] | None = None
+    """How long every message is on its way from now on."""
+    delay_of_s: dict[Identifier, Annotated[float, Field(ge=0, le=3_600)]] | None = None
+    """The same for all that a party sends, beside that."""
+    copies_of: dict[Identifier, Annotated[int, Field(ge=1, le=10)]] | None = None
+    """How often each message of a party arrives."""
+    say: Say | None = None
     deaf: dict[Identifier, bool] | None = None
     """Parties whose messages to and from the DSO get lost."""
     platform_down: bool | None = None
@@ -212,25 +251,10 @@ class Limit(Section):
     resource: Identifier
     max_mw: Megawatt | None = None
     min_mw: Megawatt | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     constraint: str | None = None
-    tolerance_mw: Annotated[float, Field(ge=0)] = 0.01
-
-
-class MessageCheck(Section):
-    """Messages between parties."""
-
-    code: str
-    sender: Identifier | None = None
-    recipient: Identifier | None = None
-    resource: str | None = None
-    count: Annotated[int, Field(ge=0)] | None = None
-    """Exactly so many; at least one where absent."""
-    by_s: Moment | None = None
-    """The first of them is there by then."""
-    fields: dict[str, Any] = Field(default_factory=dict)
-    """Of the newest, as on the wire; numbers within `tolerance`."""
-    tolerance: Annotated[float, Field(ge=0)] = 0.01
+    """Line, transformer or bus behind it; `HOST:` and the interface for a host's limit."""
+    tolerance_mw: Tolerance = 0.01
 
 
 class Check(Section):
@@ -243,37 +267,71 @@ class Check(Section):
     """True power of devices."""
     ceiling_mw: dict[Identifier, Megawatt | None] = Field(default_factory=dict)
     """Limit at the device itself; null for none."""
+    envelope_mw: dict[Identifier, Span] = Field(default_factory=dict)
+    """Lowest and highest power that each resource is allowed, nameplate and limits together; null is not looked at."""
+    envelope_of_s: Moment | None = None
+    """When these envelopes hold; now where absent. Later ones are published with `limits.look_ahead`."""
+    assumed_mw: dict[Identifier, Megawatt] = Field(default_factory=dict)
+    """Where the newest study took each resource to be."""
+    schedule_mw: dict[Identifier, tuple[Megawatt, ...]] = Field(default_factory=dict)
+    """Where it took each resource to go: now, then one entry per interval ahead, as many as are wanted."""
+    state_of_charge_pct: dict[Identifier, Percent] = Field(default_factory=dict)
+    violation: ViolationCheck | None = None
+    no_violation: Identifier | None = None
+    """Asset that the newest study found nothing wrong with."""
     loading_pct: dict[Identifier, Number] = Field(default_factory=dict)
+    current_a: dict[Identifier, Number] = Field(default_factory=dict)
+    """True current: `L11` of the conductor that carries most, `L11.a` of one, where the network has phases."""
     voltage_pu: dict[Identifier, Number] = Field(default_factory=dict)
+    """True voltage of a bus, or of one of its phases, as `B2.a`."""
     losses_mw: Number | None = None
     taps: dict[Identifier, int] = Field(default_factory=dict)
     switches: dict[Identifier, bool] = Field(default_factory=dict)
     operations: tuple[Identifier, ...] | None = None
     """Devices of the network that were operated so far, in their order."""
     message: MessageCheck | None = None
+    messages: tuple[MessageCheck, ...] = ()
     no_message: MessageCheck | None = None
+    no_messages: tuple[MessageCheck, ...] = ()
     instruction_mw: dict[Identifier, Megawatt] = Field(default_factory=dict)
     """Newest instruction of each resource (total DSO)."""
     curve: Steps | None = None
     """Newest aggregated offer."""
     cost_per_h: Number | None = None
     """Of what was shared out last."""
-    order_state: dict[Identifier, str] = Field(default_factory=dict)
-    offer_state: dict[Identifier, str] = Field(default_factory=dict)
+    price: dict[Identifier, Number] = Field(default_factory=dict)
+    """Dollars per MWh where each resource is connected, as of what was shared out last."""
+    congestion: dict[Identifier, Number] = Field(default_factory=dict)
+    """What limits of the network add to that price."""
+    selection: SelectionCheck | None = None
+    order_state: dict[Identifier, OrderState] = Field(default_factory=dict)
+    offer_state: dict[Identifier, OrderState] = Field(default_factory=dict)
+    need: NeedCheck | None = None
+    no_need: Identifier | None = None
+    """Asset that no need was posted for."""
     need_mw: dict[Identifier, Megawatt] = Field(default_factory=dict)
     """Need at an asset: what the resource that helps most would have to do."""
     alarm: str | None = None
     """Code of an alarm that was raised."""
     no_alarm: str | None = None
-    link: dict[Identifier, str] = Field(default_factory=dict)
-    outcome: dict[Identifier, str] = Field(default_factory=dict)
+    event: EventCheck | None = None
+    no_event: LogEvent | None = None
+    jain: Number | None = None
+    """Fairness index of what the newest study allows against what was asked for."""
+    coverage_pct: Percent | None = None
+    """Share of the measurements of the network that have a value."""
+    link: dict[Identifier, LinkState] = Field(default_factory=dict)
+    outcome: dict[Identifier, Outcome] = Field(default_factory=dict)
     """What became of the newest control of a device, such as `verified`."""
     refused: str | None = None
     """Part of the answer to a message that the gateway refused."""
-    tolerance_mw: Annotated[float, Field(ge=0)] = 0.01
-    tolerance_pu: Annotated[float, Field(ge=0)] = 0.002
-    tolerance_pct: Annotated[float, Field(ge=0)] = 0.5
-    tolerance_money: Annotated[float, Field(ge=0)] = 0.01
+    tolerance_mw: Tolerance = 0.01
+    tolerance_pu: Tolerance = 0.002
+    tolerance_pct: Tolerance = 0.5
+    tolerance_money: Tolerance = 0.01
+    tolerance_a: Tolerance = 1.0
+    tolerance_index: Tolerance = 0.002
+    """Of `jain`."""
 
 
 class Script(Section):

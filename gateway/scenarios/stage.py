@@ -67,6 +67,8 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         """Parties whose messages to and from the DSO get lost."""
         self.slow: dict[str, float] = {}
         """Seconds that each party takes to answer."""
+        self.copies: dict[str, int] = {}
+        """How often each message of a party arrives."""
         self.delay_s = 0.0
         """Seconds that every message is on its way."""
         self._tasks = asyncio.TaskGroup()
@@ -204,12 +206,15 @@ class Stage(AbstractAsyncContextManager["Stage"]):
 
     async def _deliver(self, messages: Sequence[Message]) -> None:
         for message in self.parties.deliver(messages, self.now()):
-            if message.header.sender in self.deaf:
+            sender = message.header.sender
+            if sender in self.deaf:
                 self.lost.append(message)
-            elif (delay_s := self.delay_s + self.slow.get(message.header.sender, 0.0)) > 0:
-                self._start(self._later(message, delay_s))
-            else:
-                await self._receive(message)
+                continue
+            for _ in range(self.copies.get(sender, 1)):
+                if (delay_s := self.delay_s + self.slow.get(sender, 0.0)) > 0:
+                    self._start(self._later(message, delay_s))
+                else:
+                    await self._receive(message)
 
     async def _later(self, message: Message, delay_s: float) -> None:
         await asyncio.sleep(delay_s)

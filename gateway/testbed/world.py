@@ -29,13 +29,16 @@ class SimulatedStation:
     def __init__(self, spec: StationSpec) -> None:
         self.spec = spec
         self.faults = Faults()
+        self.faulty: frozenset[str] = frozenset()
+        """Elements or points that `freeze_value` and `not_a_number` are about; all where there are none."""
         self._frozen: dict[Point, float] = {}
 
     def report(self, point: Point, true_value: float) -> float:
         """What the station tells while the truth is `true_value`; NaN where `not_a_number` is on."""
-        if self.faults.not_a_number:
+        wrong = not self.faulty or point.resource in self.faulty or str(point) in self.faulty
+        if self.faults.not_a_number and wrong:
             return float("nan")
-        if self.faults.freeze_value:
+        if self.faults.freeze_value and wrong:
             return self._frozen.setdefault(point, true_value)
         self._frozen[point] = true_value
         return true_value

@@ -19,8 +19,9 @@ MODELS = ("dp", "t", "mf")
 def test_scenario_holds(path: Path) -> None:
     (played,) = runner.run([path])
     assert played.error == ""
-    assert [v for v in played.verdicts if not v.holds] == []
+    assert [v for v in (*played.verdicts, *played.rules) if not v.holds] == []
     assert played.verdicts
+    assert played.rules, "what holds under the model is always looked at"
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -30,7 +31,7 @@ def test_permutations_of_a_model_hold_and_end_alike_with_and_without_platform(mo
     assert len(played) == 4
     for one in played:
         assert one.error == ""
-        assert [v for v in one.verdicts if not v.holds] == [], one.scenario
+        assert [v for v in (*one.verdicts, *one.rules) if not v.holds] == [], one.scenario
     carried = {one.scenario: sum(told.carried for told in one.messages) for one in played}
     assert all((count > 0) == scenario.endswith("platform") for scenario, count in carried.items())
 
@@ -44,29 +45,37 @@ def test_schema_is_one_and_accepts_every_scenario_file() -> None:
         assert list(validator.iter_errors(yaml.safe_load(path.read_text()))) == [], path.name
 
 
+THEN = "then: [{at_s: 1}]\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "what"),
+    ("text", "line", "what"),
     [
-        ("scenario: X\nthen: []\n", "then"),
-        ("scenario: X\nthen: [{at_s: 1, no_such: 2}]\n", "no_such"),
-        ("scenario: X\nwhen: [{at_s: 0}]\nthen: [{at_s: 1}]\n", "exactly one thing"),
-        ("scenario: [\n", "not YAML"),
-        ("scenario: X\nzone: {limits: {margin_pct: many}}\nthen: [{at_s: 1}]\n", "margin_pct"),
-        (
-            "scenario: X\nnetwork: {line: {L99: {length_km: 1}}}\nthen: [{at_s: 1}]\n",
-            "network.line.L99: no such element",
-        ),
-        ("scenario: X\nnetwork: {line: {L12: {length_km: far}}}\nthen: [{at_s: 1}]\n", "'far' is not a number"),
-        ("scenario: X\nwhen: [{at_s: 0, dispatch: {resource: Z, power_mw: 1}}]\nthen: [{at_s: 1}]\n", "'Z' is unknown"),
-        ("scenario: X\ngiven: {taps: {T9: 1}}\nthen: [{at_s: 1}]\n", "T9"),
+        ("scenario: X\nthen: []\n", 2, "write at least 1 there"),
+        ("scenario: X\nthen:\n  - {at_s: 1, power_mv: {B: 2}}\n", 3, "did you mean `power_mw`?"),
+        (f"scenario: X\nwhen:\n  - {{at_s: 0}}\n{THEN}", 3, "name exactly one thing that happens"),
+        ("scenario: [\n", 2, "not valid YAML"),
+        (f"scenario: X\nwhen: [{{at_s: 0, host: {{silent: yes}}}}]\n{THEN}", 2, "write true"),
+        (f"scenario: X\nzone:\n  limits: {{margin_pct: many}}\n{THEN}", 3, "`limits.margin_pct` is 'many'"),
+        (f"scenario: X\nzone:\n  assets: {{L99: {{derate_pct: 15}}}}\n{THEN}", 3, "L99"),
+        (f"scenario: X\nextends: none.yaml\n{THEN}", 2, "correct `extends`"),
+        (f"scenario: X\nnetwork:\n  line:\n    L99: {{length_km: 1}}\n{THEN}", 4, "no such element"),
+        (f"scenario: X\nnetwork:\n  line:\n    L12: {{length_km: far}}\n{THEN}", 4, "'far' is not a number"),
+        (f"scenario: X\nwhen:\n  - {{at_s: 0, dispatch: {{resource: Z, power_mw: 1}}}}\n{THEN}", 3, "names Z"),
+        (f"scenario: X\nwhen:\n  - {{at_s: 0, deaf: {{AGENT_X: true}}}}\n{THEN}", 3, "did you mean `AGENT_"),
+        ("scenario: X\nthen:\n  - {at_s: 1, message: {code: LIMIT.Isue}}\n", 3, "did you mean `LIMIT.Issue`?"),
+        ("scenario: X\nthen:\n  - {at_s: 1, event: {name: limit.isue}}\n", 3, "did you mean `limit.issue`?"),
+        ("scenario: X\nthen:\n  - {at_s: 1, power_mw: {BB: 1}}\n", 3, "did you mean `B`?"),
+        (f"scenario: X\ngiven:\n  taps: {{T9: 1}}\n{THEN}", 2, "T9"),
     ],
 )
-def test_a_faulty_scenario_is_told_what_is_wrong(tmp_path: Path, text: str, what: str) -> None:
+def test_a_faulty_scenario_is_told_what_is_wrong_and_where(tmp_path: Path, text: str, line: int, what: str) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(text)
     (played,) = runner.run([path])
     assert not played.passed
     assert what in played.error
+    assert f"{path}:{line}: " in played.error
 
 
 def test_a_check_that_does_not_hold_fails_the_scenario(tmp_path: Path) -> None:
