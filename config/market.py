@@ -58,6 +58,8 @@ class Market(Section):
     """The system operator must know of a shortfall so long after the start of an interval."""
     minimum_mw: Annotated[float, Field(ge=0)] = 0.1
     """Smallest offer."""
+    registration: Literal["zone_file", "required"] = "zone_file"
+    """Who may offer: every device of this file, or only those whose owners have registered them since."""
     procure: bool = False
     """Buy services for needs that no limit can meet."""
     selection: Literal["merit", "opf"] = "merit"

@@ -2,7 +2,15 @@
 
 import structlog
 
-from gateway.coordination.market_messages import NeedPost, OfferAccept, OfferReject, OrderIssue, OrderRevoke
+from gateway.coordination.market_messages import (
+    NeedPost,
+    OfferAccept,
+    OfferReject,
+    OrderIssue,
+    OrderRevoke,
+    RegisterAccept,
+    RegisterReject,
+)
 from gateway.coordination.messages import LimitClear, LimitIssue, Message
 from gateway.coordination.operation_messages import (
     DispatchRelay,
@@ -35,6 +43,10 @@ def said(log: Log, message: Message) -> None:
             _emergency(log, body)
         case NeedPost() | OfferAccept() | OfferReject() | OrderIssue() | OrderRevoke() as body:
             _market(log, body)
+        case RegisterAccept() as body:
+            log.info("registration.accepted", resource=body.resource)
+        case RegisterReject() as body:
+            log.warning("registration.rejected", resource=body.resource, reason=body.reason.value, detail=body.detail)
         case _:
             log.info("party.tx", code=message.code)
 

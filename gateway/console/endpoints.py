@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.console import acts, markets, views, works
+from gateway.console import acts, markets, registrations, views, works
 from gateway.console import queue as waits
 from gateway.console import words as w
 from gateway.console.metrics import metrics
@@ -117,6 +117,7 @@ ENDPOINTS: tuple[Endpoint[Seat], ...] = (
         w.RevocationIn,
         w.InstanceOut,
     ),
+    *registrations.ENDPOINTS,
     *works.ENDPOINTS,
 )
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from gateway.coordination import offers
+from gateway.coordination import offers, registration
 from gateway.coordination.market_messages import (
     BidForward,
     MarketSide,
     OfferAccept,
     OfferRevoke,
     OfferSubmit,
+    Register,
     ScheduleDayAhead,
     SchedulePreDispatch,
     ScheduleRelay,
@@ -34,6 +35,8 @@ def _answers(at: Situation, message: Message) -> Iterator[Message]:
             yield from _receipt(at, message, body)
         case OfferSubmit() as body:
             yield from _offer(at, message, body)
+        case Register() as body:
+            yield registration.answer(at, message, body)
         case OfferRevoke() as body:
             refused = offers.revocation(at, message, body)
             yield from () if refused is None else (refused,)

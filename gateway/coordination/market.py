@@ -53,6 +53,8 @@ class MarketRules:
     """The system operator must know of a shortfall so long after the start of the interval."""
     minimum_w: float = 100_000.0
     """Smallest offer of an aggregation or plant; smaller ones are rejected."""
+    registration: bool = False
+    """Only those may offer who have registered; else everybody in the configuration."""
     procure: bool = False
     """Buy services for needs that no limit can meet."""
     certainty: float = 0.95

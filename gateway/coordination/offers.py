@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+from gateway.coordination import registration
 from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.market_messages import (
     MarketSide,
@@ -76,6 +77,8 @@ def _place(at: Situation, message: Message, offer: OfferSubmit) -> Found:
         return RejectCode.UNKNOWN_POI, f"{offer.resource} has no point of interconnection in zone {at.zone.id}"
     if resource.owner != message.header.sender:
         return RejectCode.NOT_REGISTERED, f"{offer.resource} is not registered for {message.header.sender}"
+    if not registration.registered(at, resource.id):
+        return RejectCode.NOT_REGISTERED, f"{resource.id} has not been registered; REG.Register comes first"
     if resource.controllable is Controllable.NONE:
         return RejectCode.NOT_ELIGIBLE, f"{offer.resource} cannot be controlled"
     return None, ""
@@ -95,11 +98,13 @@ def _curve(at: Situation, message: Message, offer: OfferSubmit) -> Found:  # noq
 
 
 def _capability(at: Situation, message: Message, offer: OfferSubmit) -> Found:  # noqa: ARG001 - as its siblings
-    resource, most_w = at.zone.resources[offer.resource], offer.blocks[-1].power_w
-    if most_w > resource.ceiling_w + SAME_W:
+    most_w, able_w = offer.blocks[-1].power_w, at.zone.resources[offer.resource].ceiling_w
+    enrolled = at.book.trade.registered.get(offer.resource)
+    able_w = able_w if enrolled is None else min(able_w, enrolled.ceiling_w)
+    if most_w > able_w + SAME_W:
         return (
             RejectCode.EXCEEDS_NAMEPLATE,
-            f"{most_w / 1e6:.3f} MW of {resource.ceiling_w / 1e6:.3f} MW that it is capable of and may inject",
+            f"{most_w / 1e6:.3f} MW of {able_w / 1e6:.3f} MW that it is capable of and may inject",
         )
     return None, ""
 

@@ -24,6 +24,7 @@ from gateway.coordination.market_messages import (
     OrderRevoke,
     Register,
     RegisterAccept,
+    RegisterReject,
 )
 from gateway.coordination.messages import AckCommit, AckReceipt, Dispatch, Message, OutageNotice
 from gateway.coordination.operation_messages import DispatchRelay, Instruction, ShortfallNotice
@@ -45,7 +46,7 @@ class Trade:
 
     registered: dict[str, Register] = field(default_factory=dict)
     asked: dict[str, Register] = field(default_factory=dict)
-    """Registrations that nobody has decided yet, by id."""
+    """Registrations that nobody has decided yet, by party and id."""
     offers: dict[str, OfferRecord] = field(default_factory=dict)
     needs: dict[str, NeedRecord] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
@@ -119,7 +120,7 @@ class Trade:
         """Take in what a party said."""
         match message.body:
             case Register() as body:
-                self.asked[body.registration_id] = body
+                self.asked[f"{message.header.sender}/{body.registration_id}"] = body
             case OfferSubmit() as body:
                 self._offered(body, message, at_s)
             case OfferRevoke() as body:
@@ -161,9 +162,9 @@ class Trade:
             case BidAggregate() as body:
                 self.bids[f"{body.node}@{body.start_s:.0f}"] = body
                 self.bids = _newest(self.bids)
-            case RegisterAccept() as body:
-                asked = self.asked.pop(body.registration_id, None)
-                if asked is not None:
+            case RegisterAccept() | RegisterReject() as body:
+                asked = self.asked.pop(f"{message.header.recipient}/{body.registration_id}", None)
+                if asked is not None and isinstance(body, RegisterAccept):
                     self.registered[asked.resource] = asked
             case _:
                 pass  # nothing that the market keeps
@@ -391,8 +392,6 @@ class Trade:
                     one.answered, one.answered_w = body.status, body.power_w
                 case ShortfallNotice() if body.ref == one.dispatch.dispatch_id:
                     one.shortfall_w = body.capability_w
-                case _:
-                    pass
 
 
 def _newest(items: dict[str, _Item]) -> dict[str, _Item]:

@@ -90,6 +90,21 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """What was agreed with the owner of a connection."""
+
+    connection: str
+    """The point of interconnection."""
+    export_w: float
+    import_w: float
+    """As a magnitude."""
+    kind: str
+    protocol: str
+    credentials: frozenset[str] = frozenset()
+    """LFDI or fingerprints in upper-case hex that it may be known by; none is asked for where empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Clocks:
     """Deadlines in seconds; those of an interval count from its start."""
 
@@ -136,6 +151,8 @@ class ZoneFacts:
     """Version of the network model."""
     resources: Mapping[str, Resource]
     parties: Mapping[str, Role]
+    agreements: Mapping[str, Agreement] = field(default_factory=dict)
+    """By resource."""
     load_scale: Forecast = Forecast(0.0, 300.0, (1.0,))
     """Expected factor on the loads of the network model."""
     forecast_id: str = ""

@@ -223,6 +223,8 @@ EVENTS = (
     _event(
         "route.forbidden", "warning", "A message was refused, or stopped on its way.", "code sender recipient problem"
     ),
+    _event("registration.accepted", "info", "A resource may take part in the market.", "resource recipient"),
+    _event("registration.rejected", "warning", "A resource may not take part.", "resource reason detail recipient"),
     # The network's schedule
     _event(
         "work.scheduled",

@@ -6,6 +6,7 @@ from config import units
 from config.settings import Asset, Clocks, Device, LimitPolicy, Nameplate, Station, ZoneFile
 from gateway.coordination import zone as facts
 from gateway.translate import market
+from gateway.translate.agreements import agreements
 from gateway.translate.daily import capacitors, daily
 from gateway.translate.points import point_of
 from grid_engine.results import Connection, Policy, Preexisting, Rating
@@ -26,6 +27,7 @@ def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
         model_version=zone.network.version,
         resources={name: _resource(name, device, clocks, first_s) for name, device in zone.devices.items()},
         parties=parties,
+        agreements=agreements(zone),
         load_scale=facts.Forecast(first_s, clocks.interval_s, zone.network.load_scale),
         daily=daily(zone.network),
         forecast_id=_issue(zone, first_s),

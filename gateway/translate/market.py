@@ -30,6 +30,7 @@ def rules(zone: ZoneFile) -> facts.MarketRules:
         standby_s=market.standby_s,
         shortfall_s=market.shortfall_s,
         minimum_w=units.watts(market.minimum_mw),
+        registration=market.registration == "required",
         procure=market.procure,
         network_selection=market.selection == "opf",
         certainty=market.certainty_pct / 100,

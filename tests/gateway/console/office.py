@@ -16,7 +16,7 @@ from gateway.coordination.events import Proposed, Received
 from gateway.coordination.market import Approval, Mode
 from gateway.coordination.market_messages import Block, MarketSide, OfferSubmit
 from gateway.coordination.messages import Message
-from gateway.coordination.zone import ZoneFacts
+from gateway.coordination.zone import Agreement, ZoneFacts
 from gateway.desk import Desk
 from gateway.exchange import Exchange
 from gateway.ground import Ground
@@ -64,7 +64,11 @@ OFFER = OfferSubmit(
 
 def facts(mode: Mode = Mode.MANUAL) -> ZoneFacts:
     """A limits, dispatches and offers zone whose operator has to see everything first."""
-    return replace(zone(), approval=Approval(mode))
+    agreed = {
+        "A": Agreement("B3", 2.5 * MW, 2.5 * MW, "bess", "modbus"),
+        "B": Agreement("B4", 6 * MW, 0.0, "pv", "ieee2030_5", frozenset({"3E4F45AB31EDFE5B67E343E5E4562E31984E23E5"})),
+    }
+    return replace(zone(), approval=Approval(mode), agreements=agreed)
 
 
 def book() -> Book:
