@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from config.market import Adms, Operable
 from config.section import Section
 from config.settings import Clocks, Device, Network, ZoneFile
 
@@ -19,7 +20,7 @@ def shortened(zone: ZoneFile) -> ZoneFile:
             "clocks": _shortened_clocks(zone.clocks, factor),
             "network": _shortened_day(zone.network, factor),
             "market": _shortened_times(zone.market, factor),
-            "adms": None if zone.adms is None else _shortened_times(zone.adms, factor, skip=("confirm_s",)),
+            "adms": None if zone.adms is None else _shortened_adms(zone.adms, factor),
             "interfaces": {name: _shortened_times(one, factor) for name, one in zone.interfaces.items()},
             "approval": _shortened_times(zone.approval, factor),
             "limits": zone.limits.model_copy(update={"release_s": zone.limits.release_s / factor}),
@@ -35,6 +36,23 @@ def _shortened_times(section: _Timed, factor: float, skip: tuple[str, ...] = ())
     """A section with every time in it divided."""
     names = [name for name in type(section).model_fields if name.endswith("_s") and name not in skip]
     return section.model_copy(update={name: getattr(section, name) / factor for name in names})
+
+
+def _shortened_adms(adms: Adms, factor: float) -> Adms:
+    """An interval holds so much less energy: a MWh counts as much more against what an operation costs."""
+    shorter = _shortened_times(adms, factor, skip=("confirm_s",))
+    energy = {name: factor * getattr(adms, name) for name in ("curtailment_per_mwh", "loss_per_mwh")}
+    devices = {
+        kind: {name: _shortened_duty(device, factor) for name, device in getattr(adms, kind).items()}
+        for kind in ("tap_changers", "capacitors", "switches")
+    }
+    return shorter.model_copy(update={**energy, **devices})
+
+
+def _shortened_duty(device: Operable, factor: float) -> Operable:
+    most = device.max_ops_per_hour
+    often = {"max_ops_per_hour": None if most is None else round(factor * most)}
+    return device.model_copy(update={**often, "min_dwell_s": device.min_dwell_s / factor})
 
 
 def _shortened_clocks(clocks: Clocks, factor: float) -> Clocks:

@@ -42,3 +42,16 @@ def test_shortening_is_done_once():
 
 def test_the_file_as_written_keeps_its_times():
     assert load_as_written(ZONES / "r1_short.yaml").clocks.interval_s == 300
+
+
+def test_an_operation_is_worth_as_much_as_in_a_long_interval(tmp_path):
+    path = tmp_path / "zone.yaml"
+    switch = "{cost: 20, max_ops_per_hour: 2, min_dwell_s: 600}"
+    adms = f"adms: {{switches: {{SWT: {switch}}}}}"
+    path.write_text(f"extends: {ZONES / 'r1.yaml'}\n{adms}\nclocks: {{shorten_by: 10}}\n")
+    short, normal = load(path).adms, load_as_written(path).adms
+    assert short.curtailment_per_mwh == 10 * normal.curtailment_per_mwh
+    assert short.loss_per_mwh == 10 * normal.loss_per_mwh
+    tie = short.switches["SWT"]
+    assert (tie.cost, tie.max_ops_per_hour, tie.min_dwell_s) == (20, 20, 60)
+    assert (short.confirm_s, short.guard_s) == (normal.confirm_s, normal.guard_s / 10)
