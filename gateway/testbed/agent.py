@@ -125,6 +125,11 @@ class DerAgent:
         """Own party id."""
         return self._mail.identity.party
 
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Its devices that it can tell what to do."""
+        return tuple(self._resources)
+
     def due(self, now_s: float) -> list[Message]:
         """Commitments to dispatches that no limit has touched."""
         waiting = [r for r in self._resources.values() if r.dispatch is not None and r.committed_w is None]

@@ -1,69 +1,52 @@
-"""HTTP control of the simulated world: the truth, faults by name, dispatches, weather and switching."""
+"""HTTP control of the simulated world and its parties: the truth, faults by name, weather, switching, what was said."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from gateway.coordination import wire
-from gateway.coordination.messages import Message
+from gateway.testbed import party_control
 from gateway.testbed.device import FAULTS, Faults, SimulatedDevice
-from gateway.testbed.parties import Parties
-from gateway.testbed.post import refusal
+from gateway.testbed.party_control import Cast
+from gateway.testbed.requests import Door, Handler, Identifier, Megawatt, MistakeError, Request, Seconds, door, iso
 from gateway.testbed.world import World
 from protocols.port import Now
 
 BODY_MAX: Final = 10_000
-Megawatt = Annotated[float, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
-Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class _Order(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FaultOrder(_Order):
+class FaultOrder(Request):
     """Switch one fault of a device or station."""
 
     resource: Identifier
     fault: Identifier
     on: bool
-    delay_s: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] | None = None
+    delay_s: Seconds | None = None
     """How late, for `delay`."""
 
 
-class DispatchOrder(_Order):
-    """Let the simulated system operator dispatch a resource; sent at `start`."""
-
-    resource: Identifier
-    power_mw: Megawatt
-    start: AwareDatetime | None = None
-    """Now where absent."""
-    end: AwareDatetime | None = None
-    """One interval after the start where absent."""
-
-
-class AvailableOrder(_Order):
+class AvailableOrder(Request):
     """Change what a device could inject."""
 
     resource: Identifier
     power_mw: Megawatt
 
 
-class OutageOrder(_Order):
-    """Let a DER/A lose power on a resource and tell whom its model names."""
+class TargetOrder(Request):
+    """Set what the owner of a device wants of it: in a straight line until `by`, at once if absent.
+
+    Null leaves the device to itself.
+    """
 
     resource: Identifier
-    available_mw: Megawatt = 0.0
-    end: AwareDatetime | None = None
-    """One interval from now where absent."""
-    planned: bool = False
+    power_mw: Megawatt | None
+    by: AwareDatetime | None = None
 
 
-class PlantOrder(_Order):
+class PlantOrder(Request):
     """Change the network; what is absent stays."""
 
     switches: dict[Identifier, bool] = Field(default_factory=dict)
@@ -79,54 +62,67 @@ class PlantOrder(_Order):
 
 
 T = TypeVar("T")
-OrderT = TypeVar("OrderT", bound=_Order)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What the control interface acts on."""
 
-    world: World
-    parties: Parties
-    send: Callable[[list[Message]], None]
-    """Carries what parties say of their own accord."""
-    owners: Mapping[str, str]
-    """Party of every resource."""
-    interval_s: float
-    now: Now
+    cast: Cast
+    world: World | None = None
+    """Nothing where only parties are played."""
 
 
 def create_app(stage: Stage) -> web.Application:
-    """The application: `GET /v1/truth`, `GET /v1/messages` and `POST /v1/{faults,dispatch,available,outage,plant}`."""
-    desk = _Desk(stage)
+    """The application: `GET /v1` tells every request, `/v1/messages` and `/v1/truth` what was said and what is so."""
+    told = party_control.doors(stage.cast)
+    if stage.world is not None:
+        told = (*_WorldDesk(stage.world, stage.cast.now).doors(), *told)
     app = web.Application(client_max_size=BODY_MAX)
-    app.router.add_get("/v1/truth", desk.truth)
-    app.router.add_get("/v1/messages", desk.messages)
-    app.router.add_post("/v1/faults", _taking(FaultOrder, desk.fault))
-    app.router.add_post("/v1/dispatch", _taking(DispatchOrder, desk.dispatch))
-    app.router.add_post("/v1/available", _taking(AvailableOrder, desk.available))
-    app.router.add_post("/v1/outage", _taking(OutageOrder, desk.outage))
-    app.router.add_post("/v1/plant", _taking(PlantOrder, desk.plant))
+    app.router.add_get("/v1", _index(told))
+    app.router.add_get("/v1/messages", _messages(stage.cast))
+    for one in told:
+        app.router.add_post(f"/v1/{one.path}", one.handle)
+    if stage.world is not None:
+        app.router.add_get("/v1/truth", _truth(stage.world, stage.cast.now))
     return app
 
 
-class _Desk:
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+def _index(doors: Iterable[Door]) -> Handler:
+    told = {f"POST /v1/{one.path}": one.told for one in doors}
 
-    async def truth(self, request: web.Request) -> web.Response:
+    async def handle(_request: web.Request) -> web.Response:
+        return web.json_response(told)
+
+    return handle
+
+
+def _messages(cast: Cast) -> Handler:
+    async def handle(_request: web.Request) -> web.Response:
+        """What the simulated parties sent and received, in order, each message once."""
+        told: dict[str, dict[str, object]] = {}
+        for entry in cast.parties.log:
+            first = {"at": iso(entry.at_s), "carried": False, **wire.to_json(entry.message)}
+            one = told.setdefault(entry.message.header.msg_id, first)
+            one["carried"] = one["carried"] or entry.carried
+        return web.json_response({"messages": list(told.values())})
+
+    return handle
+
+
+def _truth(world: World, now: Now) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
         """Power, limit and timer of each device, and every value of the network; null where it has no solution.
 
         With `?of=F2-12,T2` only the values of these elements are told: a large network has thousands.
         """
-        world, now_s = self._stage.world, self._stage.now()
-        asked = request.query.get("of")
+        now_s, asked = now(), request.query.get("of")
         world.advance(now_s)
         devices = {name: _told(device) for name, device in world.devices.items()}
         stations = {name: {"faults": _on(station.faults)} for name, station in world.stations.items()}
         plant = {"converged": world.plant.converged, "solutions": world.plant.solutions}
         answer = {
-            "now": _iso(now_s),
+            "now": iso(now_s),
             "devices": devices,
             "stations": stations,
             "plant": plant,
@@ -134,90 +130,56 @@ class _Desk:
         }
         return web.json_response(answer)
 
-    async def messages(self, _request: web.Request) -> web.Response:
-        """What the simulated parties sent and received, in order, each message once."""
-        told: dict[str, dict[str, object]] = {}
-        for entry in self._stage.parties.log:
-            first = {"at": _iso(entry.at_s), **wire.to_json(entry.message)}
-            told.setdefault(entry.message.header.msg_id, first)
-        return web.json_response({"messages": list(told.values())})
+    return handle
+
+
+class _WorldDesk:
+    def __init__(self, world: World, now: Now) -> None:
+        self._world, self._now = world, now
+
+    def doors(self) -> tuple[Door, ...]:
+        return (
+            door("faults", FaultOrder, self.fault),
+            door("available", AvailableOrder, self.available),
+            door("target", TargetOrder, self.target),
+            door("plant", PlantOrder, self.plant),
+        )
 
     def fault(self, order: FaultOrder) -> None:
-        self._stage.world.advance(self._stage.now())
-        faults = self._find(self._stage.world.faults, order.resource)
+        self._world.advance(self._now())
+        faults = self._find(self._world.faults, order.resource)
         try:
             faults.switch(order.fault, on=order.on)
         except ValueError as error:
-            raise _MistakeError("fault", str(error), f"send one of {', '.join(FAULTS)}") from error
+            raise MistakeError("fault", str(error), f"send one of {', '.join(FAULTS)}") from error
         if order.delay_s is not None:
             faults.delay_s = order.delay_s
 
-    def dispatch(self, order: DispatchOrder) -> None:
-        start_s = self._stage.now() if order.start is None else order.start.timestamp()
-        end_s = start_s + self._stage.interval_s if order.end is None else order.end.timestamp()
-        try:
-            operator = self._stage.parties.system_operator
-            operator.schedule(order.resource, order.power_mw * 1e6, start_s, end_s)
-        except (LookupError, ValueError) as error:
-            raise _MistakeError(".", str(error), "correct the dispatch or the zone file") from error
-        self._stage.send(self._stage.parties.due(self._stage.now()))
-
     def available(self, order: AvailableOrder) -> None:
-        device = self._find(self._stage.world.devices, order.resource)
-        device.set_available(order.power_mw * 1e6, self._stage.now())
+        device = self._find(self._world.devices, order.resource)
+        device.set_available(order.power_mw * 1e6, self._now())
 
-    def outage(self, order: OutageOrder) -> None:
-        self._find(self._stage.world.devices, order.resource)
-        now_s = self._stage.now()
-        end_s = now_s + self._stage.interval_s if order.end is None else order.end.timestamp()
-        try:
-            agent = self._stage.parties.agent(self._stage.owners[order.resource])
-            told = agent.outage(order.resource, order.available_mw * 1e6, now_s, end_s, now_s, planned=order.planned)
-        except LookupError as error:
-            raise _MistakeError("resource", str(error), "mark its owner as simulated") from error
-        self._stage.send(self._stage.parties.note(told, now_s))
+    def target(self, order: TargetOrder) -> None:
+        device = self._find(self._world.devices, order.resource)
+        power_w = None if order.power_mw is None else order.power_mw * 1e6
+        device.set_target(power_w, self._now(), None if order.by is None else order.by.timestamp())
 
     def plant(self, order: PlantOrder) -> None:
-        plant = self._stage.world.plant
+        plant = self._world.plant
         try:
             for name, closed in order.switches.items():
                 plant.set_switch(name, closed=closed)
             for name, position in order.taps.items():
                 plant.set_tap(name, position)
         except ValueError as error:
-            raise _MistakeError(".", str(error), "send names of the network file") from error
+            raise MistakeError(".", str(error), "send names of the network file") from error
         if order.load_scale is not None:
             plant.scale_loads(order.load_scale)
 
     def _find(self, known: Mapping[str, T], name: str) -> T:
         if name not in known:
-            raise _MistakeError("resource", f"{name!r} is not simulated", f"send one of {', '.join(sorted(known))}")
+            raise MistakeError("resource", f"{name!r} is not simulated", f"send one of {', '.join(sorted(known))}")
         return known[name]
-
-
-class _MistakeError(Exception):
-    """An order that cannot be carried out."""
-
-    def __init__(self, field: str, problem: str, remedy: str) -> None:
-        super().__init__(problem)
-        self.field, self.problem, self.remedy = field, problem, remedy
-
-
-def _taking(kind: type[OrderT], act: Callable[[OrderT], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A handler that reads an order, acts on it, and says what is wrong with it where it cannot."""
-
-    async def handle(request: web.Request) -> web.Response:
-        try:
-            act(kind.model_validate_json(await request.read()))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"]) or "."
-            return refusal(400, first["msg"], field, f"send {', '.join(kind.model_fields)}")
-        except _MistakeError as error:
-            return refusal(400, error.problem, error.field, error.remedy)
-        return web.json_response({"status": "done"})
-
-    return handle
 
 
 def _told(device: SimulatedDevice) -> dict[str, object]:
@@ -244,7 +206,3 @@ def _on(faults: Faults) -> list[str]:
 
 def _megawatts(power_w: float | None) -> float | None:
     return None if power_w is None else round(power_w / 1e6, 6)
-
-
-def _iso(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")

@@ -1,6 +1,7 @@
 """A simulated neighbour utility: it sets limits at the interface, takes copies, and objects or does not; no I/O."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from gateway.coordination.messages import Message
 from gateway.coordination.operation_messages import HostInclude, HostLimit, HostNoObjection, HostObject
@@ -18,17 +19,22 @@ class Objection:
     ceiling_w: float
     floor_w: float
 
+    @classmethod
+    def beyond(cls, ceiling_w: float) -> Self:
+        """To whatever exports more than that; imports are not limited."""
+        return cls(ceiling_w, -OPEN_W)
+
 
 class HostUtility:
     """The other side of an interface."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, answers_after_s: float = 5.0) -> None:
         self._mail = Mailbox(identity)
         self._versions: dict[str, int] = {}
         self._owed: list[tuple[float, HostInclude]] = []
         self.silent = False
         """It never says what it thinks of a draft."""
-        self.answers_after_s = 5.0
+        self.answers_after_s = answers_after_s
         self.objection: Objection | None = None
         """What it objects with, instead of letting things go ahead."""
         self.included: list[HostInclude] = []
@@ -54,7 +60,24 @@ class HostUtility:
             return []
         ready = [include for at_s, include in self._owed if at_s <= now_s]
         self._owed = [(at_s, include) for at_s, include in self._owed if at_s > now_s]
-        return [self._answer(include, now_s) for include in ready]
+        return [self._answered(include, self.objection, now_s) for include in ready]
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Drafts that it has not answered yet."""
+        return tuple(include.include_id for _, include in self._owed)
+
+    def answer(self, include_id: str, objection: Objection | None, now_s: float) -> Message:
+        """Its answer to one draft that waits, now and whatever its habits are.
+
+        Raises:
+            LookupError: no such draft waits.
+        """
+        for at_s, include in self._owed:
+            if include.include_id == include_id:
+                self._owed.remove((at_s, include))
+                return self._answered(include, objection, now_s)
+        raise LookupError(f"{include_id} does not wait for an answer")
 
     def handle(self, message: Message, now_s: float) -> list[Message]:
         """Keep copies, and think about drafts."""
@@ -68,8 +91,8 @@ class HostUtility:
                 self._owed.append((now_s + self.answers_after_s, body))
         return []
 
-    def _answer(self, include: HostInclude, now_s: float) -> Message:
-        identity, objection = self._mail.identity, self.objection
+    def _answered(self, include: HostInclude, objection: Objection | None, now_s: float) -> Message:
+        identity = self._mail.identity
         if objection is None:
             return self._mail.write(identity.dso, include.include_id, HostNoObjection(include.include_id), now_s)
         interface = include.include_id.split(":", 1)[0]

@@ -1,7 +1,7 @@
 """All simulated parties of a zone together, with everything they sent and received in order; no I/O."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -19,6 +19,8 @@ KEPT: Final = 10_000
 """Messages that are remembered; the oldest go first."""
 COMMIT_SHARE: Final = 5 / 6
 """A DER/A waits this share of the commitment deadline for a limit."""
+THINKING_SHARE: Final = 1 / 6
+"""A host thinks about a draft for this share of the time that it is given."""
 
 
 class Party(Protocol):
@@ -79,7 +81,15 @@ class Parties:
         raise LookupError(f"no DER/A {party!r} is simulated in this zone")
 
     def handle(self, message: Message, now_s: float) -> list[Message]:
-        """Give a message to its recipient and return the answers, not yet delivered.
+        """Give a message to its recipient, by the platform where that carries it; the answers are not yet delivered.
+
+        Raises:
+            LookupError: the recipient is not simulated here.
+        """
+        return self.take(message, now_s, carried=self._carry(message, now_s))
+
+    def take(self, message: Message, now_s: float, *, carried: bool = False) -> list[Message]:
+        """Give a message that has come to its recipient and return the answers, not yet delivered.
 
         Raises:
             LookupError: the recipient is not simulated here.
@@ -87,8 +97,20 @@ class Parties:
         recipient = self.members.get(message.header.recipient)
         if recipient is None:
             raise LookupError(f"{message.header.recipient} is not simulated here")
-        self.log.append(Exchanged(now_s, message, sent=False, carried=self._carry(message, now_s)))
+        self.log.append(Exchanged(now_s, message, sent=False, carried=carried))
         return self._sending(recipient.handle(message, now_s), now_s)
+
+    def carry(self, message: Message, now_s: float) -> list[Message]:
+        """What the platform, to which a message was handed, passes on.
+
+        Raises:
+            LookupError: none is simulated here.
+        """
+        platform = self.platform
+        if platform is None:
+            raise LookupError("no platform is simulated here")
+        self.log.append(Exchanged(now_s, message, sent=False, carried=True))
+        return platform.handle(message, now_s)
 
     def due(self, now_s: float) -> list[Message]:
         """What the parties send of their own accord by now, not yet delivered."""
@@ -139,13 +161,13 @@ class Parties:
         return messages
 
 
-def of_zone(zone: ZoneFile, devices: Mapping[str, Owned]) -> Parties:
-    """The parties that a zone file marks `simulated`; `devices` are the simulated ones by resource."""
+def of_zone(zone: ZoneFile, devices: Mapping[str, Owned], played: Container[str] | None = None) -> Parties:
+    """The parties that a zone file marks `simulated`, or of these the `played`; `devices` by resource."""
     operators = [name for name, party in zone.parties.items() if party.role == "system_operator"]
     owners = {name: device.owner for name, device in zone.devices.items()}
     members: list[Party] = []
     for name, party in zone.parties.items():
-        if not party.simulated:
+        if not party.simulated or (played is not None and name not in played):
             continue
         identity = Identity(name, zone.zone.id, zone.zone.dso_model.value)
         if party.role == "system_operator":
@@ -156,7 +178,8 @@ def of_zone(zone: ZoneFile, devices: Mapping[str, Owned]) -> Parties:
                 DerAgent(identity, own, operators[0] if operators else "", COMMIT_SHARE * zone.clocks.commit_s)
             )
         elif party.role == "host":
-            members.append(HostUtility(identity))
-        elif party.role == "platform":
+            patience_s = min((i.patience_s for i in zone.interfaces.values() if i.party == name), default=30.0)
+            members.append(HostUtility(identity, THINKING_SHARE * patience_s))
+        elif name == zone.platform:
             members.append(Platform(name))
     return Parties(members, DsoModel(zone.zone.dso_model.value))
