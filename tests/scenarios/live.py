@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -137,20 +138,34 @@ class Live:
         ceiling = (await self.truth())["devices"][device]["ceiling_mw"]
         return None if ceiling is None else float(ceiling)
 
+    async def loading_pct(self, line: str) -> float:
+        """True loading of a line by the rating of the zone file."""
+        return 100 * await self.point(f"{line}.current_a") / (self.zone.assets[line].ampacity_a or 0.0)
+
     async def point(self, name: str) -> float:
         """True value of a point of the grid."""
         return float((await self.truth())["points"][name])
 
     async def tell(self, what: str, **order: Any) -> None:
-        """Order something of the simulated world: `dispatch`, `faults`, `available`, `plant`, `outage`."""
+        """Order something of the simulated world or its parties; `ampacity testbed --help` names the requests."""
         async with self._session.post(f"{self._control}/{what}", json=order) as response:
             assert response.status < 300, await response.text()
 
+    async def everything_said(self) -> list[dict[str, Any]]:
+        """All messages that simulated parties sent or received, in order, each once."""
+        async with self._session.get(f"{self._control}/messages") as response:
+            found: list[dict[str, Any]] = (await response.json())["messages"]
+            return found
+
     async def messages(self, code: str, sender: str, recipient: str) -> list[Mapping[str, Any]]:
         """Bodies of messages that were exchanged."""
-        async with self._session.get(f"{self._control}/messages") as response:
-            found = (await response.json())["messages"]
+        found = await self.everything_said()
         return [m["body"] for m in found if (m["type"], m["sender"], m["recipient"]) == (code, sender, recipient)]
+
+
+def in_s(seconds: float) -> str:
+    """The time in so many seconds, as it is told over HTTP."""
+    return datetime.fromtimestamp(clock.wall() + seconds, UTC).isoformat()
 
 
 class Gateway:
@@ -172,6 +187,12 @@ class Gateway:
                 return line
             await asyncio.sleep(0.05)
         raise AssertionError(f"{event} {fields} was not logged; see {self._process.log}")
+
+    def said(self, event: str) -> list[Line]:
+        """Every line of an event so far."""
+        for _ in self.log.read():
+            pass
+        return [line for line in self.log.lines if line["event"] == event]
 
     async def kill(self) -> None:
         """`kill -9`."""
