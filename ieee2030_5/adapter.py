@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from ieee2030_5 import leases
+from ieee2030_5 import emergencies, leases
 from ieee2030_5 import resources as r
 from ieee2030_5.admin.desk import Desk
 from ieee2030_5.admin.endpoints import ADMIN
@@ -75,6 +75,10 @@ class UtilityServer:
         self._front = Front(self._reply, now, settings)
         self._allowances = Allowances(settings.requests_per_s, settings.requests_at_once)
         self._service = None if settings.admin is None else Service(ADMIN, self._desk, settings.admin, acted)
+        self._urgent: set[str] = set()
+        """Devices that may have an emergency program."""
+        self._said_anew: dict[str, tuple[str, int]] = {}
+        """The control of each device that was said anew last, after an emergency."""
         self._emit: Emit | None = None
         self._heard: set[str] = set()
         """LFDIs of the clients that have given a sign of life since the last tick."""
@@ -111,6 +115,7 @@ class UtilityServer:
         self._tree.restore(records)
         for issued in self._tree.utility.issued.values():
             self._versions[issued.resource] = max(issued.version, self._versions.get(issued.resource, 0))
+        self._urgent.update(self._resources)
         self._tree.utility.advance(int(self._now()))
 
     def regroup(self, places: Mapping[str, Sequence[str]]) -> list[str]:
@@ -173,6 +178,8 @@ class UtilityServer:
         for subscription in self._tree.take_renewed():
             notifier.renewed(subscription)
         with suppress(KeepError):
+            self._retire(int(now))
+        with suppress(KeepError):
             # A subscription to something that is gone ends at the next tick at which that can be kept.
             while self._ended:
                 self._tree.remove(self._ended[-1], int(now))
@@ -181,6 +188,13 @@ class UtilityServer:
                 notifier.tell(notice)
             if now - self._kept_s >= _REMEMBER_S:
                 self._keep_arrived()
+
+    def _retire(self, now: int) -> None:
+        """Take emergency programs out whose events have ended."""
+        for resource in tuple(self._urgent):
+            device = self._tree.utility.by_resource(resource)
+            if device is None or emergencies.retired(self._tree, device, now):
+                self._urgent.discard(resource)
 
     def _has_arrived(self, notice: Notice) -> None:
         self._arrived[notice.subscription] = notice.digest
@@ -229,6 +243,8 @@ class UtilityServer:
     def _offer(self, device: Device, control: Control) -> Ack:
         if control.expiry_s <= self._now():
             return self._ack(control, Outcome.EXPIRED, f"expired at {control.expiry_s:.0f} s")
+        if control.urgent:
+            self._urgent.add(control.resource)
         made = leases.offer(self._tree, device, control, self._now())
         detail = f"{made.events} event(s) published, in force until {made.end_s}"
         if device.registered_s is None:
@@ -303,10 +319,31 @@ class UtilityServer:
         """Hand over link changes and whatever clients of the zone have reported since; the gateway knows no others."""
         if self._emit is None:
             return
-        signals = [*links, *(signal for signal in self._tree.utility.signals if _subject(signal) in self._resources)]
+        said = [signal for signal in self._tree.utility.signals if _subject(signal) in self._resources]
         self._tree.utility.signals.clear()
+        signals = [*links, *(signal for signal in said if not self._let_go(signal))]
         if signals:
             self._emit(signals)
+
+    def _let_go(self, signal: Signal) -> bool:
+        """True where a client took what follows an emergency for older than that, and the control was said anew.
+
+        Once for each control: who lets go of it again has another reason.
+        """
+        if not isinstance(signal, Ack) or signal.outcome is not Outcome.SUPERSEDED:
+            return False
+        device, latest = self._tree.utility.by_resource(signal.resource), self._latest.get(signal.resource)
+        key = (signal.control_id, signal.version)
+        if device is None or not isinstance(latest, Control) or (latest.control_id, latest.version) != key:
+            return False
+        recent = signal.resource in self._urgent and not latest.urgent and latest.expiry_s > self._now()
+        if not recent or self._said_anew.get(signal.resource) == key:
+            return False
+        self._said_anew[signal.resource] = key
+        with suppress(CannotSayError, KeepError):
+            leases.say_again(self._tree, device, latest, self._now())
+            return True
+        return False
 
     def default_of(self, resource: str) -> r.DefaultDERControl | None:
         """The DefaultDERControl of a device, for the operator."""

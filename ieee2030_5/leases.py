@@ -3,15 +3,17 @@
 A lease never edits an event. While a control stays the same, its extension is a further event that
 begins in the second in which the last one ends; a changed control is a new event, which supersedes the
 ones that drive the same modes, and the rest is cancelled. Which control is in force is read from the
-events themselves, so that nothing is forgotten over a restart.
+events themselves, so that nothing is forgotten over a restart. An urgent control goes into the device's
+emergency program, beside what else is in force there, and is cancelled by the next one that is not.
 """
 
 from dataclasses import dataclass, replace
 from math import floor
 
+from ieee2030_5 import emergencies
 from ieee2030_5 import events as life
 from ieee2030_5 import resources as r
-from ieee2030_5.modes import control_base
+from ieee2030_5.modes import CannotSayError, control_base
 from ieee2030_5.records import Issued
 from ieee2030_5.tree import Tree
 from ieee2030_5.utility import Device, Program, mrid
@@ -44,16 +46,55 @@ def offer(tree: Tree, device: Device, control: Control, now: float) -> Offer:
     Raises:
         CannotSayError: the client's dialect has no mode for it; nothing was changed then.
     """
-    program = tree.utility.programs[device.slug]
+    own = tree.utility.programs[device.slug]
     profile, ratings = device.settings.profile, device.ratings
-    base = control_base(control.limit, control.target_w, ratings, profile)
+    base = _base(device, control)
     fallback = control_base(control.fallback, None, ratings, profile)
     tree.utility.advance(int(now))
-    set_default(tree, program, fallback, int(now))
+    program = emergencies.opened(tree, device, int(now)) if control.urgent else own
+    _set_defaults(tree, device, fallback, int(now))
     standing = _standing(tree, program, control, base)
-    if standing is None:
-        return _grant(tree, program, control, base, now)
-    return _extend(tree, program, control, standing, now)
+    if standing is not None:
+        return _extend(tree, program, control, standing, now)
+    made = _grant(tree, program, control, base, now)
+    _calm(tree, device, own if control.urgent else None, base, int(now))
+    return made
+
+
+def _set_defaults(tree: Tree, device: Device, base: r.DERControlBase, now: int) -> None:
+    """In every program of the gateway's: some clients take the default of the one that wins, and no other."""
+    for program in (tree.utility.programs[device.slug], emergencies.standing(tree.utility, device)):
+        if program is not None:
+            set_default(tree, program, base, now)
+
+
+def _base(device: Device, control: Control) -> r.DERControlBase:
+    """The modes of a control; in an emergency, what a dialect cannot say of a floor it says by taking power away."""
+    try:
+        return control_base(control.limit, control.target_w, device.ratings, device.settings.profile)
+    except CannotSayError:
+        if not control.urgent:
+            raise
+        return r.DERControlBase(opModEnergize=False, opModMaxLimW=0)
+
+
+def _calm(tree: Tree, device: Device, own: Program | None, base: r.DERControlBase, now: int) -> None:
+    """Cancel what must not go on beside a control just granted.
+
+    Args:
+        tree: the server's.
+        device: whose control it is.
+        own: its own program where the control is urgent: events of other modes there would add to it, those of
+            the same give way by primacy. None where it is not urgent: then the emergency is over.
+        base: the modes of the control.
+        now: since when.
+    """
+    emergency = emergencies.standing(tree.utility, device)
+    events = own.events if own is not None else () if emergency is None else emergency.events
+    for event in events:
+        stays = own is not None and life.modes(event.base) <= life.modes(base)
+        if life.is_live(event) and not stays and event.href is not None:
+            tree.remove(event.href, now)
 
 
 def _standing(tree: Tree, program: Program, control: Control, base: r.DERControlBase) -> r.DERControl | None:
@@ -89,12 +130,27 @@ def _extend(tree: Tree, program: Program, control: Control, last: r.DERControl, 
     return Offer(last.base, wanted, 1)
 
 
+def say_again(tree: Tree, device: Device, control: Control, now: float) -> None:
+    """Publish a control as a new event, for a client that has let go of the one that stands.
+
+    Clients look for new events before they look for cancelled ones: where both come at once, the control after an
+    emergency gives way to the emergency, and no client takes up again what it has superseded.
+
+    Raises:
+        CannotSayError: the client's dialect has no mode for it.
+        KeepError: it cannot be kept; nothing was changed then.
+    """
+    tree.utility.advance(int(now))
+    _grant(tree, tree.utility.programs[device.slug], control, _base(device, control), now)
+
+
 def release(tree: Tree, device: Device, baseline: r.DERControlBase, now: float) -> int:
     """Cancel everything and put the default back to what it was; returns how many events were cancelled."""
-    program = tree.utility.programs[device.slug]
+    program, emergency = tree.utility.programs[device.slug], emergencies.standing(tree.utility, device)
     tree.utility.advance(int(now))
-    live = [event for event in program.events if life.is_live(event)]
-    set_default(tree, program, baseline, int(now))
+    events = program.events if emergency is None else (*program.events, *emergency.events)
+    live = [event for event in events if life.is_live(event)]
+    _set_defaults(tree, device, baseline, int(now))
     for event in live:
         if event.href is not None:
             tree.remove(event.href, int(now))

@@ -139,7 +139,7 @@ def from_values(values: Mapping[str, float]) -> DERControlBase:
 def as_values(base: DERControlBase) -> dict[str, float]:
     """The numbers of a control by mode, as the journal shows them."""
     values: dict[str, float] = {}
-    for name in ("opModFixedW", "opModMaxLimW"):
+    for name in ("opModEnergize", "opModFixedW", "opModMaxLimW"):
         if (number := getattr(base, name)) is not None:
             values[name] = float(number)
     for name in _IN_WATTS:

@@ -33,8 +33,8 @@ RETRY_S: Final = 1.0
 """Between two attempts to reach a server that is not there yet."""
 _QUESTIONABLE: Final = 1 << 4
 """Reading.qualityFlags: failed a check."""
-_MODES: Final = 0b11 | 1 << 7 | 1 << 20
-"""modesSupported: charge, discharge, opModFixedW, opModMaxLimW."""
+_MODES: Final = 0b1111 | 1 << 7 | 1 << 20
+"""modesSupported: charge, discharge, opModConnect, opModEnergize, opModFixedW, opModMaxLimW."""
 _DER_TYPES: Final = {"pv": 4, "bess": 80, "ev": 81, "wind": 6}
 _MIXED: Final = 83
 _LIVE: Final = (0, 1)
@@ -143,6 +143,8 @@ class Firmware(NullDispatcher):  # type: ignore[misc]  # the client's types are 
         """One box and one order from all modes; what a rating forbids anyway is no limit."""
         spec = self._device.spec
         asked = dict(modes)
+        if not asked.get("update_connect", {}).get("connected", True):
+            return Setting(Bounds(0.0, 0.0))
         ceilings = [
             asked[mode][value] * scale
             for mode, value, scale in (

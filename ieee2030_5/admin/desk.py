@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ieee2030_5 import emergencies
 from ieee2030_5.admin.refusal import Refusal, unknown
 from ieee2030_5.arrangements import Arrangement, arranged, ended
 from ieee2030_5.groups import Group
@@ -54,7 +55,9 @@ class Desk:
 
     def is_gateways(self, program: Program) -> bool:
         """True where the gateway issues the controls of this program."""
-        return not program.group and self.utility.devices[program.slug].settings.resource in self.of_zone
+        slug = program.group.removeprefix("@") or program.slug
+        is_own = not program.group or program.slug == emergencies.name_of(slug)
+        return is_own and self.utility.devices[slug].settings.resource in self.of_zone
 
     def operators(self, program: Program) -> Program:
         """The program, if the operator may issue controls in it."""

@@ -169,6 +169,7 @@ def remove_program(desk: Desk, name: str) -> None:
     item = desk.program(name)
     if not item.group:
         raise Refusal(409, f"{name} is the own program of a device", "name", "remove the device")
+    desk.operators(item)
     desk.end(Programmed, item.slug)
 
 

@@ -182,3 +182,19 @@ async def test_a_newer_control_supersedes_the_one_in_force(tmp_path: Path) -> No
         await site.until(lambda: (Outcome.SUPERSEDED, 1) in site.answers("K1"), "the first has given way")
         assert (Outcome.COMPLETED, 1) not in site.answers("K1")
         assert not site.said("Traceback")
+
+
+async def test_an_emergency_wins_over_the_limit_and_its_end_brings_the_limit_back(tmp_path: Path) -> None:
+    async with service(tmp_path, Profile.CSIP, in_band=False, poll_s=2) as site, client(site):
+        await site.until(lambda: site.said("Starting poll loop"), "it has discovered the server")
+        now = wall()
+        await site.server.apply(Control("K1", "B", 1, now, now + 300, Bounds(ceiling_w=20_000)))
+        await site.until(lambda: (Outcome.STARTED, 1) in site.answers("K1"), "the limit is in force")
+        await site.server.apply(Control("E", "B", 2, now, now + 300, Bounds(ceiling_w=0), urgent=True))
+        await site.until(lambda: (Outcome.STARTED, 2) in site.answers("E"), "the emergency is in force")
+        await site.until(lambda: (Outcome.SUPERSEDED, 1) in site.answers("K1"), "the limit has given way")
+        await site.server.apply(Control("K3", "B", 3, now, now + 300, Bounds(ceiling_w=20_000)))
+        await site.until(lambda: (Outcome.SUPERSEDED, 2) in site.answers("E"), "the emergency was cancelled")
+        await site.until(lambda: (Outcome.STARTED, 3) in site.answers("K3"), "the limit is in force again")
+        assert (Outcome.SUPERSEDED, 3) not in site.answers("K3")
+        assert not site.said("Traceback")

@@ -1,9 +1,11 @@
 """S01, S22 and a kill -9 over real sockets: testbed and gateway are processes, the market is ten times as fast."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from gateway.__main__ import main
 from tests.scenarios.live import live, until
 
 pytestmark = pytest.mark.sockets
@@ -78,3 +80,35 @@ async def test_after_kill_9_the_device_holds_and_is_told_again(tmp_path: Path) -
             first_control = events.index("control.tx")
             assert "limit.issue" not in events[:first_control]
             assert await field.ceiling_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)
+
+
+async def test_s24_an_operator_declares_an_emergency_and_clears_it(tmp_path: Path) -> None:
+    async with live(tmp_path) as field, field.gateway() as gateway:
+
+        async def operator(command: str, *words: str) -> None:
+            asked = [*command.split(), str(field.path), "--storage", str(field.directory), *words]
+            assert await asyncio.to_thread(main, asked) == 0
+
+        async def ceilings(of: str) -> dict[str, float | None]:
+            return {name: await field.ceiling_mw(name) for name in of}
+
+        async def limited() -> bool:
+            return await field.ceiling_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)
+
+        async def off() -> bool:
+            return await ceilings("ABCDE") == dict.fromkeys("ABCDE", 0.0)
+
+        async def on() -> bool:
+            return await limited() and await ceilings("BCDE") == dict.fromkeys("BCDE")
+
+        await gateway.says("snapshot.complete", 60)
+        await field.tell("dispatch", resource="A", power_mw=2.0)
+        await until(limited, 30)
+        await operator("emergency declare", "--level", "2", "--because", "line down", "--by", "ada")
+        await until(off, 40)  # B fetches it at its next poll
+        await operator("status")
+        await operator("emergency clear", "--by", "ada")
+        await field.tell("dispatch", resource="A", power_mw=2.0)
+        await until(on, 60)
+        told = await field.messages("EMERG.Control", "DSO", "AGENT_A")
+        assert [round(one["ceiling_mw"], 3) for one in told] == [0.0]
