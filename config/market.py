@@ -1,5 +1,6 @@
 """The zone file's market, control room, neighbours and approvals."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -28,7 +29,15 @@ class Program(Section):
     curtailment_per_mwh: Price = 0
     """For what a limit takes from a firm connection."""
     grace_pct: Percent = 0
+    """Shortfall up to this part of what was expected counts as none."""
     ramp_profile: bool = False
+    """Expect power to follow a ramp from where the resource stood, instead of the order at once."""
+    ramp_mw_per_min: Annotated[float, Field(gt=0)] | None = None
+    """That ramp; the resource's own where absent."""
+    payment_scale: Annotated[tuple[tuple[float, float], ...], Field(min_length=1)] = ((0.0, 1.0),)
+    """Rising pairs of delivery ratio reached and share of the payment earned; below the first nothing is paid."""
+    control_group: tuple[Identifier, ...] = ()
+    """Devices without an order that `baseline: control_group` looks at."""
     baseline: Literal[
         "meter_before_after",
         "high_x_of_y",
@@ -68,6 +77,29 @@ class Market(Section):
     """With which a need is to be met, whatever part of the sellers does not deliver."""
     least_effect_pct: Percent = 5
     """Whoever relieves a need by less, against the most effective, is no help."""
+
+
+class Settlement(Section):
+    """When is measured and stated, and what wholesale energy is worth where we calculate it for others."""
+
+    verify_after_s: Seconds = 30
+    """So long after the end of what was asked its telemetry is taken as complete."""
+    period_s: Seconds = 86_400
+    """A statement covers so much; whole days begin at the market's midnight."""
+    statement_after_s: Annotated[float, Field(ge=0, le=366 * 86_400)] = 86_400
+    """So long after the end of a period its statements are made and sent."""
+    dispute_window_s: Seconds = 2_419_200
+    """How long after its period a statement may be contested."""
+    tolerance_pct: Percent = 2
+    """Two meters of one connection that disagree by more raise an alarm."""
+    wholesale_per_mwh: Price = 0
+    """A market facilitator's statements value delivered wholesale energy at this…"""
+    imbalance_per_mwh: Price = 0
+    """…and what is short of it at this."""
+    holidays: tuple[date, ...] = ()
+    """Days that no baseline stands on."""
+    temperatures_c: dict[date, Annotated[float, Field(ge=-90, le=70)]] = Field(default_factory=dict)
+    """Mean of the day, for `baseline: regression`."""
 
 
 class Operable(Section):

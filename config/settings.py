@@ -13,7 +13,7 @@ from config.endpoints import (
     Endpoint,
     LinkAddress,
 )
-from config.market import Adms, Approval, Interface, Market
+from config.market import Adms, Approval, Interface, Market, Settlement
 from config.opcua_server import OpcUaServer
 from config.parties import Listen, Party, Webhook
 from config.registers import RegisterForm
@@ -323,6 +323,7 @@ class ZoneFile(Section):
     clocks: Clocks = Clocks()
     limits: LimitPolicy = LimitPolicy()
     market: Market = Market()
+    settlement: Settlement = Settlement()
     adms: Adms | None = None
     interfaces: dict[Identifier, Interface] = Field(default_factory=dict)
     """To other distribution utilities."""

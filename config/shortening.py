@@ -20,6 +20,7 @@ def shortened(zone: ZoneFile) -> ZoneFile:
             "clocks": _shortened_clocks(zone.clocks, factor),
             "network": _shortened_day(zone.network, factor),
             "market": _shortened_times(zone.market, factor),
+            "settlement": _shortened_times(zone.settlement, factor),
             "adms": None if zone.adms is None else _shortened_adms(zone.adms, factor),
             "interfaces": {name: _shortened_times(one, factor) for name, one in zone.interfaces.items()},
             "approval": _shortened_times(zone.approval, factor),

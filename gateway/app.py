@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,8 @@ from pathlib import Path
 import structlog
 
 from config.settings import ZoneFile
-from gateway import clock, field, grouping, record, served, telemetry
+from gateway import clock, grouping, record, served, telemetry
+from gateway.accounting import Accounting, Meters, NoMeters, NoTelemetry, Telemetry
 from gateway.actuation import Actuation
 from gateway.clock import Now
 from gateway.console import serving as console
@@ -25,11 +26,13 @@ from gateway.coordination.zone import ZoneFacts
 from gateway.desk import Desk
 from gateway.engine import Engine, ZoneEngine
 from gateway.exchange import Exchange
+from gateway.field import callers
 from gateway.ground import Ground, Send
 from gateway.historian import Historian, HistorianError
 from gateway.journal.store import Journal
 from gateway.ledger import Appends, Ledger
 from gateway.loop import Loop
+from gateway.metering import MeterStore
 from gateway.models import LiveEngine, Model, Verdict
 from gateway.narrate import Narrator
 from gateway.northbound.opcua import Serving, ZoneServer
@@ -72,6 +75,8 @@ class Parts:
     send: Send
     now: Now
     history: Callable[[Sequence[Measurement]], None]
+    telemetry: Telemetry = field(default_factory=NoTelemetry)
+    meters: Meters = field(default_factory=NoMeters)
 
 
 def assemble(zone: ZoneFile, facts: ZoneFacts, parts: Parts) -> Loop:
@@ -80,8 +85,14 @@ def assemble(zone: ZoneFile, facts: ZoneFacts, parts: Parts) -> Loop:
     ground = Ground(facts, Image(translate.polls(zone)), Ledger(parts.journal, parts.book, say), parts.now, say)
     adapters = {r: a for a in parts.adapters for r in a.resources if r in facts.resources}
     operators = {point: a for a in parts.adapters if isinstance(a, Operator) for point in a.operates}
+    exchange = Exchange(ground, parts.send)
     return Loop(
-        ground, parts.engine, Exchange(ground, parts.send), Actuation(ground, adapters, operators), parts.history
+        ground,
+        parts.engine,
+        exchange,
+        Actuation(ground, adapters, operators),
+        parts.history,
+        Accounting(ground, exchange, parts.telemetry, parts.meters),
     )
 
 
@@ -129,9 +140,11 @@ async def run(
         async with (
             _journal(directory / "journal.sqlite") as (journal, book),
             Historian.open(directory / "telemetry.sqlite") as historian,
+            MeterStore.open(directory / "meters.sqlite") as meters,
         ):
             adapters = build_adapters(zone, now, journal, tapes)
-            loop = assemble(zone, facts, Parts(adapters, engine, journal, book, office.send, now, historian.offer))
+            kept = (historian.offer, historian, meters)
+            loop = assemble(zone, facts, Parts(adapters, engine, journal, book, office.send, now, *kept))
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
             served = await _served(zone, facts, loop, desk, now)
             works = Works(loop.ground, engine)
@@ -310,7 +323,7 @@ def build_adapters(zone: ZoneFile, now: Now, journal: Journal, tapes: MakeTape |
             recording cannot be begun.
     """
     try:
-        adapters = field.callers(zone, now, os.environ, tapes)
+        adapters = callers(zone, now, os.environ, tapes)
     except (opcua.MissingPasswordError, TapeError) as error:
         raise StartError(str(error)) from error
     try:

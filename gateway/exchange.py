@@ -6,7 +6,7 @@ The operator's own actions come in by the same door: approvals, emergencies, ord
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.coordination import answers, emergency, host, orders, routing
+from gateway.coordination import answers, contesting, emergency, host, orders, routing, settling
 from gateway.coordination.events import Received, Ruled, Sent
 from gateway.coordination.market_messages import OfferSubmit, Register
 from gateway.coordination.messages import Message
@@ -42,6 +42,7 @@ class Exchange:
         """
         ground = self.ground
         problem = routing.refusal(ground.zone, message) or self._unknown(message) or self._late(message)
+        problem = problem or self._unsettled(message)
         if problem is not None:
             ground.say.refused(message, problem)
             raise RefusedMessage(problem)
@@ -54,7 +55,10 @@ class Exchange:
         ground.say.received(message, stale=stale)
         at = ground.situation()
         owed = () if stale else answers.answers(at, message)
-        await self.tell(at, (*owed, *host.copied(at, message)))
+        after = contesting.followed(at, message)
+        await ground.ledger.commit(after.events)
+        ground.say.settled(after.events)
+        await self.tell(at, (*owed, *after.messages, *host.copied(at, message)))
         ground.wake.set()
 
     async def tell(self, at: Situation, messages: Sequence[Message]) -> bool:
@@ -163,6 +167,12 @@ class Exchange:
         if problem is None or message.header.msg_id in self.ground.book.seen:
             return None
         return problem
+
+    def _unsettled(self, message: Message) -> str | None:
+        """Why a dispute or a statement cannot be taken."""
+        if message.header.msg_id in self.ground.book.seen:
+            return None
+        return contesting.refusal(self.ground.situation(), message) or settling.refusal(message)
 
     def _kept(self, message: Message) -> Message:
         """Without its own text, unless that has to be passed on unchanged."""

@@ -1,9 +1,9 @@
 """The control loop: signals in, one cycle at a time, controls out; everything journalled before it leaves.
 
-Three tasks share one book. `_cycles` asks the engine and decides under the zone's model; `Actuation` turns
+Four tasks share one book. `_cycles` asks the engine and decides under the zone's model; `Actuation` turns
 what was decided into leased instructions and operations, and is the only one that sends any; `Exchange`
-takes and tells the parties' messages. Each of them commits what it is about to do to the journal first and
-folds it into the book after.
+takes and tells the parties' messages; `Accounting` measures and settles what is over. Each of them commits
+what it is about to do to the journal first and folds it into the book after.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.accounting import Accounting
 from gateway.actuation import CONTROL_TICK_S, Actuation, finite
 from gateway.coordination import conduct, deadlines, decide, evidence, failure, study
 from gateway.coordination.book import Book
@@ -47,6 +48,8 @@ class Loop:
     actuation: Actuation
     history: Callable[[Sequence[Measurement]], None]
     """Takes telemetry for the historian; never waits."""
+    accounting: Accounting | None = None
+    """Keeps the books; nothing where a zone settles elsewhere."""
     _expected_w: dict[str, float] = field(default_factory=dict)
     _cycles_run: int = 0
     _published_s: float = -1.0
@@ -64,6 +67,8 @@ class Loop:
             tasks.create_task(self.actuation.run(), name="controls")
             tasks.create_task(self._cycles(), name="cycles")
             tasks.create_task(self._checkpoints(), name="checkpoints")
+            if self.accounting is not None:
+                tasks.create_task(self.accounting.run(), name="accounting")
 
     # --- inputs -----------------------------------------------------------------------------------
 

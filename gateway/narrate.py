@@ -31,7 +31,7 @@ from gateway.coordination.situation import Situation
 from gateway.coordination.topology import Work
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
-from gateway.sayings import mw, said
+from gateway.sayings import booked, mw, said
 from grid_engine.results import Answer, Status
 from protocols.signals import Ack, Command, Control, LinkChanged, LinkState, Outcome
 
@@ -182,6 +182,13 @@ class Narrator:
             by=ruled.by,
             detail=proposal.reason,
         )
+
+    # --- the books
+
+    def settled(self, events: Sequence[Event]) -> None:
+        """Something was measured, stated or contested."""
+        for event in events:
+            booked(self._log, event)
 
     # --- the network
 

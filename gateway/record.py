@@ -8,6 +8,8 @@ from gateway.coordination.book import Book
 from gateway.coordination.events import (
     Alarmed,
     Answered,
+    Assessed,
+    Contested,
     Decided,
     Dispatched,
     Event,
@@ -21,6 +23,7 @@ from gateway.coordination.events import (
     Ruled,
     Sent,
     Shown,
+    Stated,
 )
 from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.journal.codec import Codec, CodecError
@@ -156,6 +159,8 @@ def _address(fact: Fact) -> Address:
             found = _device_address(fact)
         case Scheduled() | Cancelled():
             found = _topology_address(fact)
+        case Assessed() | Stated() | Contested():
+            found = _settlement_address(fact)
         case _:
             found = _action_address(fact)
     return found
@@ -189,6 +194,19 @@ def _action_address(fact: Dispatched | Planned | Operated | Shown | Proposed | R
             return Kind.PROPOSED, fact.action_id, fact.at_s, ""
         case Ruled():
             return Kind.RULED, fact.action_id, fact.at_s, ""
+        case _:
+            assert_never(fact)
+
+
+def _settlement_address(fact: Assessed | Stated | Contested) -> Address:
+    match fact:
+        case Assessed():
+            return Kind.ASSESSED, fact.found[0].ref if len(fact.found) == 1 else "batch", fact.at_s, ""
+        case Stated():
+            ids = [statement.statement_id for statement in fact.statements]
+            return Kind.STATED, ids[0] if len(ids) == 1 else "period", fact.at_s, ""
+        case Contested():
+            return Kind.CONTESTED, fact.dispute.dispute_id, fact.at_s, ""
         case _:
             assert_never(fact)
 

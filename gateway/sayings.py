@@ -2,6 +2,7 @@
 
 import structlog
 
+from gateway.coordination.events import Alarmed, Assessed, Contested, Event, Stated
 from gateway.coordination.market_messages import (
     NeedPost,
     OfferAccept,
@@ -21,6 +22,8 @@ from gateway.coordination.operation_messages import (
     Instruction,
     ShortfallNotice,
 )
+from gateway.settlement.assessment import Assessment
+from gateway.settlement.words import SettlementLine
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -101,3 +104,51 @@ def _market(log: Log, body: NeedPost | OfferAccept | OfferReject | OrderIssue | 
             log.info("order.issue", resource=body.resource, mw=mw(body.power_w), ref=body.offer_id)
         case OrderRevoke():
             log.info("order.revoke", resource=body.resource, detail=body.detail)
+
+
+def booked(log: Log, event: Event) -> None:
+    """Lines for what was measured, stated or contested."""
+    match event:
+        case Assessed():
+            for found in event.found:
+                _assessed(log, found)
+            for line in event.charges:
+                _line(log, line)
+        case Stated():
+            for statement in event.statements:
+                told = log.bind(corr_id=statement.statement_id, subject=statement.party, version=statement.version)
+                told.info("settle.statement", net=round(statement.net, 2), detail=statement.reason)
+        case Contested(dispute):
+            told = log.bind(corr_id=dispute.dispute_id, subject=dispute.statement_id, state=dispute.state.value)
+            told.warning("dispute.moved", detail=dispute.resolution or dispute.claim)
+        case Alarmed():
+            log.warning("alarm.raised", code=event.code, subject=event.subject, detail=event.detail)
+        case _:
+            pass  # messages are told where they leave
+
+
+def _assessed(log: Log, found: Assessment) -> None:
+    log.info(
+        "mv.report",
+        corr_id=found.ref,
+        resource=found.resource,
+        kind=found.by.value,
+        expected_mwh=round(found.expected_mwh, 6),
+        delivered_mwh=round(found.delivered_mwh, 6),
+        short_mwh=round(found.shortfall_mwh, 6),
+        excused_mwh=round(found.excused_mwh, 6),
+        detail="; ".join((f"baseline {found.baseline}, meter {found.meter}", *found.notes)),
+    )
+    for line in found.lines:
+        _line(log, line)
+
+
+def _line(log: Log, line: SettlementLine) -> None:
+    log.info(
+        "settle.line",
+        corr_id=line.reference,
+        resource=line.resource,
+        kind=line.kind.value,
+        amount=round(line.amount, 2),
+        detail=f"{line.payer} owes {line.payee}: {line.quantity_mwh:.4f} MWh at {line.price_per_mwh:.2f} $/MWh",
+    )

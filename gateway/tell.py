@@ -6,6 +6,8 @@ from typing import assert_never
 from gateway.coordination.events import (
     Alarmed,
     Answered,
+    Assessed,
+    Contested,
     Decided,
     Dispatched,
     Instructed,
@@ -18,6 +20,7 @@ from gateway.coordination.events import (
     Ruled,
     Sent,
     Shown,
+    Stated,
 )
 from gateway.coordination.market_messages import NeedPost, OfferSubmit, OrderCommit, OrderIssue
 from gateway.coordination.messages import (
@@ -59,14 +62,14 @@ def told(fact: Fact) -> tuple[str, str]:
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
         case Dispatched() | Planned() | Operated() | Shown() | Proposed() | Ruled():
             found = "DSO", _acted(fact)
-        case Decided() | Checkpoint() | Started() | Acted() | Scheduled() | Cancelled():
-            found = _own(fact)
         case _:
-            assert_never(fact)
+            found = _own(fact)
     return found
 
 
-def _own(fact: Decided | Checkpoint | Started | Acted | Scheduled | Cancelled) -> tuple[str, str]:
+def _own(
+    fact: Decided | Checkpoint | Started | Acted | Scheduled | Cancelled | Assessed | Stated | Contested,
+) -> tuple[str, str]:
     match fact:
         case Scheduled() | Cancelled():
             return _scheduled(fact)
@@ -74,12 +77,28 @@ def _own(fact: Decided | Checkpoint | Started | Acted | Scheduled | Cancelled) -
             return "DSO", f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
         case Checkpoint():
             return "DSO", "checkpoint: all that was agreed until here"
+        case Assessed() | Stated() | Contested():
+            return "DSO", _settled(fact)
         case Started():
             what = f"started as {fact.dso_model}-DSO of zone {fact.zone} with network model {fact.model_version}"
             return "DSO", what
         case Acted():
             reason = f": {fact.because}" if fact.because else ""
             return fact.by, f"{fact.what} ({fact.subject}){reason}"
+
+
+def _settled(fact: Assessed | Stated | Contested) -> str:
+    match fact:
+        case Assessed(found):
+            parts = (f"{one.ref} {one.delivered_mwh:.4f} of {one.expected_mwh:.4f} MWh" for one in found)
+            return f"measured {', '.join(parts) or 'nothing'}"
+        case Stated(statements):
+            parts = (f"{one.statement_id} v{one.version} net {one.net:.2f} $" for one in statements)
+            return f"stated {', '.join(parts) or 'nothing'}"
+        case Contested(dispute):
+            return f"dispute {dispute.dispute_id} of {dispute.statement_id} is {dispute.state.value}"
+        case _:
+            assert_never(fact)
 
 
 def _scheduled(fact: Scheduled | Cancelled) -> tuple[str, str]:

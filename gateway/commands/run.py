@@ -24,6 +24,7 @@ from gateway.field import tapes_in
 from gateway.historian import HistorianError
 from gateway.journal.entries import JournalError
 from gateway.logs.setup import configure
+from gateway.metering import MeteringError
 from gateway.models import Model, Verdict
 
 
@@ -57,7 +58,7 @@ def run(args: Namespace) -> int:
     structlog.get_logger().info("config.loaded", path=str(args.zone), model_version=zone.network.version)
     try:
         asyncio.run(_until_told(zone, args.zone, args.record))
-    except (JournalError, HistorianError, app.StartError) as problem:
+    except (JournalError, HistorianError, MeteringError, app.StartError) as problem:
         print(f"ampacity run: {problem}", file=sys.stderr)
         return 1
     finally:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import assert_never
 
+from gateway.coordination.accounts import Accounts
 from gateway.coordination.emergency_record import Emergencies
 from gateway.coordination.events import (
     Alarmed,
     Answered,
+    Assessed,
+    Contested,
     Decided,
     Dispatched,
     Event,
@@ -22,6 +25,7 @@ from gateway.coordination.events import (
     Ruled,
     Sent,
     Shown,
+    Stated,
 )
 from gateway.coordination.lifecycle import NeedEvent, OrderEvent
 from gateway.coordination.messages import (
@@ -146,6 +150,7 @@ class Book:
     topology: Topology = field(default_factory=Topology)
     proposals: dict[str, Proposed] = field(default_factory=dict)
     """What waits for an operator."""
+    accounts: Accounts = field(default_factory=Accounts)
 
     def fold(self, event: Event) -> None:
         """Take one event in."""
@@ -171,8 +176,10 @@ class Book:
             case _:
                 self._acted(event)
 
-    def _acted(self, event: Dispatched | Instructed | Proposed | Ruled) -> None:
+    def _acted(self, event: Dispatched | Instructed | Proposed | Ruled | Assessed | Stated | Contested) -> None:
         match event:
+            case Assessed() | Stated() | Contested():
+                self.accounts.fold(event, self.trade)
             case Instructed(instruction):
                 self.operator[instruction.resource] = instruction
             case Dispatched():
@@ -244,6 +251,7 @@ class Book:
             return
         self.trade.received(message, at_s)
         self.neighbours.received(message, at_s)
+        self.accounts.received(message, at_s)
         match message.body:
             case DispatchCopy() as body:
                 self._dispatched(body, at_s)
@@ -276,6 +284,7 @@ class Book:
         self.trade.sent(message, at_s)
         self.neighbours.sent(message, at_s)
         self.emergencies.sent(message, at_s, self.trade)
+        self.accounts.sent(message, at_s, self.trade)
         match message.body:
             case LimitIssue() as limit:
                 self._limit_sent(limit, at_s)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from gateway.coordination.messages import Message
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.topology import Cancelled, Scheduled
+from gateway.settlement.assessment import Assessment
+from gateway.settlement.disputes import Dispute
+from gateway.settlement.words import SettlementLine, Statement
 from grid_engine.dispatch.operation_words import Operation
 from grid_engine.dispatch.words import LocationalPrice
 from grid_engine.results import Answer, Study
@@ -170,6 +173,39 @@ class Ruled:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """What was asked is over, and what came of it was measured."""
+
+    found: tuple[Assessment, ...]
+    at_s: float
+    charges: tuple[SettlementLine, ...] = ()
+    """Of the system operator, as they are passed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """Statements, or new versions of them, hold from now on."""
+
+    statements: tuple[Statement, ...]
+    at_s: float
+    covers: tuple[str, ...] = ()
+    """Keys of the assessments and charges in them."""
+    period_end_s: float | None = None
+    """All periods up to here have their statements; nothing where an old one was corrected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """A dispute was opened, or went on."""
+
+    dispute: Dispute
+    at_s: float
+    remeasured: tuple[Assessment, ...] = ()
+    """By the meter that it was resolved for."""
+    ended: bool = False
+
+
 Event = (
     Received
     | Sent
@@ -187,4 +223,7 @@ Event = (
     | Ruled
     | Scheduled
     | Cancelled
+    | Assessed
+    | Stated
+    | Contested
 )

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
+from gateway.settlement.words import Terms
 from grid_engine.dispatch.operation_words import Controls, Weights
 from protocols.points import Point
 from protocols.signals import Bounds
@@ -33,6 +35,12 @@ class Program:
     """May be paid beside a wholesale schedule for the same energy."""
     uniform_price: bool = False
     """Everybody is paid the clearing price; else what each bid."""
+    terms: Terms = field(default_factory=lambda: Terms(0.0, 0.0))
+    """What is paid and taken; the order's own price goes before that for what is delivered."""
+    baseline: str = "zero"
+    """Method by which the power without the order is found."""
+    control_group: tuple[str, ...] = ()
+    """Like resources without an order, for the baseline of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,31 @@ class MarketRules:
     """A watt of whoever relieves a need by less, against the most effective, is no help."""
     shortfall_per_mwh: float = 5_000.0
     """What it counts in the choice of offers not to deliver."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRules:
+    """When is measured and stated, and what wholesale energy is worth where we calculate it for others."""
+
+    verify_after_s: float = 30.0
+    """So long after the end of what was asked its telemetry is taken as complete."""
+    period_s: float = 86_400.0
+    statement_after_s: float = 86_400.0
+    """So long after the end of a period its statements are made."""
+    dispute_window_s: float = 28 * 86_400.0
+    tolerance_pct: float = 2.0
+    """Two meters of one connection that disagree by more raise an alarm."""
+    wholesale_per_mwh: float = 0.0
+    imbalance_per_mwh: float = 0.0
+    utc_offset_s: float = 0.0
+    """How far the market's clock is ahead of UTC: periods of whole days begin at its midnight."""
+    holidays: frozenset[date] = frozenset()
+    temperatures_c: Mapping[date, float] = field(default_factory=dict)
+
+    def period_of(self, time_s: float) -> tuple[float, float]:
+        """Start and end of the period that contains a moment."""
+        start_s = (time_s + self.utc_offset_s) // self.period_s * self.period_s - self.utc_offset_s
+        return start_s, start_s + self.period_s
 
 
 class Mode(StrEnum):

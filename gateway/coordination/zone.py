@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.coordination.daily import Daily
-from gateway.coordination.market import Approval, ControlRoom, MarketRules, Neighbourhood
+from gateway.coordination.market import Approval, ControlRoom, MarketRules, Neighbourhood, SettlementRules
 from grid_engine.results import Connection, Policy, Preexisting, Rating
 from protocols.signals import Bounds
 
@@ -87,6 +87,8 @@ class Resource:
     storage: Storage | None = None
     availability: float = 1.0
     """Share of its orders that it delivers; what is not said is sure."""
+    firm: bool = False
+    """A connection whose curtailment is compensated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ class ZoneFacts:
     clocks: Clocks = field(default_factory=Clocks)
     limits: LimitRules = field(default_factory=LimitRules)
     market: MarketRules = field(default_factory=MarketRules)
+    settlement: SettlementRules = field(default_factory=SettlementRules)
     room: ControlRoom | None = None
     """What of the network may be operated from here; nothing in dual participation."""
     around: Neighbourhood = field(default_factory=Neighbourhood)

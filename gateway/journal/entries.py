@@ -77,6 +77,12 @@ class Kind(StrEnum):
     """An operator acts at the console (what it is about)."""
     RULED = "ruled"
     """An operator or the clock has decided about it (action)."""
+    ASSESSED = "assessed"
+    """What came of what was asked was measured (the resource, or `batch`)."""
+    STATED = "stated"
+    """Statements hold from now on (the statement, or the period)."""
+    CONTESTED = "contested"
+    """A statement is disputed, or the dispute went on (dispute)."""
     ALARM = "alarm"
     """Something needs a person (what it is about)."""
 

@@ -1,43 +1,24 @@
 """A settlement statement as CSV for machines and as a page for people."""
 
-import csv
-import io
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gateway.reports.page import Plot, Section, Table, page
+from gateway.settlement.statements import CSV_COLUMNS, as_csv, iso
 from gateway.settlement.words import Performance, Statement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CSV_COLUMNS = (
-    *("statement", "version", "party", "period_start", "period_end", "kind", "reference", "resource"),
-    *("payer", "payee", "quantity_mwh", "price_per_mwh", "amount", "detail"),
-)
-
-
-def as_csv(statement: Statement) -> str:
-    """One row per line of the statement, under `CSV_COLUMNS`; times are ISO 8601 in UTC."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    head = (statement.statement_id, statement.version, statement.party)
-    period = (_iso(statement.period_start_s), _iso(statement.period_end_s))
-    for line in statement.lines:
-        figures = (f"{line.quantity_mwh:.6f}", f"{line.price_per_mwh:.2f}", f"{line.amount:.2f}")
-        who = (line.kind.value, line.reference, line.resource, line.payer, line.payee)
-        writer.writerow(_harmless(cell) for cell in (*head, *period, *who, *figures, line.detail))
-    return out.getvalue()
+__all__ = ["CSV_COLUMNS", "as_csv", "as_page"]
 
 
 def as_page(statement: Statement) -> str:
     """The statement with its lines, and per interval what was expected and what came."""
     due = "is owed" if statement.net >= 0 else "owes"
     lead = (
-        f"{statement.party} {due} ${abs(statement.net):,.2f} for {_iso(statement.period_start_s)} to "
-        f"{_iso(statement.period_end_s)}. Version {statement.version}"
+        f"{statement.party} {due} ${abs(statement.net):,.2f} for {iso(statement.period_start_s)} to "
+        f"{iso(statement.period_end_s)}. Version {statement.version}"
         + (f": {statement.reason}." if statement.reason else ".")
     )
     sections = [Section("Lines", (_lines(statement),))]
@@ -70,7 +51,7 @@ def _intervals(found: Sequence[Performance]) -> Table:
         columns,
         tuple(
             (
-                _iso(p.start_s),
+                iso(p.start_s),
                 *(
                     w / 1e6
                     for w in (p.ordered_w, p.expected_w, p.baseline_w, p.metered_w, p.delivered_w, p.shortfall_w)
@@ -96,17 +77,6 @@ def _draw(axes: "Axes", found: Sequence[Performance]) -> None:
         ("metered", [p.metered_w for p in found], "-"),
     ):
         axes.step(minutes, [w / 1e6 for w in values], style, where="post", label=label)
-    axes.set_xlabel(f"minutes from {_iso(found[0].start_s)}")
+    axes.set_xlabel(f"minutes from {iso(found[0].start_s)}")
     axes.set_ylabel("MW injected")
     axes.legend(frameon=False)
-
-
-def _iso(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
-
-
-def _harmless(cell: object) -> object:
-    """A text that a spreadsheet would take for a formula is quoted; figures stay figures."""
-    if isinstance(cell, str) and cell[:1] in {"=", "+", "@", "\t", "\r"}:
-        return f"'{cell}"
-    return cell

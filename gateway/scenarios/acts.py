@@ -9,7 +9,7 @@ from gateway.coordination.market_messages import Block, MarketSide, OfferRevoke
 from gateway.coordination.messages import Header, Message
 from gateway.coordination.topology import Work, WorkKind
 from gateway.exchange import CannotRecord, RefusedMessage
-from gateway.scenarios import script, times
+from gateway.scenarios import bookings, money, script, times
 from gateway.scenarios.stage import MW, Stage
 from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.host_utility import Objection
@@ -60,6 +60,10 @@ class Acts:
             "platform_down": self._platform_down,
             "restart_gateway": self._restart,
             "approve": self._approve,
+            "meter_import": self._meter_import,
+            "dispute": lambda told: bookings.dispute(stage, told),
+            "resolve_dispute": lambda told: self._try(bookings.resolve(stage, told)),
+            "charge": lambda told: bookings.charge(stage, told),
         }
 
     async def act(self, happening: script.Happening) -> None:
@@ -286,6 +290,9 @@ class Acts:
         waiting = list(self._stage.loop.book.proposals) if told.id is None else [told.id]
         for action_id in waiting:
             await self._try(self._stage.loop.exchange.rule(action_id, approved=told.approved, by="scenario"))
+
+    async def _meter_import(self, told: money.MeterImport) -> None:
+        bookings.meter_import(self._stage, told, self._at(told.start_s))
 
     async def _try(self, asked: Awaitable[object]) -> None:
         """What the operator asks may be refused: that is a result, not a fault of the scenario."""

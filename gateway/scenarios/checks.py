@@ -11,7 +11,7 @@ from gateway.coordination.events import Planned
 from gateway.coordination.market_messages import BidAggregate
 from gateway.coordination.messages import LimitIssue, Message
 from gateway.coordination.operation_messages import Instruction
-from gateway.scenarios import script
+from gateway.scenarios import books, script
 from gateway.scenarios.acts import Acts
 from gateway.scenarios.looks import Found, Looks, number, text
 from gateway.scenarios.overheard import Overheard
@@ -53,6 +53,7 @@ class Checks:
             self._market,
             self._alarms,
             self._looks.look,
+            self._settlement,
         )
         return [Verdict(check.at_s, *one) for look in looks for one in look(check)]
 
@@ -242,6 +243,13 @@ class Checks:
             yield "alarm", check.alarm, ", ".join(raised) or "none", check.alarm in raised
         if check.no_alarm is not None:
             yield f"no alarm {check.no_alarm}", "none", ", ".join(raised) or "none", check.no_alarm not in raised
+
+    def _settlement(self, check: script.Check) -> Found:
+        accounts = self._stage.loop.book.accounts
+        if check.settlement is not None:
+            yield from books.settlement(accounts, check.settlement)
+        if check.statement is not None:
+            yield from books.statement(accounts, check.statement)
 
 
 def _point(name: str, quantity: Quantity) -> Point:

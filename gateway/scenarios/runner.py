@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config.settings import ZoneFile
 from gateway.coordination.messages import Message
-from gateway.scenarios import rules
+from gateway.scenarios import books, rules
 from gateway.scenarios.acts import Acts, ScenarioError
 from gateway.scenarios.checks import Checks, Verdict
 from gateway.scenarios.overheard import Overheard
@@ -21,6 +21,8 @@ SETTLE_S = 60.0
 """Virtual time before the first event, in which the gateway finds its devices."""
 SAME_W = 1_000.0
 """Set points of two scenarios that differ by less are the same."""
+SAME_MONEY = 0.01
+"""The same for dollars, and for MWh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Played:
     messages: list[Told] = field(default_factory=list)
     ends_w: dict[str, float] = field(default_factory=dict)
     """Power of each device and the limits at it, at the end."""
+    settled: dict[str, float] = field(default_factory=dict)
+    """Dollars and MWh of everything that is settled by the end."""
     took_s: float = 0.0
     error: str = ""
     """Why it could not be played."""
@@ -109,7 +113,7 @@ def _played(path: Path, before: dict[str, Played], *, quiet: bool) -> Played:
             raise
         one.error = "; ".join(str(error) for error in _leaves(wrong))
     if script.same_as is not None and not one.error:
-        one.verdicts.append(_same(one, script.same_as, before))
+        one.verdicts += _same(one, script.same_as, before)
     return one
 
 
@@ -146,7 +150,7 @@ async def _perform(reading: Reading, zone: ZoneFile, folder: Path, one: Played, 
                         one.verdicts += checks.look(check)
         await stage.pass_time(max(start_s + script.ends_s - stage.now(), 0.0))
         one.rules = rules.kept(stage, checks, overheard, script.ends_s)
-        one.ends_w = _ends(stage)
+        one.ends_w, one.settled = _ends(stage), books.ends(stage.loop.book.accounts)
         one.messages = _told(stage, start_s)
 
 
@@ -177,13 +181,21 @@ def _told(stage: Stage, start_s: float) -> list[Told]:
     return sorted(seen.values(), key=lambda told: told.at_s)
 
 
-def _same(one: Played, other_id: str, before: dict[str, Played]) -> Verdict:
-    """Set points at the end against those of another scenario of this run."""
+def _same(one: Played, other_id: str, before: dict[str, Played]) -> list[Verdict]:
+    """Set points at the end and settlement against those of another scenario of this run."""
+    names = (f"same set points as {other_id}", f"same settlement as {other_id}")
     other = before.get(other_id)
     if other is None:
-        return Verdict(
-            0.0, f"same set points as {other_id}", "the same", "it was not played before this one", holds=False
-        )
-    names = one.ends_w.keys() | other.ends_w.keys()
-    differ = [n for n in sorted(names) if abs(one.ends_w.get(n, -1e12) - other.ends_w.get(n, -1e12)) > SAME_W]
-    return Verdict(0.0, f"same set points as {other_id}", "the same", ", ".join(differ) or "the same", not differ)
+        return [Verdict(0.0, name, "the same", "it was not played before this one", holds=False) for name in names]
+    compared = ((one.ends_w, other.ends_w, SAME_W), (one.settled, other.settled, SAME_MONEY))
+    found = [_differing(mine, theirs, same) for mine, theirs, same in compared]
+    return [
+        Verdict(0.0, name, "the same", ", ".join(differ) or "the same", not differ)
+        for name, differ in zip(names, found, strict=True)
+    ]
+
+
+def _differing(mine: dict[str, float], theirs: dict[str, float], same: float) -> list[str]:
+    """What only one of both has, or both have differently."""
+    names = sorted(mine.keys() | theirs.keys())
+    return [n for n in names if n not in mine or n not in theirs or abs(mine[n] - theirs[n]) > same]

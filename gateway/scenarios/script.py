@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from config.section import Identifier, Megawatt, Percent, Section
 from gateway.coordination.lifecycle import OrderState
+from gateway.scenarios import money
 from gateway.scenarios.wanted import (
     Code,
     EventCheck,
@@ -236,6 +237,10 @@ class Happening(Section):
     restart_gateway: bool | None = None
     """Ends it as `kill -9` would, and starts it from its journal."""
     approve: Approve | None = None
+    meter_import: money.MeterImport | None = None
+    dispute: money.Dispute | None = None
+    resolve_dispute: money.ResolveDispute | None = None
+    charge: money.Charge | None = None
 
     @model_validator(mode="after")
     def _one(self) -> "Happening":
@@ -323,6 +328,8 @@ class Check(Section):
     link: dict[Identifier, LinkState] = Field(default_factory=dict)
     outcome: dict[Identifier, Outcome] = Field(default_factory=dict)
     """What became of the newest control of a device, such as `verified`."""
+    settlement: money.Settlement | None = None
+    statement: money.StatementCheck | None = None
     refused: str | None = None
     """Part of the answer to a message that the gateway refused."""
     tolerance_mw: Tolerance = 0.01

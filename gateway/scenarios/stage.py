@@ -7,6 +7,7 @@ truth against which decisions are checked.
 
 import asyncio
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -24,6 +25,7 @@ from gateway.coordination.messages import Message
 from gateway.engine import Engine, ExecutorEngine, timed
 from gateway.exchange import RefusedMessage
 from gateway.journal.store import Journal
+from gateway.metering import MeterStore
 from gateway.testbed import parties, world
 from gateway.testbed.direct import DirectDevice, DirectSettings, DirectStation
 from gateway.translate import facts as translate
@@ -33,6 +35,7 @@ from grid_engine.model import Network
 from grid_engine.results import Answer, Study
 from protocols.points import Point, Quantity
 from protocols.port import Adapter
+from protocols.signals import Measurement
 
 EPOCH_S = 1_800_000_000.0
 """Start of virtual time; a multiple of every market interval used here."""
@@ -71,6 +74,7 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         """How often each message of a party arrives."""
         self.delay_s = 0.0
         """Seconds that every message is on its way."""
+        self.telemetry = Remembered()
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
         self._background: list[asyncio.Task[None]] = []
@@ -85,11 +89,13 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         await self._tasks.__aexit__(None, None, None)
         if hasattr(self, "journal"):
             self.journal.close()
+            self.meters.close()
 
     async def open_gateway(self) -> None:
         """Start the gateway, from the journal of the one before if there was one."""
         zone, now = self.zone, self.now
         self.journal = Journal.open(self.directory / "journal.sqlite")
+        self.meters = MeterStore.open(self.directory / "meters.sqlite")
         book = Book()
         for event in record.events(self.journal.replay()):
             book.fold(event)
@@ -98,7 +104,17 @@ class Stage(AbstractAsyncContextManager["Stage"]):
             *(DirectStation(self.world, DirectSettings(n, translate.poll_s(s)), now) for n, s in zone.stations.items()),
         ]
         engine = ExecutorEngine(network(zone.network.source, zone.network.version), ThreadPoolExecutor(1), self._solve)
-        parts = app.Parts(adapters, _Paced(engine, self), self.journal, book, self._to_parties, now, lambda _: None)
+        parts = app.Parts(
+            adapters,
+            _Paced(engine, self),
+            self.journal,
+            book,
+            self._to_parties,
+            now,
+            self.telemetry.keep,
+            self.telemetry,
+            self.meters,
+        )
         self.loop = app.assemble(zone, translate.zone_facts(zone, now()), parts)
         self._gateway = self._start(app.keep_running(self.loop, adapters, random.Random(1)))
 
@@ -107,6 +123,7 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         self._gateway.cancel()
         await asyncio.wait([self._gateway])
         self.journal.close()
+        self.meters.close()
 
     async def pass_time(self, seconds: float) -> None:
         """Let virtual time pass; the world follows."""
@@ -233,6 +250,26 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         task = self._tasks.create_task(work)
         self._background.append(task)
         return task
+
+
+class Remembered:
+    """The historian of a play: power of every resource, in memory, whatever becomes of the gateway."""
+
+    def __init__(self) -> None:
+        self._samples: dict[Point, list[Measurement]] = {}
+
+    def keep(self, measurements: Sequence[Measurement]) -> None:
+        """Take a batch in."""
+        for one in measurements:
+            if one.point.quantity is Quantity.ACTIVE_POWER_W:
+                self._samples.setdefault(one.point, []).append(one)
+
+    async def query(self, point: Point, from_s: float, to_s: float) -> list[Measurement]:
+        """What was received of a point between two moments, oldest first."""
+        known = self._samples.get(point, [])
+        first = bisect_left(known, from_s, key=lambda one: one.received_time_s)
+        last = bisect_left(known, to_s, key=lambda one: one.received_time_s)
+        return known[first:last]
 
 
 class _Paced:

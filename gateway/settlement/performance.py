@@ -1,7 +1,7 @@
 """Did the resource do what was ordered? Interval by interval, after limits, ramps and schedules sold elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.settlement.words import Box, Performance, Terms
 
@@ -20,6 +20,8 @@ class Obligation:
     """Change that the resource sold for the same interval in the wholesale market."""
     emergency: str = ""
     """Id of an emergency in force; it excuses whatever is missing."""
+    reached_w: float | None = None
+    """Mean change over the interval where the order is only due at its end; the order itself where absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def performances(
     found: list[Performance] = []
     reached_w = 0.0
     for one, base_w, actual_w, filled in zip(obligations, baseline_w, metered_w, flags, strict=True):
-        sold_w = 0.0 if terms.stackable else _overlap(one.ordered_w, one.wholesale_w)
+        sold_w = 0.0 if terms.stackable else overlap(one.ordered_w, one.wholesale_w)
         due = _due(one, one.ordered_w - sold_w, reached_w, terms)
         found.append(_performance(one, due, (base_w + sold_w, actual_w), filled=filled, grace_pct=terms.grace_pct))
         reached_w = due.expected_w
@@ -87,6 +89,15 @@ def metrics(found: Sequence[Performance], boxes: Sequence[Box | None], band_w: f
     )
 
 
+def remeasured(found: Performance, metered_w: float, grace_pct: float) -> Performance:
+    """The same interval by another meter."""
+    due = _Due(found.expected_w, found.curtailed_w, "")
+    base_w, emergency = found.baseline_w, found.excused_by if found.emergency else ""
+    one = Obligation(found.start_s, found.length_s, found.ordered_w, emergency=emergency)
+    again = _performance(one, due, (base_w, metered_w), filled=False, grace_pct=grace_pct)
+    return replace(again, excused_by=found.excused_by)
+
+
 @dataclass(frozen=True, slots=True)
 class _Due:
     """What an interval's order comes to."""
@@ -98,6 +109,9 @@ class _Due:
 
 def _due(one: Obligation, own_w: float, from_w: float, terms: Terms) -> _Due:
     allowed_w, limit_id = _clamped(own_w, one.box)
+    if one.reached_w is not None:
+        expected_w = _nearer(one.reached_w, allowed_w)
+        return _Due(expected_w, abs(one.reached_w - expected_w), limit_id)
     reached_w = _ramped(from_w, own_w, one.length_s, terms)
     return _Due(_nearer(reached_w, allowed_w), abs(own_w - allowed_w), limit_id)
 
@@ -128,7 +142,7 @@ def _performance(
     )
 
 
-def _overlap(ordered_w: float, wholesale_w: float) -> float:
+def overlap(ordered_w: float, wholesale_w: float) -> float:
     """What of an order the wholesale schedule pays for already: the same direction, the smaller of both."""
     if ordered_w * wholesale_w <= 0:
         return 0.0

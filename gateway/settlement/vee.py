@@ -121,16 +121,15 @@ def _plain_fault(value: float | None, most_wh: float) -> MeterFault | None:
 def _spike(values: Sequence[float | None], n: int, most_wh: float, rules: VeeRules) -> MeterFault | None:
     near = [v for v in values[max(0, n - rules.neighbours) : n + rules.neighbours + 1] if v is not None]
     value = values[n]
-    if value is None or len(near) < rules.neighbours:
-        return None
+    if value is None or len(near) < rules.neighbours or n in (0, len(values) - 1):
+        return None  # at an end nobody can tell a spike from a step
     middle = median(near)
     spread = median(abs(v - middle) for v in near)
     away = abs(value - middle)
     far = away > rules.spike_factor * max(spread, 0.01 * most_wh) and away > rules.spike_floor_pct / 100 * most_wh
-    # A step is no spike: one of the two neighbours went along.
-    alone = all(
-        abs(value - v) > 0.5 * away for v in (*values[max(0, n - 1) : n], *values[n + 1 : n + 2]) if v is not None
-    )
+    # A step or slope is no spike: one of the two neighbours went along, or they lie on either side.
+    apart = [value - v for v in (values[n - 1], values[n + 1]) if v is not None]
+    alone = all(abs(d) > 0.5 * away for d in apart) and (min(apart, default=1.0) > 0 or max(apart, default=-1.0) < 0)
     return MeterFault.SPIKE if far and alone else None
 
 

@@ -17,6 +17,8 @@ class MeterSource(StrEnum):
     LDC = "LDC"
     """The distributor's, the one that settlement goes by unless a dispute decides otherwise."""
     MARKET_PARTICIPANT = "MP"
+    TELEMETRY = "SCADA"
+    """No meter: power that was sampled, where neither has been read yet."""
 
 
 class MeterQuality(StrEnum):

@@ -15,6 +15,7 @@ from gateway.coordination.messages import (
     OutageNotice,
 )
 from gateway.coordination.operation_messages import ShortfallNotice
+from gateway.coordination.settlement_messages import SettlementReport
 from gateway.testbed.mailbox import Identity, Mailbox
 
 
@@ -74,6 +75,12 @@ class SystemOperator:
         dispatch = Dispatch(dispatch_id, self._versions[dispatch_id], resource, power_w, start_s, end_s)
         self._planned.append((start_s if at_s is None else at_s, dispatch))
         return dispatch_id
+
+    def charge(self, dispatch_id: str, amount: float, now_s: float) -> Message:
+        """Charge the DSO for what was missing of a dispatch, in a statement as a CSV of one line."""
+        lines = f"kind,reference,amount\npenalty,{dispatch_id},{amount:.2f}\n"
+        report = SettlementReport(f"{self.party}-{dispatch_id}", 1, now_s, now_s, -amount, lines)
+        return self._mail.write(self._mail.identity.dso, report.statement_id, report, now_s)
 
     def due(self, now_s: float) -> list[Message]:
         """Dispatches whose time has come."""

@@ -38,6 +38,7 @@ def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
         clocks=clocks,
         limits=_limits(zone.limits),
         market=market.rules(zone),
+        settlement=market.settlement(zone),
         room=market.control_room(zone),
         around=market.neighbourhood(zone),
         approval=market.approval(zone),
@@ -118,6 +119,7 @@ def _resource(name: str, device: Device, clocks: facts.Clocks, first_s: float) -
         connection=Connection.SPLIT if connection.phases == SPLIT else Connection(connection.wiring),
         storage=_storage(plate),
         availability=device.availability_pct / 100,
+        firm=connection.firm,
     )
 
 

@@ -6,6 +6,7 @@ from config import market as file
 from config import units
 from config.settings import ZoneFile
 from gateway.coordination import market as facts
+from gateway.settlement.words import Terms
 from grid_engine.dispatch.operation_words import (
     CapacitorSwitch,
     Controls,
@@ -76,13 +77,45 @@ def approval(zone: ZoneFile) -> facts.Approval:
     )
 
 
+def settlement(zone: ZoneFile) -> facts.SettlementRules:
+    """When is measured and stated."""
+    asked = zone.settlement
+    return facts.SettlementRules(
+        asked.verify_after_s,
+        asked.period_s,
+        asked.statement_after_s,
+        asked.dispute_window_s,
+        asked.tolerance_pct,
+        asked.wholesale_per_mwh,
+        asked.imbalance_per_mwh,
+        3_600 * zone.zone.utc_offset_h,
+        frozenset(asked.holidays),
+        dict(asked.temperatures_c),
+    )
+
+
 def _program(name: str, program: file.Program) -> facts.Program:
+    ramp = program.ramp_mw_per_min
     return facts.Program(
         name,
         facts.Service(program.service),
         program.notice_s,
         stackable=program.stackable,
         uniform_price=program.payment == "uniform",
+        terms=Terms(
+            utilisation_per_mwh=program.utilisation_per_mwh,
+            penalty_per_mwh=program.penalty_per_mwh,
+            availability_per_mwh=program.availability_per_mwh,
+            emergency_per_mwh=program.emergency_per_mwh,
+            curtailment_per_mwh=program.curtailment_per_mwh,
+            grace_pct=program.grace_pct,
+            ramp_profile=program.ramp_profile,
+            ramp_w_per_s=None if ramp is None else units.watts_per_second(ramp),
+            stackable=program.stackable,
+            payment_scale=program.payment_scale,
+        ),
+        baseline=program.baseline,
+        control_group=program.control_group,
     )
 
 

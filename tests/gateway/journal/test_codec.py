@@ -42,7 +42,8 @@ def values(form):
     if origin is UnionType:
         return st.one_of([values(part) for part in parts])
     if origin is tuple:
-        return st.lists(values(parts[0]), max_size=2).map(tuple)
+        each = [values(part) for part in parts if part is not Ellipsis]
+        return st.lists(each[0], max_size=2).map(tuple) if Ellipsis in parts else st.tuples(*each)
     if origin is Mapping:
         return st.dictionaries(st.text(), values(parts[1]), max_size=2)
     if is_dataclass(form):
