@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from math import isfinite
 
 import numpy as np
 
@@ -50,10 +51,15 @@ class Asked:
 
 def findings(name: str, network: Network, study: Study, asked: Asked, watch: Watch) -> Findings:
     """The answers about one network; the study must have no faults."""
-    found = Findings(name, study, len(network.buses.ids), len(network.nodes.bus))
+    found = Findings(name, study, len(network.buses.ids), len(network.nodes.bus), places=_places(network))
     for question in asked.questions:
         found = _ANSWERS[question](found, network, asked, partial(_named, name, watch))
     return found
+
+
+def _places(network: Network) -> dict[str, tuple[float, float]]:
+    places = zip(network.buses.ids, network.buses.position.tolist(), strict=True)
+    return {bus: (x, y) for bus, (x, y) in places if isfinite(x) and isfinite(y)}
 
 
 def _named(name: str, watch: Watch, what: str, parts: int) -> Callable[[int], None]:

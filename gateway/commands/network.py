@@ -1,5 +1,8 @@
 """Check a network file of any format, compare it with another, or write it in another format.
 
+With `--gis`, the assets of a geographic information system (CSV or GeoJSON with id, kind, x, y, from, to) are
+checked for ends that are nowhere, and give the buses of the network their places.
+
 Reads Ampacity's own JSON, compressed or not, pandapower's JSON, and OpenDSS master files (.dss; needs the
 extra `opendss`). Lists every fault with its element and what to do, or says what the network has.
 """
@@ -7,16 +10,18 @@ extra `opendss`). Lists every fault with its element and what to do, or says wha
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grid_engine.exporters import json as own
 from grid_engine.exporters import opendss, pandapower
 from grid_engine.importers.any import OPENDSS_SUFFIX, load
+from grid_engine.importers.gis import GisError, read_assets
 from grid_engine.model import Network, NetworkError
 from grid_engine.modelling.checks import faults
 from grid_engine.modelling.document import LAYOUTS
 from grid_engine.revisions.differences import differences
+from grid_engine.revisions.located import located
 from grid_engine.revisions.schema import schema
 
 
@@ -30,6 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="OUT",
         help="write it: for OpenDSS where OUT ends in .dss, else as Ampacity's JSON, compressed where it ends in .gz",
     )
+    parser.add_argument("--gis", type=Path, metavar="ASSETS", help="places from a GIS; alone, only they are checked")
     parser.add_argument("--pandapower", action="store_true", help="write pandapower's JSON instead of Ampacity's")
     parser.add_argument("--version", default="", metavar="NAME", dest="named", help="version to read it under")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of Ampacity's own format instead")
@@ -40,24 +46,42 @@ def run(args: Namespace) -> int:
     if args.schema:
         print(json.dumps(schema(), indent=2))
         return 0
-    if args.file is None:
-        print("ampacity network: name a network file, or --schema", file=sys.stderr)
+    if args.file is None and args.gis is None:
+        print("ampacity network: name a network file, --gis or --schema", file=sys.stderr)
         return 2
     try:
-        network = _sound(args.file, args.named)
-        if args.since is not None:
-            for change in differences(_sound(args.since, ""), network):
-                print(change)
-        else:
-            print("\n".join(_summary(args.file, network)))
-        if args.write is not None:
-            _write(network, args.write, pandapower_json=args.pandapower)
-    except (NetworkError, OSError) as error:
-        found = error.faults if isinstance(error, NetworkError) else (str(error),)
-        print("\n".join(found), file=sys.stderr)
-        print(f"{args.file}: {len(found)} {'fault' if len(found) == 1 else 'faults'}", file=sys.stderr)
-        return 1
+        return _done(args)
+    except (NetworkError, GisError) as error:
+        return _faulty(args.gis if isinstance(error, GisError) else args.file, error.faults)
+    except OSError as error:
+        return _faulty(args.file, (str(error),))
+
+
+def _done(args: Namespace) -> int:
+    assets = None if args.gis is None else read_assets(args.gis)
+    if args.file is None:
+        print(f"{args.gis} is good: {len(assets or ())} assets")
+        return 0
+    network = _sound(args.file, args.named)
+    if args.since is not None:
+        for change in differences(_sound(args.since, ""), network):
+            print(change)
+    else:
+        print("\n".join(_summary(args.file, network)))
+    if assets is not None:
+        joined = located(network, assets)
+        network = joined.network
+        print(f"  {'places':22} {joined.placed:6} of {len(network.buses.ids)} buses, from {len(assets)} assets")
+        print(*(f"  {what}" for what in joined.disagreements), sep="\n")
+    if args.write is not None:
+        _write(network, args.write, pandapower_json=args.pandapower)
     return 0
+
+
+def _faulty(path: Path, found: Sequence[str]) -> int:
+    print("\n".join(found), file=sys.stderr)
+    print(f"{path}: {len(found)} {'fault' if len(found) == 1 else 'faults'}", file=sys.stderr)
+    return 1
 
 
 def _sound(path: Path, version: str) -> Network:

@@ -1,6 +1,7 @@
 """What a planner's study found of one network: the figures that a report shows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from grid_engine.planning import Hosting, Loss, TimeSeries
 from grid_engine.results import Binding, Envelope, Study
@@ -32,6 +33,8 @@ class Findings:
     losses: tuple[Loss, ...] = ()
     fault_levels: tuple[FaultLevel, ...] = ()
     notes: tuple[str, ...] = ()
+    places: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Where buses are, as far as the network says so."""
 
 
 def why(binding: Binding | None, otherwise: str = "") -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from gateway.reports import study_plots as plots
 from gateway.reports.findings import FaultLevel, Findings, why
 from gateway.reports.page import Plot, Section, Table, page
-from grid_engine.planning import Hosting, Loss, TimeSeries
+from grid_engine.planning import Loss, TimeSeries
 from grid_engine.results import Envelope, Study, Violation
 
 SUMMARY = ("Feeder", "Buses", "Nodes", "Voltage pu", "Highest loading", "Violations", "Losses MWh", "N-1 violations")
@@ -52,7 +52,7 @@ def _of_feeder(one: Findings, label: Callable[[int], str]) -> list[Section]:
     if one.envelopes:
         found.append(_envelopes(one, label))
     if one.hosting:
-        found.append(_hosting(one.hosting))
+        found.append(_hosting(one))
     if one.losses:
         found.append(_losses(one.losses))
     if one.fault_levels:
@@ -110,7 +110,8 @@ def _envelopes(one: Findings, label: Callable[[int], str]) -> Section:
     return Section("Operating envelopes", (plot, Table(columns, rows, 3) if rows else "Nobody has to be limited."))
 
 
-def _hosting(found: Sequence[Hosting]) -> Section:
+def _hosting(one: Findings) -> Section:
+    found = one.hosting
     plot = Plot("What each bus could host alone", lambda axes: plots.hosting(axes, found))
     none = "no limit up to what was tried"
     rows = tuple(
@@ -122,7 +123,8 @@ def _hosting(found: Sequence[Hosting]) -> Section:
     )
     columns = ("Bus", "Phases", "Export MW", "Because of", "Import MW", "Because of")
     lead = f"The {len(rows)} buses that can host least, of {len(found)}."
-    return Section("Hosting capacity", (plot, lead, Table(columns, rows, 3)))
+    on_map = Plot("Where it is", lambda axes: plots.hosting_map(axes, found, one.places))
+    return Section("Hosting capacity", (plot, *([on_map] if one.places else []), lead, Table(columns, rows, 3)))
 
 
 def _losses(found: Sequence[Loss]) -> Section:

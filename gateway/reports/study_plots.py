@@ -1,6 +1,6 @@
 """The drawings of a planner's study."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +69,21 @@ def hosting(axes: "Axes", found: Sequence[Hosting]) -> None:
     axes.set_ylabel("MW")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, frameon=False)
+
+
+def hosting_map(axes: "Axes", found: Sequence[Hosting], places: Mapping[str, tuple[float, float]]) -> None:
+    """Capacities for injection at the places of their buses; grey where none was tried."""
+    least: dict[str, float] = {}
+    for one in found:
+        least[one.bus] = min(one.export_w / 1e6, least.get(one.bus, float("inf")))
+    others = [place for bus, place in places.items() if bus not in least]
+    axes.plot([x for x, _ in others], [y for _, y in others], ".", color="0.8")
+    there = [(*places[bus], capacity_mw) for bus, capacity_mw in least.items() if bus in places]
+    dots = axes.scatter([x for x, _, _ in there], [y for _, y, _ in there], c=[mw for _, _, mw in there])
+    axes.figure.colorbar(dots, ax=axes, label="MW")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel("east")
+    axes.set_ylabel("north")
 
 
 def _hours(count: int) -> FloatArray:

@@ -87,3 +87,17 @@ def test_nothing_to_do_is_said(command):
     code, out, err = command()
     assert (code, out) == (2, "")
     assert "name a network file" in err
+
+
+def test_gis_places_go_into_the_network_file(command, tmp_path):
+    gis = tmp_path / "gis.csv"
+    gis.write_text("id,kind,x,y,from,to\n" + "".join(f"B{n},bus,{n},{n},,\n" for n in range(8)) + "L12,line,,,B2,B3\n")
+    assert command("--gis", gis) == (0, f"{gis} is good: 9 assets\n", "")
+    code, out, err = command(R1, "--gis", gis, "--write", tmp_path / "placed.json")
+    assert (code, err) == (0, "")
+    assert "places                      8 of 8 buses, from 9 assets" in out
+    assert load(tmp_path / "placed.json").buses.position[3].tolist() == [3.0, 3.0]
+    gis.write_text("id,kind,x,y,from,to\nB1,bus,1,1,,\nL1,line,,,B1,B9\n")
+    code, out, err = command(R1, "--gis", gis)
+    assert (code, out) == (1, "")
+    assert err == f"line 3: L1 ends at B9, which is not in the file\n{gis}: 1 fault\n"
