@@ -1,7 +1,8 @@
 """A day of a zone as a planner asks for it: every device's power and the load, interval by interval."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
@@ -29,23 +30,25 @@ class DayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Which day, in which steps."""
+    """Which day, in which steps; or several days that follow each other."""
 
     on: date
     step_s: int
     utc_offset_s: int
     """Of the market's clock, ahead of UTC."""
+    days: int = 1
 
     @property
     def starts_s(self) -> tuple[int, ...]:
         """UTC epoch seconds at which the intervals begin."""
         first = int(datetime(self.on.year, self.on.month, self.on.day, tzinfo=UTC).timestamp()) - self.utc_offset_s
-        return tuple(range(first, first + 86_400, self.step_s))
+        return tuple(range(first, first + 86_400 * self.days, self.step_s))
 
     def label(self, interval: int) -> str:
-        """Time of day by the market's clock."""
-        minutes = interval * self.step_s // 60
-        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+        """Time of day by the market's clock, with the date where there are several days."""
+        day, minutes = divmod(interval * self.step_s // 60, 24 * 60)
+        date = f"{self.on + timedelta(days=day)} " if self.days > 1 else ""
+        return f"{date}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,19 @@ class Customers:
 
 
 def day_study(
-    zone: ZoneFile, facts: ZoneFacts, day: Day, profile: Readings | None = None, customers: Customers | None = None
+    zone: ZoneFile,
+    facts: ZoneFacts,
+    day: Day,
+    profile: Readings | None = None,
+    customers: Customers | None = None,
+    *,
+    nodal_w: Mapping[str, tuple[float, ...]] | None = None,
 ) -> Study:
     """The zone's devices and loads over the day, nobody limited yet.
 
     What the profile has no column for: customers do as their day says; without one, the load follows a typical
     day up to the zone's first `load_scale`. Solar parks follow the clear sky, everything else stands still.
+    Consumption by load that is given as `nodal_w` goes before all of these.
 
     Raises:
         DayError: a column names nothing, or a value of the day is missing.
@@ -94,7 +104,7 @@ def day_study(
             for name, resource in facts.resources.items()
         ),
         load_scale=load,
-        load_w={name: w for name, w in expected.items() if customers and name in customers.loads},
+        load_w={name: w for name, w in expected.items() if customers and name in customers.loads} | dict(nodal_w or {}),
         unit_w={name: w for name, w in expected.items() if customers and name not in customers.loads},
         ratings=facts.ratings,
         policy=rules.policy,

@@ -33,6 +33,8 @@ class Question(StrEnum):
     HOSTING = "hosting"
     N_1 = "n-1"
     SHORT_CIRCUIT = "short-circuit"
+    YEAR = "year"
+    """Of nodal loads, where they are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,9 @@ class Asked:
     hosting_w: float
     """Largest three-phase power tried."""
     sharing: Sharing = Sharing.MAXIMUM
+    year: Study | None = None
+    """Of every hour, where nodal loads are known."""
+    year_label: Callable[[int], str] = str
     utilisation: float = 0.0
     """Part of its envelope that everybody is sure to use; 0 holds whoever uses it."""
 
@@ -139,10 +144,18 @@ def _withstood_a(network: Network, study: Study) -> FloatArray:
     return result
 
 
+def _year(found: Findings, network: Network, asked: Asked, watch: Watch) -> Findings:
+    if asked.year is None:
+        return found
+    done = watch("power flows of the year", asked.year.intervals)
+    return replace(found, year=planning.time_series(network, asked.year, done), year_label=asked.year_label)
+
+
 _ANSWERS: dict[Question, Callable[[Findings, Network, Asked, Watch], Findings]] = {
     Question.SERIES: _series,
     Question.ENVELOPES: _envelopes,
     Question.HOSTING: _hosting,
     Question.N_1: _n_1,
     Question.SHORT_CIRCUIT: _short_circuit,
+    Question.YEAR: _year,
 }

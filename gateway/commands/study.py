@@ -8,7 +8,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from config.loader import ConfigError, load
 from gateway.planned_day import Customers, Day, DayError, day_study
+from gateway.planned_year import Year, read_year
 from gateway.planner import Asked, Question, Watch, findings
 from gateway.reports.study import SUMMARY, as_page, summary
 from gateway.translate.facts import zone_facts
@@ -31,6 +32,7 @@ from grid_engine.partition import split, strangers
 from grid_engine.results import Study
 from grid_engine.studies.study_faults import faults
 
+DEFAULT_DAY = date(2026, 7, 15)
 _PLAIN_WIDTH = 160
 _MINUTE_S = 60
 _DAY_MIN = 24 * 60
@@ -40,10 +42,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare what the command takes."""
     every = ", ".join(Question)
     parser.add_argument("zone", type=Path, metavar="ZONE", help="zone file (YAML)")
-    parser.add_argument("--day", type=_date, default=date(2026, 7, 15), metavar="DATE", help="default: 2026-07-15")
+    parser.add_argument(
+        "--day", type=_date, metavar="DATE", help="default: 2026-07-15; with --year, that of its highest load"
+    )
     parser.add_argument("--step", type=_minutes, default=15, metavar="MINUTES", help="of an interval (default: 15)")
     parser.add_argument(
         "--profile", type=Path, metavar="CSV", help="columns time, load (a factor) and device ids (MW injected)"
+    )
+    parser.add_argument(
+        "--year", type=Path, metavar="CSV", help="columns time and loads or buses (MW consumed), 8,760 hours"
     )
     parser.add_argument("--only", type=_questions, default=tuple(Question), metavar="LIST", help=f"of {every}")
     parser.add_argument("--at", type=_clock, default=720, metavar="HH:MM", help="of hosting and N-1 (default: 12:00)")
@@ -76,9 +83,12 @@ def run(args: Namespace) -> int:
         return 1
     console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
     interval = args.at // args.step
-    asked = Asked(args.only, interval, args.hosting_max * 1e6, args.sharing, args.utilisation)
+    asked = Asked(args.only, interval, args.hosting_max * 1e6, args.sharing, utilisation=args.utilisation)
     with _progress(console) as watch:
-        found = [findings(f, net, subject.studies[f], asked, watch) for f, net in subject.networks.items()]
+        found = [
+            findings(f, net, subject.studies[f], subject.with_year(asked, f), watch)
+            for f, net in subject.networks.items()
+        ]
     lead = (
         f"{subject.day.on.isoformat()} in intervals of {args.step} minutes, network version {subject.version}; "
         f"hosting capacity and N-1 at {subject.day.label(interval)}."
@@ -102,6 +112,15 @@ class _Subject:
     day: Day
     networks: Mapping[str, Network]
     studies: Mapping[str, Study]
+    year: Year | None = None
+    hours: Mapping[str, Study] = field(default_factory=dict)
+    """The year of each feeder, where it is known."""
+
+    def with_year(self, asked: Asked, feeder: str) -> Asked:
+        """What is asked of a feeder."""
+        if self.year is None:
+            return asked
+        return replace(asked, year=self.hours[feeder], year_label=self.year.span.label)
 
 
 def _read(args: Namespace) -> _Subject:
@@ -111,18 +130,29 @@ def _read(args: Namespace) -> _Subject:
     profile = read_series(args.profile) if args.profile else None
     own_day = zone.network.day
     offset_h = zone.zone.utc_offset_h if own_day is None else own_day.utc_offset_h
-    day = Day(args.day, args.step * _MINUTE_S, round(offset_h * 3600))
+    offset_s = round(offset_h * 3600)
+    year = read_year(args.year, networks, offset_s) if args.year else None
+    day = Day(args.day or (DEFAULT_DAY if year is None else year.peak_day()), args.step * _MINUTE_S, offset_s)
     loads = frozenset(name for network in networks.values() for name in network.loads.ids)
     customers = None if own_day is None else Customers(load_day(own_day.source), loads)
-    study = day_study(zone, zone_facts(zone, float(day.starts_s[0])), day, profile, customers)
+    facts = zone_facts(zone, float(day.starts_s[0]))
+
+    def studied(span: Day, nodal_w: Mapping[str, tuple[float, ...]] | None) -> dict[str, Study]:
+        given = None if span.days > 1 else profile
+        return _by_feeder(day_study(zone, facts, span, given, customers, nodal_w=nodal_w), networks)
+
+    studies = studied(day, None if year is None else year.of_day(day))
+    hours = {} if year is None else studied(year.span, year.series())
+    return _Subject(zone.zone.name or zone.zone.id, zone.network.version, day, networks, studies, year, hours)
+
+
+def _by_feeder(study: Study, networks: Mapping[str, Network]) -> dict[str, Study]:
     if set(networks) == {""}:
-        studies = {"": study}
-    else:
-        stray = strangers(study, networks)
-        if stray:
-            raise DayError(f"in no feeder of the zone: {', '.join(stray)}")
-        studies = split(study, networks)
-    return _Subject(zone.zone.name or zone.zone.id, zone.network.version, day, networks, studies)
+        return {"": study}
+    stray = strangers(study, networks)
+    if stray:
+        raise DayError(f"in no feeder of the zone: {', '.join(stray)}")
+    return split(study, networks)
 
 
 @contextmanager

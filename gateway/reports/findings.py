@@ -1,6 +1,6 @@
 """What a planner's study found of one network: the figures that a report shows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from grid_engine.planning import Hosting, Loss, TimeSeries
@@ -33,6 +33,9 @@ class Findings:
     losses: tuple[Loss, ...] = ()
     fault_levels: tuple[FaultLevel, ...] = ()
     notes: tuple[str, ...] = ()
+    year: TimeSeries | None = None
+    year_label: Callable[[int], str] = str
+    """Names an hour of it."""
     places: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Where buses are, as far as the network says so."""
 

@@ -49,6 +49,8 @@ def _of_feeder(one: Findings, label: Callable[[int], str]) -> list[Section]:
     found = []
     if one.series is not None:
         found.append(_time_series(one.series, one.study, label))
+    if one.year is not None:
+        found.append(_year(one.year, one.year_label))
     if one.envelopes:
         found.append(_envelopes(one, label))
     if one.hosting:
@@ -69,6 +71,28 @@ def _time_series(series: TimeSeries, study: Study, label: Callable[[int], str]) 
     drawn.append(Plot("Power from the system above, and losses", lambda axes: plots.power(axes, series)))
     broken = _violations(series.violations, label) if series.violations else "No limit is broken."
     return Section("A day of power flows", (*drawn, *series.failures, broken))
+
+
+def _year(year: TimeSeries, label: Callable[[int], str]) -> Section:
+    """What matters of 8,760 hours: energy, and how loaded each asset is, how long and when most."""
+    source_wh, losses_wh = np.nansum(year.source_w), np.nansum(year.losses_w)
+    lowest, highest = np.nanargmin(year.voltage_pu[0]), np.nanargmax(year.voltage_pu[2])
+    lead = (
+        f"{sum(year.solved)} of {len(year.solved)} hours were solved: {source_wh / 1e9:.1f} GWh from the system above, "
+        f"{losses_wh / 1e6:.1f} MWh of losses, voltages from {year.voltage_pu[0][lowest]:.4f} pu "
+        f"({label(int(lowest))}) to {year.voltage_pu[2][highest]:.4f} pu ({label(int(highest))})."
+    )
+    loading = np.nan_to_num(year.loading_pct)
+    order = np.argsort(-loading.max(axis=1))[:_MOST_ROWS] if loading.size else ()
+    rows = tuple(
+        (
+            *(year.assets[n], float(loading[n].max()), label(int(loading[n].argmax()))),
+            *(float(loading[n].mean()), int((loading[n] > 100).sum())),
+        )
+        for n in order
+    )
+    columns = ("Asset", "Highest %", "At", "Mean %", "Hours above 100 %")
+    return Section("The year", (lead, *([Table(columns, rows, 1)] if rows else []), *year.failures[:_MOST_ROWS]))
 
 
 def _beyond(one: Violation) -> float:

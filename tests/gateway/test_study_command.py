@@ -90,3 +90,44 @@ def test_a_faulty_zone_is_told_line_by_line(tmp_path, capsys):
     status, _, err = study(capsys, str(zone))
     assert status == 1
     assert "zone.yaml:2" in err
+
+
+def year(path: Path, nodes: dict[str, float], hours: int = 8760) -> Path:
+    """Each node draws its MW all year, twice that in the afternoon of 10 January."""
+    start_s = 1_767_243_600  # 1 January 2026, midnight of the market's clock
+    lines = [
+        f"{start_s + 3600 * h}," + ",".join(f"{mw * (2 if h == 9 * 24 + 15 else 1):.3f}" for mw in nodes.values())
+        for h in range(hours)
+    ]
+    path.write_text("\n".join([",".join(["time", *nodes]), *lines]) + "\n")
+    return path
+
+
+BUSES = {"B2": 1.5, "B3": 1.0, "B4": 0.5, "B5": 2.5, "B6": 2.0, "B7": 2.0}
+
+
+def test_nodal_8760_hours_are_studied_and_the_day_is_that_of_the_peak(tmp_path, capsys):
+    report = tmp_path / "r1.html"
+    loads = year(tmp_path / "year.csv", BUSES)
+    words = (str(R1), "--step", "60", "--year", str(loads), "--only", "series,year", "--out", str(report))
+    status, out, _ = study(capsys, *words)
+    assert status == 0
+    assert "power flows of the year (8760)" in out
+    text = report.read_text()
+    assert "2026-01-10 in intervals of 60 minutes" in text
+    assert "8760 of 8760 hours were solved" in text
+    assert "2026-01-10 15:00" in text
+
+
+def test_nodal_series_without_a_node_names_it(tmp_path, capsys):
+    missing = {name: mw for name, mw in BUSES.items() if name != "B5"}
+    status, _, err = study(capsys, str(R1), "--year", str(year(tmp_path / "year.csv", missing)))
+    assert (status, err) == (1, "ampacity study: node B5 has no column\n")
+    status, _, err = study(capsys, str(R1), "--year", str(year(tmp_path / "year.csv", BUSES, hours=8000)))
+    assert (status, err) == (1, "ampacity study: 8000 hours from the first row to the last, not 8760 or 8784\n")
+    whole = year(tmp_path / "year.csv", BUSES)
+    status, _, err = study(capsys, str(R1), "--year", str(whole), "--day", "2025-07-01")
+    assert (status, err) == (
+        1,
+        "ampacity study: 2025-07-01 is not in the year of nodal loads, 2026-01-01 to 2026-12-31\n",
+    )
