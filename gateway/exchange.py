@@ -6,7 +6,17 @@ The operator's own actions come in by the same door: approvals, emergencies, ord
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.coordination import answers, contesting, emergency, host, orders, routing, settling
+from gateway.coordination import (
+    answers,
+    contesting,
+    emergency,
+    host,
+    masking,
+    orders,
+    ownership,
+    routing,
+    settling,
+)
 from gateway.coordination.events import Received, Ruled, Sent
 from gateway.coordination.market_messages import OfferSubmit, Register
 from gateway.coordination.messages import Message
@@ -163,7 +173,8 @@ class Exchange:
         return f"UNKNOWN_RESOURCE: {resource} is not a resource of zone {zone.id}"
 
     def _late(self, message: Message) -> str | None:
-        problem = self.ground.book.trade.refusal(message)
+        trade = self.ground.book.trade
+        problem = ownership.refusal(self.ground.zone, trade, message) or trade.refusal(message)
         if problem is None or message.header.msg_id in self.ground.book.seen:
             return None
         return problem
@@ -180,7 +191,7 @@ class Exchange:
         return message if relayed else replace(message, raw="")
 
     def _may_travel(self, message: Message) -> bool:
-        problem = routing.refusal(self.ground.zone, message)
+        problem = routing.refusal(self.ground.zone, message) or masking.refusal(self.ground.zone, message)
         if problem is not None:
             self.ground.say.refused(message, problem)
         return problem is None

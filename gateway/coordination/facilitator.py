@@ -14,6 +14,7 @@ from gateway.coordination.inquiry import Asked, Told, planned, studied
 from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.market import ControlRoom
 from gateway.coordination.market_messages import MarketSide
+from gateway.coordination.masking import above
 from gateway.coordination.messages import LimitInfo, LimitIssue, Message, Supporting
 from gateway.coordination.operating import PlanRecord, available
 from gateway.coordination.operation_messages import DispatchRelay
@@ -139,8 +140,8 @@ def informed(at: Situation, messages: Sequence[Message]) -> Iterator[Message]:
                 body.constraint_id,
                 body.supporting,
             )
-            for recipient in (at.zone.system_operator, message.header.recipient):
-                yield at.message(recipient, body.limit_id, info, suffix=f":{body.version}:{recipient}")
+            for recipient, told in ((at.zone.system_operator, above(info)), (message.header.recipient, info)):
+                yield at.message(recipient, body.limit_id, told, suffix=f":{body.version}:{recipient}")
 
 
 def annotations(at: Situation) -> Generator[Asked, Told, tuple[Message, ...]]:

@@ -25,8 +25,8 @@ def message_schema(code: str) -> Schema:
     Raises:
         KeyError: no message has that code.
     """
-    header = _record(Header)
-    body = _record(wire.TYPES[code])
+    header = record_schema(Header)
+    body = record_schema(wire.TYPES[code])
     properties = {**header["properties"], "type": {"const": code}, "body": body}
     properties["model"] = {"enum": list(wire.MODELS)}
     return {
@@ -57,7 +57,8 @@ def routes(code: str) -> list[Mapping[str, object]]:
     ]
 
 
-def _record(kind: type) -> Schema:
+def record_schema(kind: type) -> Schema:
+    """Any frozen record that `wire.write_record` writes."""
     shape = wire.shape(kind)
     return {
         "type": "object",
@@ -74,7 +75,7 @@ def _value(hint: Any, name: str) -> Schema:  # noqa: ANN401 - a type hint
     if get_origin(hint) is tuple:
         return {"type": "array", "maxItems": wire.MAX_ITEMS, "items": _value(get_args(hint)[0], name)}
     if is_dataclass(hint) and isinstance(hint, type):
-        return _record(hint)
+        return record_schema(hint)
     if issubclass(hint, StrEnum):
         return {"enum": [choice.value for choice in hint]}
     return _number(name) if hint is float else _PLAIN[hint](name)

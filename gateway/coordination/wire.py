@@ -64,7 +64,7 @@ def decode(raw: bytes) -> Message:
 
 def to_json(message: Message) -> dict[str, object]:
     """The message as a JSON object."""
-    return {**_write_record(message.header), "type": message.code, "body": _write_record(message.body)}
+    return {**write_record(message.header), "type": message.code, "body": write_record(message.body)}
 
 
 def from_json(document: object) -> Message:
@@ -107,7 +107,8 @@ def _wire_name(name: str) -> str:
     return name.removesuffix("_s")
 
 
-def _write_record(record: object) -> dict[str, object]:
+def write_record(record: object) -> dict[str, object]:
+    """Any frozen record as a JSON object, by the same rules."""
     kind: type = type(record)
     return {wire: _write(name, getattr(record, name)) for name, wire, _, _ in shape(kind)}
 
@@ -123,7 +124,7 @@ def _write(name: str, value: object) -> object:
         case StrEnum():
             return value.value
         case _:
-            return _write_record(value) if is_dataclass(value) else value
+            return write_record(value) if is_dataclass(value) else value
 
 
 def _read_record(kind: type, document: object, path: str) -> Any:  # noqa: ANN401 - an instance of `kind`

@@ -122,6 +122,21 @@ class JournalReader:
         """Everything of one kind, oldest first."""
         return (one.entry() for one in self._rows("WHERE kind = ? ORDER BY seq", kind.value))
 
+    def last_seq(self) -> int:
+        """Number of the newest entry; 0 where there is none."""
+        ((seq,),) = self._query("SELECT coalesce(max(seq), 0) FROM entry")
+        return int(str(seq))
+
+    def entry_at(self, seq: int) -> Entry | None:
+        """One entry by its number."""
+        return next((one.entry() for one in self._rows("WHERE seq = ?", seq)), None)
+
+    def entries_after(self, seq: int, kinds: Sequence[Kind], count: int) -> list[tuple[int, Entry]]:
+        """The next `count` entries of some kinds behind entry `seq`, oldest first, each with its number."""
+        marks = ", ".join("?" * len(kinds))
+        where = f"WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?"
+        return [(one.seq, one.entry()) for one in self._rows(where, seq, *(kind.value for kind in kinds), count)]
+
     def latest(self, kind: Kind, count: int) -> list[Entry]:
         """The last `count` entries of one kind, newest first."""
         where = "WHERE kind = ? ORDER BY at_s DESC, seq DESC LIMIT ?"

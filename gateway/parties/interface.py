@@ -1,6 +1,8 @@
-"""The parties' interface: an application that knows who asks, and takes messages at POST /v1/messages."""
+"""The parties' interface: an application that knows who asks, takes messages, and shows everybody their own."""
 
-from collections.abc import Awaitable, Callable, Collection
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
@@ -8,83 +10,104 @@ from aiohttp.typedefs import Handler
 
 from gateway.coordination import wire
 from gateway.coordination.messages import Message
+from gateway.coordination.zone import ZoneFacts
+from gateway.parties import openapi
 from gateway.parties.callers import caller, unnamed
 from gateway.parties.client import PATH
+from gateway.parties.desk import Desk
 from gateway.parties.identity import Gate
+from gateway.parties.intake import RETRY_AFTER_S, Intake, Unavailable
+from gateway.parties.parameters import QUERIES, read
 from gateway.parties.refusals import Refusal
+from gateway.parties.view import LISTS
 
-RETRY_AFTER_S: Final = 5
+KEY_HEADER: Final = "Idempotency-Key"
+_KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _CREDENTIALS = frozenset({401, 403})
 
-OnMessage = Callable[[Message], Awaitable[None]]
-"""Takes a valid message; may raise `Refused` or `Unavailable`.
-
-The same `msg_id` may arrive again and must do nothing then.
-"""
 OnDenied = Callable[[str, str], None]
 """Hears from which address somebody was turned away, and why."""
 
 
-class Refused(Exception):  # noqa: N818 - a decision, not a defect
-    """The receiver will not take this message; the sender gets 409 with the reason and what to do."""
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The handlers; every refusal is JSON with `error`, `field` and `what_to_do`."""
 
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem}; {remedy}")
-        self.problem = problem
-        self.remedy = remedy
+    facts: ZoneFacts
+    gate: Gate
+    intake: Intake
+    desk: Desk
+    denied: OnDenied
 
+    def application(self) -> web.Application:
+        """Ready to be served."""
+        app = web.Application(client_max_size=wire.MAX_BYTES, middlewares=[self._refusing])
+        app.router.add_post(PATH, self._take)
+        app.router.add_get(PATH, self._messages)
+        app.router.add_get(PATH + "/{msg_id}", self._message)
+        app.router.add_get("/v1/openapi.json", self._document)
+        for name in LISTS:
+            app.router.add_get(f"/v1/{name}", self._listed)
+        return app
 
-class Unavailable(Exception):  # noqa: N818 - a state of ours, not the sender's mistake
-    """The receiver cannot take any message now; the sender gets 503 and tries again."""
-
-
-def create_app(on_message: OnMessage, gate: Gate, *, here: Collection[str], denied: OnDenied) -> web.Application:
-    """An application that validates messages of the parties at the gate to a party in `here` and hands them on.
-
-    It answers 202 once `on_message` has returned, 400 to what is no message, 401 to whom it does not know, 403 to
-    a sender other than the caller, 409 to a recipient that it does not know and to what `on_message` refuses;
-    every refusal is JSON with `error`, `field` and `what_to_do`.
-    """
-
-    async def receive(request: web.Request) -> web.Response:
-        unnamed(request, gate)  # who shows something that is nobody's is not read at all
+    async def _take(self, request: web.Request) -> web.Response:
+        unnamed(request, self.gate)  # who shows something that is nobody's is not read at all
         try:
-            message = wire.decode(await _read(request))
+            raw = await _read(request)
+            message = wire.decode(raw)
         except wire.WireError as error:
             raise Refusal(400, error.problem, error.field, error.remedy) from error
-        header = message.header
-        caller(request, gate, header.sender)
-        if header.recipient not in here:
-            problem = f"{header.recipient!r} is not here"
-            raise Refusal(409, problem, "recipient", f"send to {', '.join(sorted(here))}")
-        try:
-            await on_message(message)
-        except Refused as error:
-            raise Refusal(409, error.problem, ".", error.remedy) from error
-        except Unavailable as error:
-            later = {"Retry-After": str(RETRY_AFTER_S)}
-            raise Refusal(503, str(error), ".", "send the same message again later", later) from error
-        return web.json_response({"msg_id": header.msg_id, "status": "RECEIVED"}, status=202)
+        self._may_say(request, message)
+        answer = await self.intake.take(message, raw, _key(request))
+        return web.json_response(answer.body, status=answer.status)
+
+    def _may_say(self, request: web.Request, message: Message) -> None:
+        caller(request, self.gate, message.header.sender)
+        dso = self.facts.dso
+        if message.header.recipient != dso:
+            raise Refusal(409, f"{message.header.recipient!r} is not here", "recipient", f"send to {dso}")
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        party = caller(request, self.gate)
+        given = read(request.query, QUERIES["messages"])
+        found = await self.desk.messages(party, int(given["after"]), int(given["limit"]), float(given["wait_s"]))
+        return web.json_response(found)
+
+    async def _message(self, request: web.Request) -> web.Response:
+        party = caller(request, self.gate)
+        read(request.query, ())
+        return web.json_response(await self.desk.message(party, request.match_info["msg_id"]))
+
+    async def _listed(self, request: web.Request) -> web.Response:
+        party, name = caller(request, self.gate), request.path.rpartition("/")[2]
+        given = read(request.query, QUERIES["lists"])
+        return web.json_response(self.desk.listed(party, name, str(given["resource"]), int(given["limit"])))
+
+    async def _document(self, request: web.Request) -> web.Response:
+        party = caller(request, self.gate)
+        return web.json_response(openapi.document(self.facts.parties[party], (self.facts.model,)))
 
     @web.middleware
-    async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _refusing(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except Refusal as refusal:
             if refusal.status in _CREDENTIALS:
-                denied(request.remote or "", f"{request.method} {request.path}: {refusal.problem}")
+                self.denied(request.remote or "", f"{request.method} {request.path}: {refusal.problem}")
             return refusal.response()
+        except Unavailable as error:
+            later = {"Retry-After": str(RETRY_AFTER_S)}
+            return Refusal(503, str(error), ".", "ask again later", later).response()
         except web.HTTPException as error:  # of the router: no such path or method
-            remedy = "see /v1/openapi.json"
-            return Refusal(error.status, error.reason, request.path[:256], remedy, _allowed(error)).response()
-
-    app = web.Application(client_max_size=wire.MAX_BYTES, middlewares=[refusing])
-    app.router.add_post(PATH, receive)
-    return app
+            allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            return Refusal(error.status, error.reason, request.path[:256], "see /v1/openapi.json", allowed).response()
 
 
-def _allowed(error: web.HTTPException) -> dict[str, str]:
-    return {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+def _key(request: web.Request) -> str:
+    key = request.headers.get(KEY_HEADER, "")
+    if key and not _KEY.fullmatch(key):
+        raise Refusal(400, "is no key", KEY_HEADER, "send 1 to 128 printable ASCII characters")
+    return key
 
 
 async def _read(request: web.Request) -> bytes:

@@ -25,6 +25,8 @@ class PartySettings:
     proofs: Mapping[str, Proof | None]
     reaches: Mapping[str, Reach] = field(repr=False)
     storage: Path
+    receipt_s: float
+    """How soon a receipt is due."""
 
 
 def settings(zone: ZoneFile, environment: Mapping[str, str]) -> PartySettings:
@@ -41,6 +43,7 @@ def settings(zone: ZoneFile, environment: Mapping[str, str]) -> PartySettings:
         proofs={name: _proof(party.auth) for name, party in zone.parties.items()},
         reaches={name: _reach(name, party, environment) for name, party in zone.parties.items() if party.url},
         storage=Path(zone.storage.directory),
+        receipt_s=zone.clocks.receipt_s,
     )
 
 

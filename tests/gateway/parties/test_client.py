@@ -7,17 +7,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.coordination.messages import Dispatch, Message
-from gateway.parties import interface
 from gateway.parties.client import PATH, Client, Delivery, Reach
-from gateway.parties.identity import Gate
 from tests.gateway.parties.conftest import DISPATCH, Inbox
 
 pytestmark = pytest.mark.sockets
 
 
 def serving(inbox: Inbox) -> TestServer:
-    gate = Gate({"IESO": None, "AGENT_A": None})
-    return TestServer(interface.create_app(inbox.on_message, gate, here={"DSO"}, denied=inbox.on_denied))
+    return TestServer(inbox.application({"IESO": None, "AGENT_A": None}))
 
 
 def client_of(server: TestServer) -> Client:

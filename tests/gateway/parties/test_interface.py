@@ -8,10 +8,9 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from gateway.coordination import wire
-from gateway.parties import interface
 from gateway.parties.callers import PARTY_HEADER
 from gateway.parties.client import PATH
-from gateway.parties.identity import Gate, Proof
+from gateway.parties.identity import Proof
 from tests.gateway.parties.conftest import DISPATCH, Inbox
 
 pytestmark = pytest.mark.sockets
@@ -24,8 +23,7 @@ PROOFS = {
 
 
 def serving(inbox: Inbox, proofs: dict[str, Proof | None]) -> TestServer:
-    app = interface.create_app(inbox.on_message, Gate(proofs), here={"DSO"}, denied=inbox.on_denied)
-    return TestServer(app, host="127.0.0.1")
+    return TestServer(inbox.application(proofs), host="127.0.0.1")
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.coordination import wire
 from gateway.coordination.messages import Message
-from gateway.parties import interface
 from gateway.parties.client import Client, Delivery, Reach, Sent
-from gateway.parties.identity import Gate, Proof
+from gateway.parties.identity import Proof
 from gateway.parties.tls import TlsFiles, client_context, server_context
 from tests.gateway.parties.conftest import DISPATCH, Inbox
 from tests.protocols.dnp3.certificates import self_signed
@@ -48,8 +47,7 @@ async def url(pki: Pki, inbox: Inbox) -> AsyncIterator[str]:
         "AGENT_D": Proof(certificates=frozenset({fingerprint(pki.directory / "AGENT_D.crt")})),
         "AGENT_E": Proof(token_sha256=sha256(b"e").hexdigest()),
     }
-    app = interface.create_app(inbox.on_message, Gate(proofs), here={"DSO"}, denied=inbox.on_denied)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(inbox.application(proofs))
     await runner.setup()
     tls = server_context(TlsFiles(pki.trusted, pki.server, pki.server_key))
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
