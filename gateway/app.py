@@ -148,6 +148,7 @@ async def run(
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
             served = await _served(zone, facts, loop, desk, now)
             works = Works(loop.ground, engine)
+            served.append(("parties", office.run, _undelivering))
             served += console.served(zone, loop.exchange, desk, works)
             served += grouping.served(zone, adapters, engine, lambda: loop.ground.image.freeze(now()))
             await journal.append([record.entry(_started(zone, now()))])
@@ -373,6 +374,10 @@ def _office(zone: ZoneFile, facts: ZoneFacts, say: Narrator, now: Now) -> Office
         return Office(parties.settings(zone, os.environ), facts, say, now)
     except parties.PartiesError as error:
         raise StartError(str(error)) from error
+
+
+def _undelivering(why: str, restart_s: float) -> None:
+    structlog.get_logger().error("parties.failed", detail=why, restart_s=restart_s)
 
 
 @asynccontextmanager

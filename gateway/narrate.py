@@ -97,6 +97,11 @@ class Narrator:
             "party.undelivered", corr_id=header.corr_id, code=message.code, recipient=header.recipient, detail=detail
         )
 
+    def delivered_late(self, message: Message) -> None:
+        """A message has reached its recipient after all."""
+        header = message.header
+        self._log.info("party.delivered", corr_id=header.corr_id, code=message.code, recipient=header.recipient)
+
     # --- the operator
 
     def operated(self, asked: OperatorInstruction) -> None:

@@ -234,6 +234,10 @@ EVENTS = (
     _event("netop.failed", "error", "A command did not reach the control room, or was refused.", "point detail"),
     _event("party.duplicate", "debug", "The same message came again and had no effect.", "msg_id"),
     _event("party.undelivered", "warning", "A message did not reach its recipient.", "code recipient detail"),
+    _event("party.delivered", "info", "A message that was told of as undelivered has arrived.", "code recipient"),
+    _event("parties.failed", "error", "Parties are told nothing; it restarts, control goes on.", "detail restart_s"),
+    _event("webhook.failed", "warning", "A webhook takes nothing; the journal keeps what it misses.", "subject detail"),
+    _event("webhook.recovered", "info", "A webhook takes messages again, from the first that it missed.", "subject"),
     _event("party.denied", "warning", "Somebody without the right credentials was turned away.", "source detail"),
     _event(
         "route.forbidden", "warning", "A message was refused, or stopped on its way.", "code sender recipient problem"

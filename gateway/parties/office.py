@@ -1,5 +1,6 @@
 """The parties' side of a running gateway: the interface that listens to them, and the client that writes to them."""
 
+import asyncio
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -16,16 +17,18 @@ from gateway.coordination.messages import Message
 from gateway.coordination.zone import ZoneFacts
 from gateway.exchange import CannotRecord, Exchange, RefusedMessage
 from gateway.narrate import Narrator
-from gateway.parties.client import Client, Delivery
+from gateway.parties.client import Client
 from gateway.parties.desk import Desk
 from gateway.parties.identity import Gate
 from gateway.parties.intake import Intake, Refused, Unavailable
 from gateway.parties.interface import Interface
 from gateway.parties.mail import MailError
 from gateway.parties.mailroom import MailRoom
+from gateway.parties.outbox import Outbox
 from gateway.parties.settings import PartiesError, PartySettings
 from gateway.parties.tls import server_context
 from gateway.parties.tokens import StoredTokens
+from gateway.parties.webhooks import Copier
 
 DENIED_EVERY_S: Final = 60.0
 """Whoever is turned away again and again from one address is told of this often."""
@@ -39,14 +42,36 @@ class Office:
 
     def __init__(self, settings: PartySettings, facts: ZoneFacts, say: Narrator, now: Now) -> None:
         self._settings, self._facts, self._say, self._now = settings, facts, say, now
-        self._client = Client(settings.reaches, Random())
+        self._client = Client(settings.reaches)
+        self._mail = MailRoom(facts, settings.storage, now() - facts.clocks.commit_s)
+        self._outbox = Outbox(self._client, self._mail, now, Random(), facts.clocks.commit_s)
+        self._copier = Copier(self._client, self._mail, facts.id, now, Random())
         self._denied: OrderedDict[str, float] = OrderedDict()
 
     async def send(self, message: Message) -> None:
-        """Deliver one message; says itself what became of it."""
-        result = await self._client.send(message, self._facts.clocks.commit_s)
-        if result.delivery is not Delivery.DELIVERED:
-            self._say.undelivered(message, result.detail)
+        """A message stands in the journal: it is on its way as soon as this returns."""
+        self._outbox.ring(message.header.recipient)
+        self._mail.news.ring()
+
+    async def run(self) -> None:
+        """Bring messages to parties and webhooks until cancelled; say what becomes of them.
+
+        Raises:
+            ExceptionGroup: of `MailError`: what is on its way cannot be looked up or kept.
+        """
+        log = structlog.get_logger()
+
+        def failed(name: str, detail: str) -> None:
+            log.warning("webhook.failed", subject=name, detail=detail)
+
+        def recovered(name: str) -> None:
+            log.info("webhook.recovered", subject=name)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._outbox.run(self._say.undelivered, self._say.delivered_late), name="outbox")
+            for hook in self._settings.webhooks:
+                tasks.create_task(self._copier.serve(hook, failed, recovered), name=hook.place)
+            await asyncio.Event().wait()  # where nobody has a URL, nothing is to be done, for ever
 
     @asynccontextmanager
     async def open(self, exchange: Exchange) -> AsyncIterator[None]:
@@ -55,8 +80,7 @@ class Office:
         Raises:
             PartiesError: a certificate or the index of messages cannot be used, or the port is taken.
         """
-        settings = self._settings
-        mail = MailRoom(self._facts, settings.storage, self._now() - self._facts.clocks.commit_s)
+        settings, mail = self._settings, self._mail
         desk = Desk(self._facts, lambda: exchange.ground.book, mail, self._now, settings.receipt_s)
         gate = Gate(settings.proofs, StoredTokens(settings.storage))
         intake = Intake(partial(_taken, exchange, mail), desk.earlier)

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from config import parties
 from config.parties import Listen, Party, PartyProof
 from config.settings import ZoneFile
+from gateway.coordination import wire
 from gateway.parties.client import Reach
 from gateway.parties.identity import Proof
 from gateway.parties.tls import TlsFiles, client_context
+from gateway.parties.webhooks import Webhook, matches
 
 
 class PartiesError(Exception):
@@ -27,6 +30,7 @@ class PartySettings:
     storage: Path
     receipt_s: float
     """How soon a receipt is due."""
+    webhooks: tuple[Webhook, ...] = ()
 
 
 def settings(zone: ZoneFile, environment: Mapping[str, str]) -> PartySettings:
@@ -44,6 +48,7 @@ def settings(zone: ZoneFile, environment: Mapping[str, str]) -> PartySettings:
         reaches={name: _reach(name, party, environment) for name, party in zone.parties.items() if party.url},
         storage=Path(zone.storage.directory),
         receipt_s=zone.clocks.receipt_s,
+        webhooks=tuple(_webhook(name, hook, environment) for name, hook in zone.webhooks.items()),
     )
 
 
@@ -64,6 +69,20 @@ def _reach(name: str, party: Party, environment: Mapping[str, str]) -> Reach:
         return Reach(party.url, token, client_context(_files(party)))
     except OSError as error:
         raise PartiesError(f"{name} cannot be called over TLS: {error}") from error
+
+
+def _webhook(name: str, hook: parties.Webhook, environment: Mapping[str, str]) -> Webhook:
+    secret = environment.get(hook.secret_variable, "")
+    if not secret:
+        raise PartiesError(f"the environment variable {hook.secret_variable} with the secret of {name} is not set")
+    unknown = [one for one in hook.codes if not any(matches(one, code) for code in wire.TYPES)]
+    if unknown:
+        raise PartiesError(f"{name} wants {', '.join(unknown)}, which no message is; there are {', '.join(wire.TYPES)}")
+    try:
+        tls = client_context(TlsFiles(hook.ca_file)) if hook.url.startswith("https:") else None
+    except OSError as error:
+        raise PartiesError(f"{name} cannot be called over TLS: {error}") from error
+    return Webhook(name, hook.url, secret.encode(), hook.codes, tls)
 
 
 def _files(owner: Listen | Party) -> TlsFiles:

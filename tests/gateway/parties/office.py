@@ -28,14 +28,15 @@ from tests.scenarios.live import free_ports
 from tests.scenarios.stage import zone_file
 
 NOW_S = 1_800_000_000.0
-AGENTS = ("AGENT_A", "AGENT_B")
+SECRETS = {"OURS": "our own token", "SIGNING": "a secret"}
+"""Environment of the gateway."""
 
 
 def token(party: str) -> str:
     return f"the token of {party}"
 
 
-def zone_of(directory: Path, model: str, **parties: dict[str, Any] | None) -> ZoneFile:
+def zone_of(directory: Path, model: str, webhooks: dict[str, Any] | None = None, **parties: dict[str, Any]) -> ZoneFile:
     """R1 with a host, a platform and proofs for everybody; nobody has a URL unless it is given."""
     names = {"IESO": "system_operator", "HOST": "host", "MSP": "platform"}
     names |= dict.fromkeys(("AGENT_A", "AGENT_B", "AGENT_C", "AGENT_D", "AGENT_E"), "dera")
@@ -45,7 +46,7 @@ def zone_of(directory: Path, model: str, **parties: dict[str, Any] | None) -> Zo
             "url": "",
             "simulated": False,
             "auth": {"token_sha256": sha256(token(name).encode()).hexdigest()},
-            **(parties.get(name) or {}),
+            **parties.get(name, {}),
         }
         for name, role in names.items()
     }
@@ -55,6 +56,7 @@ def zone_of(directory: Path, model: str, **parties: dict[str, Any] | None) -> Zo
         market={"nodes": ["TD1"], "wholesale_gate_s": 0, "local_gate_s": 0},
         storage={"directory": str(directory)},
         listen={"parties_port": free_ports(1)[0]},
+        webhooks=webhooks or {},
     )
     return zone.model_copy(update={"platform": "MSP"})
 
@@ -107,10 +109,14 @@ async def running(zone: ZoneFile, clock: list[float] | None = None) -> AsyncIter
     journal = Journal.open(directory / "journal.sqlite")
     try:
         ground = Ground(facts, Image({}), Ledger(journal, record.restore(journal), say), lambda: time[0], say)
-        office = Office(settings(zone, {}), facts, say, lambda: time[0])
+        office = Office(settings(zone, SECRETS), facts, say, lambda: time[0])
         exchange = Exchange(ground, office.send)
         async with office.open(exchange), ground.tasks:
-            yield Running(zone, exchange, office, time)
+            bringing = ground.tasks.create_task(office.run())
+            try:
+                yield Running(zone, exchange, office, time)
+            finally:
+                bringing.cancel()
     finally:
         journal.close()
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
-from random import Random
 
 import pytest
 from aiohttp import web
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.coordination import wire
 from gateway.coordination.messages import Message
-from gateway.parties.client import Client, Delivery, Reach, Sent
+from gateway.parties.client import Attempt, Client, Outcome, Reach
 from gateway.parties.identity import Proof
 from gateway.parties.tls import TlsFiles, client_context, server_context
 from tests.gateway.parties.conftest import DISPATCH, Inbox
@@ -57,11 +56,11 @@ async def url(pki: Pki, inbox: Inbox) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def said(url: str, sender: str, pki: Pki, *pair: str | Path, token: str = "") -> Sent:
+async def said(url: str, sender: str, pki: Pki, *pair: str | Path, token: str = "") -> Attempt:
     message: Message = wire.from_json({**wire.to_json(DISPATCH), "sender": sender})
     tls = client_context(TlsFiles(pki.root, *map(str, pair)))
-    async with Client({"DSO": Reach(url, token, tls)}, Random(1)) as client:
-        return await client.send(message, deadline_s=60)
+    async with Client({"DSO": Reach(url, token, tls)}) as client:
+        return await client.send(message)
 
 
 async def test_a_certificate_is_its_partys_alone(url: str, pki: Pki, inbox: Inbox) -> None:
@@ -69,14 +68,14 @@ async def test_a_certificate_is_its_partys_alone(url: str, pki: Pki, inbox: Inbo
         pair = getattr(pki, name), getattr(pki, f"{name}_key")
         for sender in ("AGENT_A", "AGENT_B", "AGENT_C", "AGENT_E"):
             sent = await said(url, sender, pki, *pair)
-            assert sent.delivery is (Delivery.DELIVERED if sender == name else Delivery.REFUSED)
+            assert sent.outcome is (Outcome.DELIVERED if sender == name else Outcome.REFUSED)
             assert sender == name or ": 403 " in sent.detail
     assert [message.header.sender for message in inbox.messages] == ["AGENT_A", "AGENT_B"]
 
 
 async def test_a_certificate_of_its_own_that_is_trusted_opens(url: str, pki: Pki) -> None:
     sent = await said(url, "AGENT_D", pki, pki.directory / "AGENT_D.crt", pki.directory / "AGENT_D.key")
-    assert sent.delivery is Delivery.DELIVERED
+    assert sent.outcome is Outcome.DELIVERED
 
 
 async def test_token_and_certificate_are_both_needed_where_both_are_asked_for(url: str, pki: Pki) -> None:
@@ -84,17 +83,17 @@ async def test_token_and_certificate_are_both_needed_where_both_are_asked_for(ur
     assert ": 401 " in (await said(url, "AGENT_C", pki, *pair)).detail
     assert ": 401 " in (await said(url, "AGENT_C", pki, token="c")).detail
     assert ": 401 " in (await said(url, "AGENT_C", pki, pki.AGENT_B, pki.AGENT_B_key, token="c")).detail
-    assert (await said(url, "AGENT_C", pki, *pair, token="c")).delivery is Delivery.DELIVERED
+    assert (await said(url, "AGENT_C", pki, *pair, token="c")).outcome is Outcome.DELIVERED
 
 
 async def test_a_token_alone_opens_over_tls(url: str, pki: Pki) -> None:
-    assert (await said(url, "AGENT_E", pki, token="e")).delivery is Delivery.DELIVERED
+    assert (await said(url, "AGENT_E", pki, token="e")).outcome is Outcome.DELIVERED
     assert ": 401 " in (await said(url, "AGENT_E", pki)).detail
 
 
 async def test_a_peer_that_nobody_vouches_for_is_never_told_anything(url: str, pki: Pki, inbox: Inbox) -> None:
-    async with Client({"DSO": Reach(url, "e", client_context(TlsFiles()))}, Random(1)) as client:
-        sent = await client.send(DISPATCH, deadline_s=2)
-    assert sent.delivery is Delivery.UNDELIVERED
+    async with Client({"DSO": Reach(url, "e", client_context(TlsFiles()))}) as client:
+        sent = await client.send(DISPATCH)
+    assert sent.outcome is Outcome.FAILED
     assert "certificate verify failed" in sent.detail
     assert inbox.messages == []
