@@ -60,7 +60,7 @@ def test_a_renewal_writes_the_timer_alone_where_memory_wears():
 def test_renewals_and_releases_of_a_limit_end_with_the_budget_but_tightening_never_does():
     async def main():
         line = Line({1: battery_image()})
-        async with running(line, units=(der(quirks=Quirks(writes_per_day=3)),)) as site:
+        async with running(line, units=(der(quirks=Quirks(writes_per_day=3)),), poll_s=60.0) as site:
             await asyncio.sleep(1.5)
             outcomes = [(await site.adapter.apply(site.control(1))).outcome for _ in range(3)]
             assert outcomes == [Outcome.WRITTEN] * 3
