@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.coordination import (
+    admission,
     answers,
     contesting,
     emergency,
@@ -36,6 +37,10 @@ class CannotRecord(Exception):  # noqa: N818 - a state of the disk, not a defect
     """The journal cannot be written, so nothing may be promised; worth trying again later."""
 
 
+class _SeenBefore(Exception):  # noqa: N818 - no defect either
+    """The same message came again."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """The party side of one zone."""
@@ -50,18 +55,27 @@ class Exchange:
             RefusedMessage: It may not travel, or speaks of something that is not here.
             CannotRecord: The journal cannot be written now.
         """
-        ground = self.ground
-        problem = routing.refusal(ground.zone, message) or self._unknown(message) or self._late(message)
-        problem = problem or self._unsettled(message)
-        if problem is not None:
-            ground.say.refused(message, problem)
-            raise RefusedMessage(problem)
-        if message.header.msg_id in ground.book.seen:
+        ground, at_s = self.ground, self.ground.now()
+        stale = False
+
+        def check() -> None:
+            nonlocal stale
+            if message.header.msg_id in ground.book.seen:
+                raise _SeenBefore
+            problem = routing.refusal(ground.zone, message) or self._unknown(message) or self._untimely(message)
+            if problem is not None:
+                raise RefusedMessage(problem)
+            stale = ground.book.is_stale(message, at_s)
+
+        try:
+            if not await ground.ledger.commit([Received(self._kept(message), at_s)], check=check):
+                raise CannotRecord("the journal cannot be written; nothing was taken")
+        except RefusedMessage as refused:
+            ground.say.refused(message, str(refused))
+            raise
+        except _SeenBefore:
             ground.say.duplicate(message)
             return
-        at_s, stale = ground.now(), ground.book.is_stale(message, ground.now())
-        if not await ground.ledger.commit([Received(self._kept(message), at_s)]):
-            raise CannotRecord("the journal cannot be written; nothing was taken")
         ground.say.received(message, stale=stale)
         at = ground.situation()
         owed = () if stale else answers.answers(at, message)
@@ -172,17 +186,14 @@ class Exchange:
             return None
         return f"UNKNOWN_RESOURCE: {resource} is not a resource of zone {zone.id}"
 
-    def _late(self, message: Message) -> str | None:
+    def _untimely(self, message: Message) -> str | None:
+        """Why a message about something here cannot be taken: it is another's, or not as it is now."""
         trade = self.ground.book.trade
-        problem = ownership.refusal(self.ground.zone, trade, message) or trade.refusal(message)
-        if problem is None or message.header.msg_id in self.ground.book.seen:
-            return None
-        return problem
+        problem = ownership.refusal(self.ground.zone, trade, message) or admission.refusal(trade, message)
+        return problem or self._unsettled(message)
 
     def _unsettled(self, message: Message) -> str | None:
         """Why a dispute or a statement cannot be taken."""
-        if message.header.msg_id in self.ground.book.seen:
-            return None
         return contesting.refusal(self.ground.situation(), message) or settling.refusal(message)
 
     def _kept(self, message: Message) -> Message:

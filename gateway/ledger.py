@@ -1,7 +1,7 @@
 """The journal and the book as one: what happens is written first and folded after."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway import record
@@ -30,13 +30,18 @@ class Ledger:
         self._turn = asyncio.Lock()
         """One commit after the other, so that the book never lags behind the journal when somebody writes again."""
 
-    async def commit(self, facts: Sequence[record.Fact], *, keep: bool = True) -> bool:
+    async def commit(
+        self, facts: Sequence[record.Fact], *, keep: bool = True, check: Callable[[], None] = lambda: None
+    ) -> bool:
         """Journal and fold; False where the journal could not be written, and then nothing was folded.
 
         Args:
             keep: False folds without journalling, for a cycle that concluded nothing new.
+            check: asked when nobody else can change the book any more; what it raises is raised, and nothing is
+                written.
         """
         async with self._turn:
+            check()
             if keep and facts and not await self._written(facts):
                 return False
             for fact in facts:

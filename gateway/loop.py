@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.accounting import Accounting
 from gateway.actuation import CONTROL_TICK_S, Actuation, finite
-from gateway.coordination import conduct, deadlines, decide, evidence, failure, study
+from gateway.coordination import conduct, deadlines, decide, evidence, failure, intervals, study
 from gateway.coordination.book import Book
 from gateway.coordination.conduct import Conclusion
 from gateway.coordination.events import Decided, Event, Kept
@@ -51,6 +51,7 @@ class Loop:
     accounting: Accounting | None = None
     """Keeps the books; nothing where a zone settles elsewhere."""
     _expected_w: dict[str, float] = field(default_factory=dict)
+    _tally: intervals.Tally = field(default_factory=intervals.Tally)
     _cycles_run: int = 0
     _published_s: float = -1.0
     _published_with: Mapping[str, Work] = field(default_factory=dict)
@@ -102,7 +103,9 @@ class Loop:
         self.actuation.later(change)
         if change.state is LinkState.ONLINE and before not in (LinkState.ONLINE, LinkState.DEGRADED):
             self.actuation.reassert(change.resource)
-            ground.confirmed.discard(change.resource)
+            if change.resource in ground.confirmed:
+                ground.confirmed.discard(change.resource)
+                ground.say.returned(change.resource)
         ground.wake.set()
 
     def _alarming(self, signal: Measurement) -> bool:
@@ -150,9 +153,12 @@ class Loop:
         ground = self.ground
         self._cycles_run += 1
         at = ground.situation(f"{ground.zone.id}-{int(ground.now())}-{self._cycles_run}")
+        ground.say.begun(at)
         question = study.impact(at)
         answer = await self.engine.answer(question)
         ground.pace.studied(answer)
+        if (took_s := ground.now() - at.now_s) >= ground.zone.clocks.impact_check_s:
+            ground.say.late(at, took_s)
         at = at.citing(answer.model_version)
         concluded = await self._ask(conduct.conclude(at, question, answer))
         owed = deadlines.overdue(at, frozenset(m.resource for m in concluded.messages))
@@ -160,20 +166,26 @@ class Loop:
         alarms = (*concluded.alarms, *owed.alarms)
         acts: list[Event] = [*concluded.selected, *concluded.proposed, *concluded.ruled, *sent, *alarms]
         acts += [] if concluded.plan is None else [concluded.plan]
-        changed = bool(acts) or (answer.status is not Status.SOLVED) != self._failing
+        over, solved = self._tally.closed(at), answer.status is Status.SOLVED
         decided = self._decided(at, question, answer, concluded)
-        if not await ground.ledger.commit([decided, *acts], keep=changed):
+        changed = bool(acts or over) or solved is self._failing or self._is_edge(decided)
+        if not await ground.ledger.commit([decided, *acts, *over], keep=changed):
             return
-        self._failing = answer.status is not Status.SOLVED
+        self._tally.saw(at, over, solved=solved)
+        self._failing = not solved
         ground.say.cycle(at, answer, [s.message for s in sent], alarms)
-        ground.say.acted(at, acts)
+        ground.say.acted(at, [*acts, *over])
         self.exchange.post(sent)
         ground.touched.set()
         if acts:
             ground.wake.set()  # what was recorded may let something else follow
-        if answer.status is Status.SOLVED:  # what holds now has left; the rest may take its time
+        if solved:  # what holds now has left; the rest may take its time
             await self._publish_ahead(at)
             await self._gather_evidence(at, question)
+
+    def _is_edge(self, decided: Decided) -> bool:
+        """True for the first cycle of all, and where headroom has come or gone."""
+        return self.book.began_s is None or frozenset(decided.headroom) != self.book.headroom_since_s.keys()
 
     async def _ask(self, steps: conduct.Steps) -> Conclusion:
         """Carry the questions of a decision to the engine, and its answers back."""

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from gateway.coordination.book import Book, ControlRecord
+from gateway.coordination.book import NON_RESPONSE, Book, ControlRecord
 from gateway.coordination.events import (
     Alarmed,
     Answered,
     Dispatched,
     Event,
+    IntervalClosed,
     Issued,
     Kept,
     Operated,
@@ -18,8 +19,10 @@ from gateway.coordination.events import (
     Ruled,
     Shown,
 )
+from gateway.coordination.host import NO_RESPONSE
 from gateway.coordination.messages import (
     CapabilityNotice,
+    Dispatch,
     DispatchCopy,
     LimitAck,
     Message,
@@ -31,7 +34,7 @@ from gateway.coordination.situation import Situation
 from gateway.coordination.topology import Work
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
-from gateway.sayings import booked, mw, said
+from gateway.sayings import booked, mw, particulars, said
 from grid_engine.results import Answer, Status
 from protocols.signals import Ack, Command, Control, LinkChanged, LinkState, Outcome
 
@@ -63,7 +66,7 @@ class Narrator:
         """A party's message was taken."""
         log = self._log.bind(corr_id=message.header.corr_id, sender=message.header.sender)
         match message.body:
-            case DispatchCopy() as body:
+            case DispatchCopy() | Dispatch() as body:
                 log.info("dispatch.rx", resource=body.resource, mw=mw(body.power_w), version=body.version, stale=stale)
             case LimitAck() as body:
                 log.info("limit.ack", resource=body.resource, mw=mw(body.power_w), status=body.status.value)
@@ -72,7 +75,7 @@ class Narrator:
             case OutageNotice() as body:
                 log.info("outage.notice", resource=body.resource, mw=mw(body.available_w), planned=body.planned)
             case _:
-                log.info("party.rx", code=message.code, resource=message.resource)
+                log.bind(**particulars(message)).info("party.rx", code=message.code)
 
     def duplicate(self, message: Message) -> None:
         """The same message came again and had no effect."""
@@ -81,14 +84,13 @@ class Narrator:
     def refused(self, message: Message, problem: str) -> None:
         """A message was refused or not sent."""
         header = message.header
-        self._log.warning(
-            "route.forbidden",
-            corr_id=header.corr_id,
-            code=message.code,
-            sender=header.sender,
-            recipient=header.recipient,
-            problem=problem,
+        log = self._log.bind(
+            corr_id=header.corr_id, code=message.code, sender=header.sender, recipient=header.recipient
         )
+        if problem.startswith("STATE_VIOLATION"):
+            log.warning("state.violation", problem=problem)
+        else:
+            log.warning("route.forbidden", problem=problem)
 
     def undelivered(self, message: Message, detail: str) -> None:
         """A message did not reach its recipient."""
@@ -139,7 +141,7 @@ class Narrator:
                 log.info("psa.recovered")
         self.sent(at, sent)
         for alarm in alarms:
-            log.warning("alarm.raised", code=alarm.code, subject=alarm.subject, detail=alarm.detail)
+            self._alarm(log, at, alarm)
         log.debug(
             "cycle.end",
             status=answer.status.value,
@@ -147,6 +149,25 @@ class Narrator:
             psa_duration_s=round(answer.duration_s, 4),
             messages=len(sent),
         )
+
+    def begun(self, at: Situation) -> None:
+        """A cycle has frozen what it looks at."""
+        self._log.debug("cycle.start", cycle_id=at.cycle_id)
+
+    def late(self, at: Situation, took_s: float) -> None:
+        """The study of a cycle took longer than it may, or was given up."""
+        self._log.warning("psa.deadline", cycle_id=at.cycle_id, latency_ms=round(1e3 * took_s, 1))
+
+    def _alarm(self, log: structlog.typing.FilteringBoundLogger, at: Situation, alarm: Alarmed) -> None:
+        log = log.bind(corr_id=alarm.subject)
+        limit = at.book.limit(alarm.subject)
+        if alarm.code == NON_RESPONSE and limit is not None:
+            log = log.bind(resource=limit.resource, mw=mw(limit.ceiling_w), constraint_id=limit.constraint_id)
+            log.warning("limit.unconfirmed", detail=alarm.detail)
+        elif alarm.code == NO_RESPONSE:
+            log.warning("host.timeout", subject=alarm.subject, detail=alarm.detail)
+        else:
+            log.warning("alarm.raised", code=alarm.code, subject=alarm.subject, detail=alarm.detail)
 
     def sent(self, at: Situation, messages: Sequence[Message]) -> None:
         """Messages leave for parties."""
@@ -175,6 +196,9 @@ class Narrator:
                     log.warning("approval.waiting", corr_id=event.action_id, detail=event.reason)
                 case Ruled():
                     log.info("approval.ruled", corr_id=event.action_id, approved=event.approved, by=event.by)
+                case IntervalClosed():
+                    say = log.info if event.cycles else log.warning
+                    say("interval.closed", start_s=event.start_s, cycles=event.cycles, solved=event.solved)
                 case _:
                     pass  # told elsewhere
 
@@ -284,6 +308,10 @@ class Narrator:
     def fallback(self, resource: str, power_w: float) -> None:
         """The flows show that a lost device has fallen back."""
         self._log.warning("fallback.enter", resource=resource, mw=mw(power_w))
+
+    def returned(self, resource: str) -> None:
+        """A device that had fallen back is heard again."""
+        self._log.info("fallback.exit", resource=resource)
 
     def issued(self, event: Issued, *, reasserted: bool) -> None:
         """An instruction leaves for its device."""

@@ -14,6 +14,7 @@ from gateway.coordination.events import (
     Dispatched,
     Event,
     Instructed,
+    IntervalClosed,
     Issued,
     Kept,
     Operated,
@@ -159,8 +160,8 @@ def _address(fact: Fact) -> Address:
             found = _device_address(fact)
         case Scheduled() | Cancelled():
             found = _topology_address(fact)
-        case Assessed() | Stated() | Contested():
-            found = _settlement_address(fact)
+        case Assessed() | Stated() | Contested() | IntervalClosed():
+            found = _period_address(fact)
         case _:
             found = _action_address(fact)
     return found
@@ -198,8 +199,10 @@ def _action_address(fact: Dispatched | Planned | Operated | Shown | Proposed | R
             assert_never(fact)
 
 
-def _settlement_address(fact: Assessed | Stated | Contested) -> Address:
+def _period_address(fact: Assessed | Stated | Contested | IntervalClosed) -> Address:
     match fact:
+        case IntervalClosed():
+            return Kind.INTERVAL, f"{fact.start_s:.0f}", fact.end_s, ""
         case Assessed():
             return Kind.ASSESSED, fact.found[0].ref if len(fact.found) == 1 else "batch", fact.at_s, ""
         case Stated():

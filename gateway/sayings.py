@@ -7,18 +7,21 @@ from gateway.coordination.market_messages import (
     NeedPost,
     OfferAccept,
     OfferReject,
+    OrderCommit,
     OrderIssue,
     OrderRevoke,
     RegisterAccept,
     RegisterReject,
 )
-from gateway.coordination.messages import LimitClear, LimitIssue, Message
+from gateway.coordination.messages import AckCommit, LimitClear, LimitInfo, LimitIssue, Message
 from gateway.coordination.operation_messages import (
     DispatchRelay,
     EmergencyClear,
     EmergencyControl,
     EmergencyDeclare,
     HostInclude,
+    HostLimit,
+    HostObject,
     Instruction,
     ShortfallNotice,
 )
@@ -51,7 +54,26 @@ def said(log: Log, message: Message) -> None:
         case RegisterReject() as body:
             log.warning("registration.rejected", resource=body.resource, reason=body.reason.value, detail=body.detail)
         case _:
-            log.info("party.tx", code=message.code)
+            log.bind(**particulars(message)).info("party.tx", code=message.code)
+
+
+def particulars(message: Message) -> dict[str, str | float]:
+    """What every kind of message may say: whom it is about, how much, what is behind it, and what was answered."""
+    body, found = message.body, dict[str, str | float]()
+    if message.resource:
+        found["resource"] = message.resource
+    match body:
+        case AckCommit():
+            found |= {"mw": mw(body.power_w), "status": body.status.value}
+        case OrderCommit():
+            found["mw"] = mw(body.power_w)
+        case LimitInfo():
+            found |= {"mw": mw(body.ceiling_w), "constraint_id": body.constraint_id}
+        case HostLimit() | HostObject():
+            found["mw"] = mw(body.ceiling_w)
+        case _:
+            pass
+    return found
 
 
 def _limit(log: Log, body: LimitIssue | LimitClear) -> None:

@@ -11,6 +11,7 @@ from gateway.coordination.events import (
     Decided,
     Dispatched,
     Instructed,
+    IntervalClosed,
     Issued,
     Kept,
     Operated,
@@ -68,7 +69,16 @@ def told(fact: Fact) -> tuple[str, str]:
 
 
 def _own(
-    fact: Decided | Checkpoint | Started | Acted | Scheduled | Cancelled | Assessed | Stated | Contested,
+    fact: Decided
+    | Checkpoint
+    | Started
+    | Acted
+    | Scheduled
+    | Cancelled
+    | Assessed
+    | Stated
+    | Contested
+    | IntervalClosed,
 ) -> tuple[str, str]:
     match fact:
         case Scheduled() | Cancelled():
@@ -77,8 +87,8 @@ def _own(
             return "DSO", f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
         case Checkpoint():
             return "DSO", "checkpoint: all that was agreed until here"
-        case Assessed() | Stated() | Contested():
-            return "DSO", _settled(fact)
+        case Assessed() | Stated() | Contested() | IntervalClosed():
+            return "DSO", _over(fact)
         case Started():
             what = f"started as {fact.dso_model}-DSO of zone {fact.zone} with network model {fact.model_version}"
             return "DSO", what
@@ -87,8 +97,11 @@ def _own(
             return fact.by, f"{fact.what} ({fact.subject}){reason}"
 
 
-def _settled(fact: Assessed | Stated | Contested) -> str:
+def _over(fact: Assessed | Stated | Contested | IntervalClosed) -> str:
     match fact:
+        case IntervalClosed():
+            span = f"{clock(fact.start_s)} to {clock(fact.end_s)}"
+            return f"interval {span}: {fact.cycles} cycles, {fact.solved} of them with an answer"
         case Assessed(found):
             parts = (f"{one.ref} {one.delivered_mwh:.4f} of {one.expected_mwh:.4f} MWh" for one in found)
             return f"measured {', '.join(parts) or 'nothing'}"

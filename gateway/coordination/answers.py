@@ -46,20 +46,20 @@ def _answers(at: Situation, message: Message) -> Iterator[Message]:
             yield from _forwarded(at, message, body)
         case HeartbeatOut() as body:
             header = message.header
-            yield at.message(header.sender, header.corr_id, HeartbeatIn(body.sequence), suffix=f":{body.sequence}")
+            yield at.message(header.sender, header.corr_id, HeartbeatIn(body.sequence), suffix=_to(message))
         case _:
             pass  # nothing is owed for it at once
 
 
 def _outage(at: Situation, message: Message, body: OutageNotice) -> Iterator[Message]:
-    yield at.message(message.header.sender, body.outage_id, OutageAck(body.outage_id, body.resource))
+    yield at.message(message.header.sender, body.outage_id, OutageAck(body.outage_id, body.resource), _to(message))
     if at.zone.model is DsoModel.MARKET_FACILITATOR and at.zone.system_operator:
-        yield at.message(at.zone.system_operator, body.outage_id, body, suffix=":forward")
+        yield at.message(at.zone.system_operator, body.outage_id, body, suffix=_to(message))
 
 
 def _receipt(at: Situation, message: Message, body: Dispatch) -> Iterator[Message]:
     receipt = AckReceipt(body.dispatch_id, body.version, body.resource)
-    yield at.message(message.header.sender, body.dispatch_id, receipt, suffix=f":{body.version}")
+    yield at.message(message.header.sender, body.dispatch_id, receipt, suffix=_to(message))
 
 
 def _offer(at: Situation, message: Message, body: OfferSubmit) -> Iterator[Message]:
@@ -69,7 +69,7 @@ def _offer(at: Situation, message: Message, body: OfferSubmit) -> Iterator[Messa
     if isinstance(verdict.body, OfferAccept) and facilitates and at.zone.system_operator:
         raw = written(message)
         bid = BidForward(body.offer_id, body.version, body.resource, raw, sha256_of(raw))
-        yield at.message(at.zone.system_operator, body.offer_id, bid, suffix=f":{body.version}")
+        yield at.message(at.zone.system_operator, body.offer_id, bid, suffix=_to(message))
 
 
 def _schedule(at: Situation, message: Message, body: ScheduleDayAhead | SchedulePreDispatch) -> Iterator[Message]:
@@ -79,7 +79,7 @@ def _schedule(at: Situation, message: Message, body: ScheduleDayAhead | Schedule
         return
     raw = written(message)
     relay = ScheduleRelay(body.schedule_id, body.version, body.resource, raw, sha256_of(raw))
-    yield at.message(resource.owner, body.schedule_id, relay, suffix=f":{body.version}")
+    yield at.message(resource.owner, body.schedule_id, relay, suffix=_to(message))
 
 
 def _forwarded(at: Situation, message: Message, body: AckReceipt | AckCommit) -> Iterator[Message]:
@@ -88,5 +88,9 @@ def _forwarded(at: Situation, message: Message, body: AckReceipt | AckCommit) ->
     from_dera = at.zone.parties.get(message.header.sender) is Role.DERA
     if instance is None or instance.source is not Source.RELAY or not from_dera or isinstance(body, AckReceipt):
         return
-    commits = f":{body.version}:{body.status.value}:{body.power_w:.0f}"
-    yield at.message(at.zone.system_operator, body.ref, body, suffix=commits)
+    yield at.message(at.zone.system_operator, body.ref, body, suffix=_to(message))
+
+
+def _to(message: Message) -> str:
+    """Tells an answer apart from those to other messages of the same conversation."""
+    return f":{message.header.msg_id}"

@@ -6,6 +6,7 @@ from math import inf
 from typing import assert_never
 
 from gateway.coordination.accounts import Accounts
+from gateway.coordination.admission import copy_of, overtaken
 from gateway.coordination.emergency_record import Emergencies
 from gateway.coordination.events import (
     Alarmed,
@@ -16,6 +17,7 @@ from gateway.coordination.events import (
     Dispatched,
     Event,
     Instructed,
+    IntervalClosed,
     Issued,
     Kept,
     Operated,
@@ -27,7 +29,7 @@ from gateway.coordination.events import (
     Shown,
     Stated,
 )
-from gateway.coordination.lifecycle import NeedEvent, OrderEvent
+from gateway.coordination.lifecycle import NeedEvent
 from gateway.coordination.messages import (
     CapabilityNotice,
     Dispatch,
@@ -151,6 +153,10 @@ class Book:
     proposals: dict[str, Proposed] = field(default_factory=dict)
     """What waits for an operator."""
     accounts: Accounts = field(default_factory=Accounts)
+    began_s: float | None = None
+    """When the first cycle of all came to its conclusion."""
+    closed_until_s: float | None = None
+    """End of the last market interval that was recorded; `None` before the first."""
 
     def fold(self, event: Event) -> None:
         """Take one event in."""
@@ -176,7 +182,9 @@ class Book:
             case _:
                 self._acted(event)
 
-    def _acted(self, event: Dispatched | Instructed | Proposed | Ruled | Assessed | Stated | Contested) -> None:
+    def _acted(
+        self, event: Dispatched | Instructed | Proposed | Ruled | Assessed | Stated | Contested | IntervalClosed
+    ) -> None:
         match event:
             case Assessed() | Stated() | Contested():
                 self.accounts.fold(event, self.trade)
@@ -188,6 +196,8 @@ class Book:
                 self.proposals[event.action_id] = event
             case Ruled():
                 self.proposals.pop(event.action_id, None)
+            case IntervalClosed():
+                self.closed_until_s = event.end_s
             case _:
                 assert_never(event)
 
@@ -232,9 +242,8 @@ class Book:
         body = message.body
         if not isinstance(body, DispatchCopy | Dispatch):
             return self.trade.is_stale(message)
-        held = self.dispatches.get(body.resource, ())
-        same = (d for d in held if d.dispatch_id == body.dispatch_id or d.start_s == body.start_s)
-        return any(body.start_s < d.start_s <= at_s for d in held) or any(d.version > body.version for d in same)
+        held, copy = self.dispatches.get(body.resource, ()), copy_of(body)
+        return any(body.start_s < d.start_s <= at_s or overtaken(d, copy) for d in held)
 
     def obeys(self, resource: str) -> bool:
         """False once the newest instruction was refused, lost or not followed."""
@@ -256,8 +265,7 @@ class Book:
             case DispatchCopy() as body:
                 self._dispatched(body, at_s)
             case Dispatch() as body:
-                copy = (body.dispatch_id, body.version, body.resource, body.power_w, body.start_s, body.end_s)
-                self._dispatched(DispatchCopy(*copy), at_s)
+                self._dispatched(copy_of(body), at_s)
             case LimitAck() as body:
                 for record in self._records(body.resource, body.limit_id):
                     record.ack = body
@@ -304,7 +312,7 @@ class Book:
     def _alarmed(self, event: Alarmed) -> None:
         self.alarms.setdefault((event.code, event.subject), event.at_s)
         if event.code == NON_RESPONSE and event.subject in self.trade.instances:
-            self.trade.step(event.subject, OrderEvent.SILENCE)
+            self.trade.silent(event.subject)
         if event.code == NEED_UNCOVERED:
             self.trade.need_step(event.subject, NeedEvent.FAIL)
 
@@ -334,11 +342,12 @@ class Book:
         self.tightest[limit.resource] = Bounds(limit.floor_w, limit.ceiling_w)
         if before is None or before.bounds != Bounds(limit.floor_w, limit.ceiling_w):
             self.headroom_since_s.pop(limit.resource, None)
-        if before is not None and _looser(limit, before.limit):
+        if before is not None and (limit.ceiling_w > before.limit.ceiling_w or limit.floor_w < before.limit.floor_w):
             self.relaxed_s[limit.resource] = at_s
 
     def _decided(self, event: Decided) -> None:
         self.trade.pass_time(event.at_s)
+        self.began_s = event.at_s if self.began_s is None else self.began_s
         if event.study.purpose in (Purpose.ENVELOPE, Purpose.JOINT):
             return  # it looks ahead: it says nothing of now
         self.last_answer = event
@@ -367,7 +376,8 @@ class Book:
                 lifted=lifted if isinstance(lifted, Control) else None,
             )
             return
-        if held.outcome is Outcome.REJECTED or _ran_out(held.instruction, event.at_s):
+        ran_out = isinstance(held.instruction, Control) and event.at_s >= held.instruction.expiry_s
+        if held.outcome is Outcome.REJECTED or ran_out:
             # The device does not hold it: it has to ramp again from where it stands.
             held.power_w, held.written_s, held.first_issued_s = event.power_w, None, event.at_s
         held.instruction, held.issued_s, held.limit_id = instruction, event.at_s, event.limit_id
@@ -387,11 +397,3 @@ class Book:
         if ack.read_back or record.written is None:
             # A renewal whose answer got lost does not undo what was read back before.
             record.written = ack if ack.requested else record.written
-
-
-def _looser(limit: LimitIssue, before: LimitIssue) -> bool:
-    return limit.ceiling_w > before.ceiling_w or limit.floor_w < before.floor_w
-
-
-def _ran_out(instruction: Instruction, at_s: float) -> bool:
-    return isinstance(instruction, Control) and at_s >= instruction.expiry_s

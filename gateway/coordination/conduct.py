@@ -53,9 +53,7 @@ def conclude(at: Situation, question: Study, answer: Answer) -> Steps:
 
 def limits_ahead(at: Situation, messages: Sequence[Message]) -> tuple[Message, ...]:
     """Envelopes of intervals ahead as the model tells them; what an operator has to see waits for its own interval."""
-    if at.zone.model is DsoModel.MARKET_FACILITATOR:
-        messages = tuple(facilitator.informed(at, messages))
-    return approval.sorted_out(at, messages, None).messages
+    return _accompanied(at, approval.sorted_out(at, messages, None).messages)
 
 
 def _total(at: Situation, limits: tuple[Message, ...]) -> Steps:
@@ -68,7 +66,7 @@ def _facilitated(at: Situation, question: Study, answer: Answer, limits: tuple[M
     first = yield from facilitator.network_first(at, question, answer)
     notes = yield from facilitator.annotations(at)
     kept = facilitator.without(limits, first.withheld)
-    return Conclusion((*facilitator.relays(at), *facilitator.informed(at, kept), *notes), plan=first.plan)
+    return Conclusion((*facilitator.relays(at), *kept, *notes), plan=first.plan)
 
 
 def _released(at: Situation, found: Conclusion) -> Conclusion:
@@ -78,11 +76,18 @@ def _released(at: Situation, found: Conclusion) -> Conclusion:
     searched = found.plan is not None and not found.plan.operations
     return replace(
         found,
-        messages=going.messages,
+        messages=_accompanied(at, going.messages),
         plan=found.plan if searched else going.plan,
         # What the host still looks at is asked for again in the next cycle, so nothing is concluded from it yet.
         selected=() if seen.waiting else found.selected,
         alarms=(*found.alarms, *seen.alarms),
-        proposed=going.proposed,
+        proposed=tuple(replace(one, messages=_accompanied(at, one.messages)) for one in going.proposed),
         ruled=tuple(approval.lapsed(at)),
     )
+
+
+def _accompanied(at: Situation, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """With what travels beside them and not before: notes on limits under a market facilitator, copies for the host."""
+    if at.zone.model is DsoModel.MARKET_FACILITATOR:
+        messages = tuple(facilitator.informed(at, messages))
+    return tuple(one for message in messages for one in (message, *host.copied(at, message)))

@@ -206,6 +206,20 @@ class Contested:
     ended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class IntervalClosed:
+    """A market interval is over; the records of a zone have no gap between them."""
+
+    start_s: float
+    end_s: float
+    cycles: int
+    """Run in it; none while the gateway did not."""
+    solved: int
+    """Those of them in which the engine had an answer."""
+    mean_w: Mapping[str, float] = field(default_factory=dict)
+    """Mean of what its cycles measured, per resource."""
+
+
 Event = (
     Received
     | Sent
@@ -226,4 +240,5 @@ Event = (
     | Assessed
     | Stated
     | Contested
+    | IntervalClosed
 )

@@ -69,14 +69,14 @@ def named(at: Situation, binding: Binding) -> tuple[Reason, str]:
 
 
 def cleared(at: Situation, messages: Sequence[Message]) -> Cleared:
-    """Of what is about to leave: copies for the host, drafts it has to see first, and the rest as it is."""
+    """Of what is about to leave: drafts that the host has to see first, and the rest as it is."""
     found: list[Message] = []
     alarms: list[Alarmed] = []
     waiting = False
     for message in messages:
         interface = _behind(at, message)
         if interface is None or not _planned(at, message, interface):
-            found += [message, *_copies(at, message)]
+            found.append(message)
             continue
         draft = _draft(at, message, interface)
         record = at.book.neighbours.includes.get(draft.include_id)
@@ -84,8 +84,8 @@ def cleared(at: Situation, messages: Sequence[Message]) -> Cleared:
         if record is None:
             found.append(at.message(interface.party, draft.include_id, draft))
             going += 1
-        elif record.answered_s is not None and not record.objected:
-            found.append(message)
+        elif record.answered_s is not None and (not record.objected or at.now_s > record.answered_s):
+            found.append(message)  # what comes to the same within the limits of an objection is the best there is
         elif record.answered_s is None and at.now_s >= record.sent_s + interface.patience_s:
             found.append(message)
             if (NO_RESPONSE, draft.include_id) not in at.book.alarms:
@@ -95,7 +95,7 @@ def cleared(at: Situation, messages: Sequence[Message]) -> Cleared:
 
 
 def copied(at: Situation, message: Message) -> tuple[Message, ...]:
-    """Copies of a message that has come, for the host."""
+    """Copies of a message that has come or leaves, for the host."""
     return tuple(_copies(at, message))
 
 
@@ -104,12 +104,19 @@ def _copies(at: Situation, message: Message) -> Iterator[Message]:
     if isinstance(message.body, (*_BETWEEN_US, SettlementBody)):
         return
     for interface in _hosts(at):
-        if interface.party in (message.header.sender, message.header.recipient):
+        if interface.party in (message.header.sender, message.header.recipient) or _seen(at, message, interface):
             continue
         include_id = f"{interface.id}:{message.header.msg_id}"
         if include_id not in at.book.neighbours.includes:
             body = HostInclude(include_id, message.code, written(message), _change_w(at, message, interface))
             yield at.message(interface.party, include_id, body)
+
+
+def _seen(at: Situation, message: Message, interface: Interface) -> bool:
+    """Whether the host has had a message as a draft."""
+    if _behind(at, message) is not interface:
+        return False
+    return _draft(at, message, interface).include_id in at.book.neighbours.includes
 
 
 def _hosts(at: Situation) -> Iterator[Interface]:

@@ -73,6 +73,7 @@ class OrderState(StrEnum):
 class OrderEvent(StrEnum):
     """What may happen to one."""
 
+    REJECT = "OFFER.Reject"
     REVOKE = "OFFER.Revoke"
     EXPIRE = "expire"
     SELECT = "selected"
@@ -105,6 +106,7 @@ ACTIVE = frozenset({_O.SCHEDULED, _O.LIMITED, _O.DISPATCHED, _O.RECEIVED, _O.ACK
 ORDER: Machine[OrderState, OrderEvent] = Machine(
     "order",
     {
+        (_O.OFFERED, _E.REJECT): _O.REJECTED,
         (_O.OFFERED, _E.REVOKE): _O.REVOKED_BY_DERA,
         (_O.OFFERED, _E.EXPIRE): _O.EXPIRED,
         (_O.OFFERED, _E.SELECT): _O.SELECTED,
@@ -192,7 +194,7 @@ NEED: Machine[NeedState, NeedEvent] = Machine(
         **{(state, _V.PART): _N.PARTIAL for state in (_N.POSTED, _N.OFFERED)},
         (_N.POSTED, _V.FAIL): _N.UNCOVERED,
         (_N.OFFERED, _V.FAIL): _N.UNCOVERED,
-        **{(state, _V.CLOSE): _N.CLOSED for state in _N if state is not _N.CLOSED},
+        **{(state, _V.CLOSE): _N.CLOSED for state in _N},  # every recipient is told
     },
 )
 

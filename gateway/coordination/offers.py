@@ -46,7 +46,7 @@ def answer(at: Situation, message: Message, offer: OfferSubmit) -> Message:
         if verdict.reason is None
         else OfferReject(offer.offer_id, offer.version, offer.resource, verdict.reason, verdict.criteria)
     )
-    return at.message(message.header.sender, offer.offer_id, body, suffix=f":{offer.version}")
+    return at.message(message.header.sender, offer.offer_id, body, suffix=f":{message.header.msg_id}")
 
 
 def revocation(at: Situation, message: Message, revoke: OfferRevoke) -> Message | None:
@@ -59,7 +59,7 @@ def revocation(at: Situation, message: Message, revoke: OfferRevoke) -> Message 
     ordered = record is not None and record.state in (OrderState.SELECTED, OrderState.SCHEDULED)
     reason = RejectCode.ALREADY_ORDERED if ordered else RejectCode.GATE_CLOSED
     body = OfferReject(revoke.offer_id, version, revoke.resource, reason, f"the offer is {state}: it cannot be revoked")
-    return at.message(message.header.sender, revoke.offer_id, body, suffix=":revoke")
+    return at.message(message.header.sender, revoke.offer_id, body, suffix=f":{message.header.msg_id}")
 
 
 Found = tuple[RejectCode | None, str]

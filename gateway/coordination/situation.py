@@ -1,11 +1,15 @@
 """Everything a decision may look at, in one value."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Body, Header, Message
 from gateway.coordination.zone import ZoneFacts
 from gateway.snapshot import Snapshot
+
+LONGEST_ID = 256
+"""Characters of a message id on the wire; ids of parties are parts of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,9 @@ class Situation:
         return replace(self, zone=replace(self.zone, model_version=cited))
 
     def message(self, recipient: str, corr_id: str, body: Body, suffix: str = "") -> Message:
-        """A message from the DSO; the same content at the same version gets the same id."""
+        """A message from the DSO; `suffix` tells apart what is said more than once in one conversation."""
         msg_id = f"{body.code}:{corr_id}{suffix}"
+        if len(msg_id) > LONGEST_ID:
+            msg_id = f"{msg_id[: LONGEST_ID - 33]}~{hashlib.sha256(msg_id.encode()).hexdigest()[:32]}"
         zone = self.zone
         return Message(Header(msg_id, corr_id, zone.dso, recipient, self.now_s, zone.id, zone.model.value), body)

@@ -347,8 +347,7 @@ def _settled(at: Situation, one: NodeDispatch, known: Dispatched) -> Iterator[Me
     told_w = dispatch.power_w if status is AckStatus.ACCEPT else promised_w
     if one.answered is None or one.answered_w is None or abs(one.answered_w - told_w) > SAME_W:
         commit = AckCommit(dispatch.dispatch_id, dispatch.version, dispatch.resource, status, told_w)
-        suffix = f":{dispatch.version}:{status.value}:{told_w:.0f}"
-        yield at.message(at.zone.system_operator, dispatch.dispatch_id, commit, suffix=suffix)
+        yield at.message(at.zone.system_operator, dispatch.dispatch_id, commit, suffix=f":{at.cycle_id}")
     yield from _shortfall(at, one, told_w, short=status is AckStatus.PARTIAL)
 
 
@@ -362,7 +361,7 @@ def _shortfall(at: Situation, one: NodeDispatch, capability_w: float, *, short: 
     out = any(o.start_s <= at.now_s < o.end_s for o in at.book.outages.values())
     cause = "RESTORED" if not short else "DER_OUTAGE" if out else "CONSTRAINT"
     notice = ShortfallNotice(dispatch.resource, capability_w, at.now_s, dispatch.end_s, cause, dispatch.dispatch_id)
-    yield at.message(at.zone.system_operator, dispatch.dispatch_id, notice, suffix=f":{capability_w:.0f}:{cause}")
+    yield at.message(at.zone.system_operator, dispatch.dispatch_id, notice, suffix=f":{at.cycle_id}")
 
 
 def _promise_w(instance: Instance) -> float:

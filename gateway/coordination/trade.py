@@ -7,6 +7,7 @@ from gateway.coordination.lifecycle import (
     NEED,
     ORDER,
     NeedEvent,
+    NeedState,
     OrderEvent,
     OrderState,
     StateViolation,
@@ -89,32 +90,12 @@ class Trade:
         )
 
     def is_stale(self, message: Message) -> bool:
-        """Whether a newer version of the same is held."""
+        """Whether an offer is no newer than the one that is held."""
         body = message.body
-        if isinstance(body, Dispatch):
-            held = self.nodes.get(body.resource, ())
-            return any(
-                d.dispatch.version > body.version
-                for d in held
-                if d.dispatch.dispatch_id == body.dispatch_id or d.dispatch.start_s == body.start_s
-            )
         if isinstance(body, OfferSubmit):
             held_offer = self.offers.get(body.offer_id)
             return held_offer is not None and held_offer.offer.version >= body.version
         return False
-
-    def refusal(self, message: Message) -> str | None:
-        """Why an answer cannot be taken: it is to nothing that we asked, or it comes too late."""
-        for event, subject in answers_of(message):
-            instance = self.instances.get(subject)
-            if instance is None:
-                return f"UNKNOWN_REFERENCE: {subject} was never asked of {message.header.sender}"
-            if not ORDER.allows(instance.state, event):
-                return (
-                    f"STATE_VIOLATION: {subject} is {instance.state.value}, {event.value} of "
-                    f"{message.header.sender} comes too late or twice"
-                )
-        return None
 
     def received(self, message: Message, at_s: float) -> None:
         """Take in what a party said."""
@@ -187,6 +168,11 @@ class Trade:
         instance.state = after
         return True
 
+    def silent(self, instance_id: str) -> None:
+        """Nobody has committed to an instance in time."""
+        if ORDER.allows(self.instances[instance_id].state, OrderEvent.SILENCE):
+            self.step(instance_id, OrderEvent.SILENCE)
+
     def need_step(self, need_id: str, event: NeedEvent) -> None:
         """Let an event happen to a need; one that its life cycle does not know is counted."""
         record = self.needs.get(need_id)
@@ -196,7 +182,7 @@ class Trade:
             record.state = NEED.step(record.state, event)
 
     def pass_time(self, now_s: float) -> None:
-        """What happens by the clock alone: intervals begin and end, offers run out."""
+        """What happens by the clock alone: intervals begin and end, offers run out, needs are over."""
         for resource, owed in list(self.owing.items()):
             for one in owed:
                 self._tick(self.instances[one], now_s)
@@ -209,12 +195,18 @@ class Trade:
             over = now_s >= min(record.offer.end_s, record.offer.valid_until_s)
             if over and record.state is OrderState.OFFERED:
                 record.state = ORDER.step(record.state, OrderEvent.EXPIRE)
+        for need in self.needs.values():
+            if now_s >= need.need.end_s and need.state is not NeedState.CLOSED:
+                need.state = NEED.step(need.state, NeedEvent.CLOSE)
 
     def _tick(self, instance: Instance, now_s: float) -> None:
         if instance.state is OrderState.ACKNOWLEDGED and now_s >= instance.start_s:
             self.step(instance.id, OrderEvent.START)
-        if now_s >= instance.end_s and ORDER.allows(instance.state, OrderEvent.END):
-            self.step(instance.id, OrderEvent.END)
+        if now_s < instance.end_s:
+            return
+        for event in (OrderEvent.SILENCE, OrderEvent.END):  # what nobody has committed to by now is not answered
+            if ORDER.allows(instance.state, event):
+                self.step(instance.id, event)
 
     def bound(self, resource: str, floor_w: float, ceiling_w: float, now_s: float) -> None:
         """A limit of a resource is in force from now on: what it owes becomes what is left of it."""
@@ -240,8 +232,10 @@ class Trade:
 
     def _rejected(self, body: OfferReject) -> None:
         record = self.offers.get(body.offer_id)
-        if record is not None and record.offer.version == body.version and record.state is OrderState.OFFERED:
-            record.state = OrderState.REJECTED
+        if record is None or record.offer.version != body.version:
+            return
+        if ORDER.allows(record.state, OrderEvent.REJECT):
+            record.state = ORDER.step(record.state, OrderEvent.REJECT)
 
     def _dispatched(self, body: Dispatch, raw: str, at_s: float) -> None:
         held = self.nodes.get(body.resource, ())
@@ -252,7 +246,9 @@ class Trade:
             and d.dispatch.start_s != body.start_s
             and d.dispatch.end_s > at_s - 3600.0
         ]
-        by_start = sorted([*others, NodeDispatch(body, at_s, raw)], key=lambda d: d.dispatch.start_s)
+        known = (d for d in held if d.dispatch == body)  # said again: it is answered again, and stays as it is
+        one = next(known, NodeDispatch(body, at_s, raw))
+        by_start = sorted([*others, one], key=lambda d: d.dispatch.start_s)
         self.nodes[body.resource] = tuple(by_start)
 
     def _outage(self, body: OutageNotice) -> None:

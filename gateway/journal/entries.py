@@ -83,6 +83,8 @@ class Kind(StrEnum):
     """Statements hold from now on (the statement, or the period)."""
     CONTESTED = "contested"
     """A statement is disputed, or the dispute went on (dispute)."""
+    INTERVAL = "interval"
+    """What a market interval came to (its start)."""
     ALARM = "alarm"
     """Something needs a person (what it is about)."""
 

@@ -35,6 +35,7 @@ FIELDS = {
     "cost_per_h": "Cost of what was chosen, dollars per hour.",
     "count": "How many.",
     "cut_off": "Resources that lose their supply.",
+    "cycles": "Cycles that were run.",
     "detail": "What was asked, of whom, and what came back.",
     "delivered_mwh": "Energy that came of what was due, MWh.",
     "device": "Tap changer, capacitor or switch.",
@@ -77,6 +78,7 @@ FIELDS = {
     "sender": "Party that told us.",
     "short_mw": "Missing of what was asked, MW.",
     "short_mwh": "Energy that is missing without excuse, MWh.",
+    "solved": "Cycles in which the engine had an answer.",
     "source": "Who asks, and through which door.",
     "stale": "Older than what is held: no effect.",
     "start_s": "Start of validity, Unix seconds.",
@@ -164,7 +166,14 @@ EVENTS = (
     _event("log.lost", "warning", "Log lines were dropped because nobody read them.", "count"),
     _event("library.message", "warning", "A library warned of something by itself.", "library text"),
     # The cycle
+    _event("cycle.start", "debug", "A cycle has frozen what it looks at."),
     _event("cycle.end", "debug", "A cycle is done.", "status power_flows psa_duration_s messages"),
+    _event(
+        "interval.closed",
+        "info warning",
+        "A market interval is over and recorded; a warning where no cycle was run in it.",
+        "start_s cycles solved",
+    ),
     _event("snapshot.complete", "info", "The power of every resource is known.", "count"),
     _event("snapshot.gap", "warning", "The power of a resource is not known any more.", "resource consequence"),
     _event(
@@ -177,28 +186,41 @@ EVENTS = (
         "psa.ready", "info", "The engine holds the network and has answered its first study.", "status model_version"
     ),
     _event("psa.failed", "error", "The study has no usable answer; the last good limits are shrunk.", "status detail"),
+    _event("psa.deadline", "warning", "A study took longer than it may, or was given up.", "latency_ms"),
     _event("psa.recovered", "info", "The study has a usable answer again."),
     _event("alarm.raised", "warning", "Something that an operator should look at.", "code subject detail"),
     # The parties
-    _event("dispatch.rx", "info", "The copy of a dispatch arrived.", "resource mw version stale sender"),
+    _event("dispatch.rx", "info", "A dispatch, or the copy of one, arrived.", "resource mw version stale sender"),
     _event(
         "limit.issue",
         "info",
         "An operating envelope is issued.",
         "recipient resource mw floor_mw reason constraint_id loading_pct start_s",
     ),
+    _event(
+        "limit.unconfirmed",
+        "warning",
+        "The owner has not answered to a limit in time; it is told once more.",
+        "resource mw constraint_id detail",
+    ),
     _event("limit.ack", "info", "The owner answered to a limit.", "resource mw status sender"),
     _event("limit.clear", "info", "An operating envelope no longer holds.", "resource"),
     _event("cap.notice", "info", "A reduced capability was told to the system operator.", "resource mw ref sender"),
     _event("outage.notice", "info", "A resource cannot do what it promised.", "resource mw planned sender"),
-    _event("party.rx", "info", "Some other message arrived.", "code sender resource"),
-    _event("party.tx", "info", "Some other message is sent.", "code recipient"),
+    _event("party.rx", "info", "Some other message arrived.", "code sender", "resource mw status constraint_id"),
+    _event("party.tx", "info", "Some other message is sent.", "code recipient", "resource mw status constraint_id"),
     _event("instr.tx", "info", "A resource is told its part of a dispatch.", "resource mw version ref recipient"),
     _event("dispatch.relay", "info", "A dispatch is passed on unchanged.", "resource version recipient"),
     _event(
         "shortfall.notice", "warning", "The node cannot do what it was dispatched to.", "subject mw cause recipient"
     ),
     _event("host.include", "info", "The host utility gets a copy, or a draft to object to.", "code mw draft recipient"),
+    _event(
+        "host.timeout",
+        "warning",
+        "The host has not answered to a draft in time; it goes ahead within the last limit.",
+        "subject detail",
+    ),
     _event("need.posted", "info", "Power is asked for at a place of the network.", "constraint_id mw kind recipient"),
     _event("offer.accepted", "info", "An offer is valid; nothing is bought yet.", "resource version recipient"),
     _event("offer.rejected", "info", "An offer is not taken.", "resource reason detail recipient"),
@@ -253,6 +275,12 @@ EVENTS = (
     ),
     _event("work.refused", "warning", "A work on the network is not taken.", "problem source"),
     _event("work.cancelled", "warning", "A work on the network will not be, or is over.", "by"),
+    _event(
+        "state.violation",
+        "warning",
+        "A message was refused: what it says cannot happen now.",
+        "code sender recipient problem",
+    ),
     # The operator
     _event(
         "operator.instruction",
@@ -280,6 +308,7 @@ EVENTS = (
     ),
     _event("answer.dropped", "error", "An answer was lost: too many wait for the journal.", "kind"),
     _event("fallback.enter", "warning", "The flows show that a lost device has fallen back.", "resource mw"),
+    _event("fallback.exit", "info", "A device that had fallen back is heard again.", "resource"),
 )
 
 BY_NAME = {event.name: event for event in EVENTS}

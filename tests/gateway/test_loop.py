@@ -87,10 +87,13 @@ class FakeJournal:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.full = False
+        self.takes_s = 0.0
 
     async def append(self, entries: Sequence[Entry]) -> None:
         if self.full:
             raise JournalWriteError("full")
+        if self.takes_s:
+            await asyncio.sleep(self.takes_s)
         self.entries += entries
 
     def kinds(self) -> list[str]:
@@ -421,5 +424,32 @@ def test_what_may_not_be_said_leaves_no_trace(told, why):
         with pytest.raises(RefusedMessage, match=why):
             await scene.loop.exchange.receive(told)
         assert len(scene.journal.entries) == before
+
+    play(act)
+
+
+def test_a_message_that_comes_twice_at_once_has_one_effect():
+    async def act(scene):
+        await asyncio.sleep(1)
+        scene.journal.takes_s = 0.5
+        told = outage("B", T).message
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(3):
+                tasks.create_task(scene.loop.exchange.receive(told))
+        assert scene.journal.kinds().count("party_in") == 1
+        assert len([one for one in scene.posted if isinstance(one.body, OutageAck)]) == 1
+
+    play(act)
+
+
+def test_a_headroom_that_has_gone_again_is_gone_after_a_restart_too():
+    async def act(scene):
+        scene.engine.answers = limited(1.0 * MW)
+        await asyncio.sleep(15)
+        for ceiling_w in (1.5 * MW, 1.0 * MW):
+            scene.engine.answers = limited(ceiling_w)
+            await asyncio.sleep(15)
+        assert scene.loop.book.headroom_since_s == {}
+        assert folded(*record.events(scene.journal.entries)).headroom_since_s == {}
 
     play(act)

@@ -213,3 +213,25 @@ def test_s18_an_outage_is_passed_on_and_releases_the_others(tmp_path: Path) -> N
             assert stage.messages("INSTR.Issue") == []
 
     play(scene)
+
+
+def test_a_limit_that_the_host_still_looks_at_is_told_to_nobody_else_yet(tmp_path: Path) -> None:
+    zone = facilitated(
+        locked("SWT", "LTC", "C1", "SW12"),
+        parties={"HOST": {"role": "host", "url": "http://127.0.0.1:1"}},
+        interfaces={"IF1": {"party": "HOST", "branch": "LT", "devices": ["A", "B"], "export_mw": 9, "notify_mw": 0.1}},
+    )
+
+    async def scene() -> None:
+        async with Stage(zone, tmp_path) as stage:
+            stage.deaf.add("HOST")
+            await stage.open_gateway()
+            start_s = await stage.next_interval()
+            await stage.dispatch("A", 2.0, start_s)
+            await stage.pass_time(20)
+            assert stage.messages("LIMIT.Issue") == stage.messages("LIMIT.Info") == []
+            await stage.pass_time(40)
+            assert len(stage.messages("LIMIT.Issue")) == 1
+            assert len(stage.messages("LIMIT.Info")) == 2
+
+    play(scene)

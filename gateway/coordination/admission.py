@@ -1,0 +1,36 @@
+"""Which of the parties' messages cannot be taken: too late, or overtaken by newer ones."""
+
+from typing import TYPE_CHECKING
+
+from gateway.coordination.lifecycle import ORDER
+from gateway.coordination.messages import Dispatch, DispatchCopy, Message
+from gateway.coordination.trade_records import answers_of
+
+if TYPE_CHECKING:
+    from gateway.coordination.trade import Trade
+
+
+def refusal(trade: "Trade", message: Message) -> str | None:
+    """Why an answer cannot be taken: it is to nothing that was asked, or it comes too late."""
+    for event, subject in answers_of(message):
+        instance = trade.instances.get(subject)
+        if instance is None:
+            return f"UNKNOWN_REFERENCE: {subject} was never asked of {message.header.sender}"
+        if not ORDER.allows(instance.state, event):
+            return (
+                f"STATE_VIOLATION: {subject} is {instance.state.value}, {event.value} of "
+                f"{message.header.sender} comes too late or twice"
+            )
+    return None
+
+
+def overtaken(held: Dispatch | DispatchCopy, new: Dispatch | DispatchCopy) -> bool:
+    """Whether what is held is newer, or the same version of the same dispatch in other words."""
+    if held.dispatch_id != new.dispatch_id:
+        return held.start_s == new.start_s and held.version > new.version
+    return held.version > new.version or (held.version == new.version and held != new)
+
+
+def copy_of(of: Dispatch | DispatchCopy) -> DispatchCopy:
+    """What it says, without whom it is for."""
+    return DispatchCopy(of.dispatch_id, of.version, of.resource, of.power_w, of.start_s, of.end_s)

@@ -1,0 +1,98 @@
+"""One record for every market interval, whatever clock and process do."""
+
+import asyncio
+from dataclasses import replace
+from itertools import pairwise
+
+import async_solipsism
+import pytest
+
+from gateway.coordination.book import Book
+from gateway.coordination.events import IntervalClosed
+from gateway.coordination.intervals import MOST, Tally
+from gateway.coordination.zone import LimitRules
+from tests.gateway.coordination.build import MW, T, decided, measured, situation, zone
+from tests.gateway.coordination.chaos import Chaos
+
+HOUR_S = 3600.0
+
+
+class Counted:
+    """A tally with its book; `cycle` is one cycle at a time."""
+
+    def __init__(self) -> None:
+        self.book, self.tally, self.records = Book(), Tally(), list[IntervalClosed]()
+
+    def cycle(self, at_s: float, power_w: float = MW, *, solved: bool = True) -> None:
+        at = situation(self.book, at_s, measured("A", power_w, at_s))
+        over = self.tally.closed(at)
+        for event in (decided(at_s), *over):
+            self.book.fold(event)
+        self.tally.saw(at, over, solved=solved)
+        self.records += over
+
+    def spans(self) -> list[tuple[float, float, int]]:
+        return [(r.start_s - T, r.end_s - T, r.cycles) for r in self.records]
+
+
+def test_a_record_says_how_many_cycles_there_were_and_what_they_measured():
+    one = Counted()
+    for at_s, power_w, solved in ((10, 1.0, True), (100, 2.0, False), (299, 3.0, True), (301, 9.0, True)):
+        one.cycle(T + at_s, power_w * MW, solved=solved)
+    assert one.records == [IntervalClosed(T, T + 300, 3, 2, {"A": 2.0 * MW})]
+
+
+def test_intervals_without_the_gateway_are_recorded_as_such():
+    one = Counted()
+    one.cycle(T + 10)
+    one.tally = Tally()  # another process
+    one.cycle(T + 1000)
+    one.cycle(T + 1201)
+    assert one.spans() == [(0, 300, 0), (300, 600, 0), (600, 900, 0), (900, 1200, 1)]
+
+
+def test_a_clock_that_is_set_back_records_nothing_twice():
+    one = Counted()
+    for at_s in (10, 310, 20, 320, 610, 910):
+        one.cycle(T + at_s)
+    assert one.spans() == [(0, 300, 1), (300, 600, 2), (600, 900, 1)]
+
+
+def test_after_a_long_absence_the_records_follow_little_by_little():
+    one = Counted()
+    one.cycle(T)
+    for k in range(4):
+        one.cycle(T + 300.0 * 2.5 * MOST + k)
+    ends = [r.end_s for r in one.records]
+    assert len(ends) == 2.5 * MOST
+    assert [after - before for before, after in pairwise(ends)] == [300.0] * (len(ends) - 1)
+
+
+@pytest.mark.usefixtures("unheard")
+def test_a_day_has_288_records_across_a_restart_and_a_clock_that_is_corrected():
+    async def day() -> list[IntervalClosed]:
+        play = Chaos(replace(zone(), limits=LimitRules()), seed=1)
+        steady, set_by_s = play.now, [0.0]
+        play.now = lambda: steady() + set_by_s[0]
+        play.start()
+        try:
+            await asyncio.sleep(6 * HOUR_S)
+            play.life.end()
+            await asyncio.sleep(6 * HOUR_S)
+            set_by_s[0] = -7.0  # a time server is heard again
+            await asyncio.sleep(6 * HOUR_S)
+            set_by_s[0] = 5.0
+            await asyncio.sleep(6 * HOUR_S - 5.0 + 30.0)
+        finally:
+            await play.end()
+        return [fact for fact in play.journal.facts() if isinstance(fact, IntervalClosed)]
+
+    loop = async_solipsism.EventLoop()
+    try:
+        records = loop.run_until_complete(day())
+    finally:
+        loop.close()
+    assert [(r.start_s, r.end_s) for r in records] == [(T + 300 * k, T + 300 * (k + 1)) for k in range(288)]
+    few = [r.start_s - T for r in records if r.cycles < 25]
+    assert few == [6 * HOUR_S - 300], "the count of the interval that the restart cut off is lost, its record is not"
+    assert all(r.solved == r.cycles for r in records)
