@@ -23,6 +23,8 @@ class PartyProof(Section):
     """Fingerprints of its client certificates: one, or two while one follows the other."""
     subject: str = ""
     """Common name of its client certificate, in place of fingerprints: `listen.ca_file` says who may vouch for it."""
+    by_platform: bool = False
+    """The zone's `platform`, which proves itself, is believed too where it hands over what this party says."""
 
 
 class Party(Section):

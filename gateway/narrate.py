@@ -104,6 +104,11 @@ class Narrator:
         header = message.header
         self._log.info("party.delivered", corr_id=header.corr_id, code=message.code, recipient=header.recipient)
 
+    def platform(self, party: str, *, carries: bool, detail: str) -> None:
+        """The platform takes messages again, or takes none: they go from party to party."""
+        log = self._log.info if carries else self._log.warning
+        log("platform.link", recipient=party, state="carrying" if carries else "bypassed", detail=detail)
+
     # --- the operator
 
     def operated(self, asked: OperatorInstruction) -> None:

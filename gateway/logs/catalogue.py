@@ -260,6 +260,12 @@ EVENTS = (
     _event("parties.failed", "error", "Parties are told nothing; it restarts, control goes on.", "detail restart_s"),
     _event("webhook.failed", "warning", "A webhook takes nothing; the journal keeps what it misses.", "subject detail"),
     _event("webhook.recovered", "info", "A webhook takes messages again, from the first that it missed.", "subject"),
+    _event(
+        "platform.link",
+        "info warning",
+        "The platform carries messages again; or it took one not, and they go from party to party.",
+        "recipient state detail",
+    ),
     _event("party.denied", "warning", "Somebody without the right credentials was turned away.", "source detail"),
     _event(
         "route.forbidden", "warning", "A message was refused, or stopped on its way.", "code sender recipient problem"

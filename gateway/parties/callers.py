@@ -12,13 +12,14 @@ PARTY_HEADER = "Ampacity-Party"
 _SCHEME = "bearer"
 
 
-def caller(request: web.Request, gate: Gate, claim: str = "") -> str:
+def caller(request: web.Request, gate: Gate, claim: str = "", carrier: str = "") -> str:
     """The party that asks.
 
     Args:
         request: with its credentials.
         gate: holds them against the zone file.
         claim: the party that the request says it is; also that of a header.
+        carrier: the platform, where it may hand over what others say; it has to prove itself.
 
     Raises:
         Refusal: 401 where nothing proves it, 403 where something proves another.
@@ -29,7 +30,7 @@ def caller(request: web.Request, gate: Gate, claim: str = "") -> str:
     except Denied as error:
         raise _unproved(str(error)) from error
     if proved:
-        if claim not in ("", proved):
+        if claim not in ("", proved) and proved != carrier:
             raise Refusal(403, f"{proved} cannot speak as {claim[:64]!r}", "sender", "use the id that is yours")
         return proved
     if gate.open_to(claim):

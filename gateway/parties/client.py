@@ -71,9 +71,9 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, message: Message) -> Attempt:
-        """Try once to deliver a message to its recipient, which has a URL."""
-        reach = self.reaches[message.header.recipient]
+    async def send(self, message: Message, to: str = "") -> Attempt:
+        """Try once to deliver a message to its recipient, or to the party that carries it there; they have a URL."""
+        reach = self.reaches[to or message.header.recipient]
         headers = {"Authorization": f"Bearer {reach.token}"} if reach.token else {}
         return await self.post(reach.url.rstrip("/") + PATH, reach.tls, wire.encode(message), headers)
 

@@ -17,6 +17,8 @@ class Proof:
     """SHA-256 of the certificates that it may show, lower-case hex."""
     subject: str = ""
     """Common name of a certificate that an authority vouches for."""
+    by_platform: bool = False
+    """The platform may hand over what this party says."""
 
     @property
     def has_token(self) -> bool:
@@ -52,6 +54,11 @@ class Gate:
     def open_to(self, party: str) -> bool:
         """Whether a party of the zone is believed without proof."""
         return party in self._proofs and self._proofs[party] is None
+
+    def may_be_carried(self, party: str) -> bool:
+        """Whether the platform may hand over what a party of the zone says."""
+        proof = self._proofs.get(party)
+        return self.open_to(party) or (proof is not None and proof.by_platform)
 
     def caller(self, shown: Shown) -> str:
         """The party that has proved itself; empty where nothing was shown that could prove anything.

@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.coordination import wire
 from gateway.coordination.messages import Message
+from gateway.coordination.routing import by_platform
 from gateway.coordination.zone import ZoneFacts
 from gateway.parties import openapi
 from gateway.parties.callers import caller, unnamed
@@ -62,8 +63,11 @@ class Interface:
         return web.json_response(answer.body, status=answer.status)
 
     def _may_say(self, request: web.Request, message: Message) -> None:
-        caller(request, self.gate, message.header.sender)
-        dso = self.facts.dso
+        facts = self.facts
+        sender = message.header.sender
+        carried = by_platform(facts.model, message.code) and self.gate.may_be_carried(sender)
+        caller(request, self.gate, sender, facts.around.platform if carried else "")
+        dso = facts.dso
         if message.header.recipient != dso:
             raise Refusal(409, f"{message.header.recipient!r} is not here", "recipient", f"send to {dso}")
 

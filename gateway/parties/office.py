@@ -28,6 +28,7 @@ from gateway.parties.outbox import Outbox
 from gateway.parties.settings import PartiesError, PartySettings
 from gateway.parties.tls import server_context
 from gateway.parties.tokens import StoredTokens
+from gateway.parties.way import Way
 from gateway.parties.webhooks import Copier
 
 DENIED_EVERY_S: Final = 60.0
@@ -44,7 +45,8 @@ class Office:
         self._settings, self._facts, self._say, self._now = settings, facts, say, now
         self._client = Client(settings.reaches)
         self._mail = MailRoom(facts, settings.storage, now() - facts.clocks.commit_s)
-        self._outbox = Outbox(self._client, self._mail, now, Random(), facts.clocks.commit_s)
+        way = Way(self._client, facts, now, say)
+        self._outbox = Outbox(way, self._mail, now, Random(), facts.clocks.commit_s)
         self._copier = Copier(self._client, self._mail, facts.id, now, Random())
         self._denied: OrderedDict[str, float] = OrderedDict()
 

@@ -45,8 +45,14 @@ _TITLES: Final = {
 
 
 def said(role: Role, models: Collection[DsoModel]) -> list[str]:
-    """Codes of the messages that such a party may send to the DSO under some model."""
+    """Codes of the messages that such a party may send to the DSO under some model; a platform, those it carries."""
+    if role is Role.PLATFORM:
+        return sorted({code for model in models for code in CARRIED[model] if code in _to_dso((model,))})
     return _codes((role, Role.DSO), models)
+
+
+def _to_dso(models: Collection[DsoModel]) -> set[str]:
+    return {code for role in Role if role is not Role.PLATFORM for code in said(role, models)}
 
 
 def heard(role: Role, models: Collection[DsoModel]) -> list[str]:

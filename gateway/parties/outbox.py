@@ -12,9 +12,10 @@ from typing import Final
 
 from gateway.clock import Now
 from gateway.coordination.messages import Message
-from gateway.parties.client import Client, Outcome
+from gateway.parties.client import Outcome
 from gateway.parties.mail import Item, Mail
 from gateway.parties.mailroom import Bell, MailRoom
+from gateway.parties.way import Way
 
 ABREAST: Final = 64
 """Attempts at the same time, to parties that have answered last time."""
@@ -43,10 +44,10 @@ def useful_until_s(message: Message, sent_s: float) -> float:
 class Outbox:
     """Everything that is on its way to parties."""
 
-    def __init__(self, client: Client, mail: MailRoom, now: Now, rng: Random, patience_s: float) -> None:
+    def __init__(self, way: Way, mail: MailRoom, now: Now, rng: Random, patience_s: float) -> None:
         """`patience_s`: a message that has not arrived after so long is told of, and tried on."""
-        self._client, self._mail, self._now, self._rng, self._patience_s = client, mail, now, rng, patience_s
-        self._bells = {party: Bell() for party in client.reaches}
+        self._way, self._mail, self._now, self._rng, self._patience_s = way, mail, now, rng, patience_s
+        self._bells = {party: Bell() for party in way.reaches}
         self._lane, self._ailing_lane = asyncio.Semaphore(ABREAST), asyncio.Semaphore(ABREAST_AILING)
 
     def ring(self, party: str) -> None:
@@ -85,7 +86,7 @@ class Outbox:
         lane, pause_s = self._lane, PAUSE_FIRST_S
         while self._now() < useful_until_s(message, item.at_s):
             async with lane:
-                attempt = await self._client.send(message)
+                attempt = await self._way.send(message)
             detail = attempt.detail
             if attempt.outcome is Outcome.DELIVERED:
                 if told:

@@ -56,7 +56,7 @@ def _proof(proof: PartyProof | None) -> Proof | None:
     if proof is None:
         return None
     certificates = frozenset(one.replace(":", "").lower() for one in proof.certificate_sha256)
-    return Proof(proof.token_sha256.lower(), proof.token_stored, certificates, proof.subject)
+    return Proof(proof.token_sha256.lower(), proof.token_stored, certificates, proof.subject, proof.by_platform)
 
 
 def _reach(name: str, party: Party, environment: Mapping[str, str]) -> Reach:

@@ -5,7 +5,6 @@ deadlines of the parties are generous, for what they bound here is a hang and no
 """
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +146,9 @@ def assert_relayed_unchanged(said: list[dict[str, Any]]) -> None:
     assert relay["payload_sha256"] == hashlib.sha256(written).hexdigest()
 
 
-async def test_s19_the_host_agrees_before_its_limit_is_passed_on(tmp_path: Path) -> None:
-    zone: Mapping[str, Any] = {"clocks": PATIENT, "interfaces": {"HE1": {"patience_s": 200}}}
+@pytest.mark.parametrize("platform", [None, "MSP"], ids=["p2p", "platform"])
+async def test_s19_the_host_agrees_before_its_limit_is_passed_on(tmp_path: Path, platform: str | None) -> None:
+    zone: dict[str, Any] = {"clocks": PATIENT, "interfaces": {"HE1": {"patience_s": 200}}, "platform": platform}
     async with live(tmp_path, "r1_short_host.yaml", **zone) as field, field.gateway() as gateway:
         await ready(gateway)
         await field.tell("dispatch", resource="G", power_mw=3.0)
@@ -170,6 +170,8 @@ async def test_s19_the_host_agrees_before_its_limit_is_passed_on(tmp_path: Path)
         assert_host_was_asked_first(said)
         assert [m for m in said if (m["sender"], m["recipient"]) == ("DSO", "IESO")] == []
         assert gateway.said("netop.request") == []
+        carried = {m["type"] for m in said if m["carried"]}
+        assert carried == ({"DISPATCH.Copy", "LIMIT.Issue", "LIMIT.Ack", "CAP.Notice"} if platform else set())
 
 
 def assert_host_was_asked_first(said: list[dict[str, Any]]) -> None:

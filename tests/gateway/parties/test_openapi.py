@@ -47,9 +47,12 @@ def test_under_dual_participation_no_limit_is_ever_told_to_the_system_operator()
     assert not any(code.startswith("LIMIT.") for code in made["components"]["schemas"])
 
 
-def test_a_platform_reads_and_says_nothing() -> None:
+def test_a_platform_hands_over_what_it_carries_and_nothing_else() -> None:
     made = document(Role.PLATFORM)
-    assert {method for item in made["paths"].values() for method in item} == {"get"}
+    body = made["paths"]["/v1/messages"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    offered = {one["$ref"].rpartition("/")[2] for one in body["oneOf"]}
+    assert {"LIMIT.Ack", "OFFER.Submit", "DISPATCH.Copy"} <= offered
+    assert not {"LIMIT.Issue", "HOST.Limit", "METER.Report"} & offered
     assert "LIMIT.Issue" in made["components"]["schemas"]
 
 

@@ -1,6 +1,7 @@
 """One party can neither see nor act for another: over real sockets, under every model, before and after a restart."""
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,10 @@ from gateway.coordination.messages import (
     Supporting,
 )
 from gateway.coordination.operation_messages import HostLimit
+from gateway.coordination.settlement_messages import BaselineNominate
 from gateway.parties.view import LISTS
 from grid_engine.results import Reason
-from tests.gateway.parties.office import NOW_S, Running, running, zone_of
+from tests.gateway.parties.office import NOW_S, Running, running, token, zone_of
 
 pytestmark = pytest.mark.sockets
 
@@ -163,3 +165,18 @@ async def test_who_shows_nothing_learns_nothing(tmp_path: Path) -> None:
                 assert (status, answer["field"]) == (401, "Authorization")
         status, _ = await office.ask("AGENT_A", "/v1/messages", **{"Ampacity-Party": "AGENT_B"})
         assert status == 403
+
+
+async def test_a_platform_hands_over_what_those_say_who_trust_it(tmp_path: Path) -> None:
+    trusting = {"auth": {"token_sha256": sha256(token("AGENT_A").encode()).hexdigest(), "by_platform": True}}
+    async with running(zone_of(tmp_path, "MF", AGENT_A=trusting)) as office:
+        said = {
+            "a": ("AGENT_A", OutageNotice("o", "A", 0.0, NOW_S, END_S, planned=False), 202),
+            "b": ("AGENT_B", OutageNotice("o", "B", 0.0, NOW_S, END_S, planned=False), 403),
+            "c": ("AGENT_A", BaselineNominate("A", NOW_S, 5.0, (1e6,)), 403),
+        }
+        for msg_id, (sender, body, wanted) in said.items():
+            message = office.from_dso("DSO", body)
+            header = replace(message.header, msg_id=msg_id, sender=sender)
+            status, answer = await office.ask("MSP", "/v1/messages", "POST", replace(message, header=header))
+            assert status == wanted, answer
