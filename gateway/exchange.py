@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from gateway.coordination import (
     admission,
     answers,
+    approval,
+    conduct,
     contesting,
     emergency,
     host,
@@ -114,15 +116,20 @@ class Exchange:
             CannotRecord: the journal cannot be written now.
         """
         ground = self.ground
-        proposal = ground.book.proposals.get(action_id)
+        proposal = ground.book.approvals.waiting.get(action_id)
         if proposal is None:
-            waiting = ", ".join(ground.book.proposals) or "nothing"
+            waiting = ", ".join(ground.book.approvals.waiting) or "nothing"
             raise RefusedMessage(f"{action_id} does not wait for an operator; waiting: {waiting}")
         at = ground.situation()
-        sent = self.outgoing(at, proposal.messages) if approved else []
+        sent = self.outgoing(at, conduct.accompanied(at, approval.let_out(at, proposal))) if approved else []
         plan = [replace(proposal.plan, at_s=at.now_s)] if approved and proposal.plan is not None else []
         ruled = Ruled(action_id, at.now_s, approved, by)
-        if not await ground.ledger.commit([ruled, *plan, *sent]):
+
+        def check() -> None:
+            if action_id not in ground.book.approvals.waiting:
+                raise RefusedMessage(f"somebody else has just decided about {action_id}")
+
+        if not await ground.ledger.commit([ruled, *plan, *sent], check=check):
             raise CannotRecord("the journal cannot be written; nothing was decided")
         ground.say.ruled(proposal, ruled)
         self.post(sent)

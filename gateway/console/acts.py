@@ -23,7 +23,7 @@ T = TypeVar("T")
 async def rule(seat: Seat, action: str, what: w.RulingIn) -> w.WaitingList:
     """Let an action that waits out, or drop it; what waits then."""
     at = seat.situation()
-    if action not in at.book.proposals:
+    if action not in at.book.approvals.waiting:
         auto = "; in mode auto nothing ever waits" if at.zone.approval.mode is Mode.AUTO else ""
         raise unknown("action", action, f"`ampacity approve ZONE` shows what waits{auto}")
     await _done("action", seat.exchange.rule(action, approved=what.approved, by=what.by))

@@ -43,7 +43,9 @@ def _families(seat: Seat) -> Iterator[Iterable[str]]:
     ]
     yield _family("point_age_seconds", "gauge", "Since a point was last heard", ages)
     yield _family("coverage_percent", "gauge", "Resources with a usable active power", [(zone, coverage_pct(at))])
-    yield _family("approvals_waiting", "gauge", "Actions that wait for an operator", [(zone, len(book.proposals))])
+    yield _family(
+        "approvals_waiting", "gauge", "Actions that wait for an operator", [(zone, len(book.approvals.waiting))]
+    )
     yield _family("emergencies", "gauge", "Emergencies that last", [(zone, len(book.emergencies.lasting))])
     yield _family("alarms", "gauge", "Alarms raised so far, by code and subject", [(zone, len(book.alarms))])
 

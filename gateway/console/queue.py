@@ -14,7 +14,7 @@ from gateway.tell import mw, told
 
 def waiting(at: Situation) -> w.WaitingList:
     """Everything that waits, the most urgent first."""
-    proposals = sorted(at.book.proposals.values(), key=lambda one: (one.expires_s, one.at_s, one.action_id))
+    proposals = sorted(at.book.approvals.waiting.values(), key=lambda one: (one.expires_s, one.at_s, one.action_id))
     return w.WaitingList(mode=at.zone.approval.mode.value, waiting=[_waiting(at, one) for one in proposals])
 
 

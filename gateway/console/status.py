@@ -46,7 +46,7 @@ async def status(seat: Seat) -> w.StatusOut:
         violations=[*_violations(at)],
         alert=at.book.emergencies.state.value,
         approval=at.zone.approval.mode.value,
-        waiting=len(at.book.proposals),
+        waiting=len(at.book.approvals.waiting),
         coverage_pct=round(coverage_pct(at), 2),
         ders=[views.line(at, resource) for resource in at.zone.resources.values()],
         decisions=lines(decisions)[-DECISIONS:],

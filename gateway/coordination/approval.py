@@ -1,9 +1,14 @@
-"""What waits for an operator: in manual mode everything that changes the world, in semi-automatic mode the large."""
+"""What waits for an operator: in manual mode everything that changes the world, in semi-automatic mode the large.
+
+A newer proposal for the same thing takes the place of the one that waits; what was turned down is not proposed again
+before it would have lapsed; and a limit gets its version when it leaves, so that no older one follows a newer.
+"""
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gateway.coordination.approval_record import BY_NEWER
 from gateway.coordination.events import Planned, Proposed, Ruled
 from gateway.coordination.market import Mode
 from gateway.coordination.market_messages import NeedPost, OrderIssue
@@ -30,17 +35,61 @@ def sorted_out(at: Situation, messages: Sequence[Message], plan: Planned | None)
     """Hold back what an operator has to see first; what was proposed before and still waits is not proposed again."""
     if at.zone.approval.mode is Mode.AUTO:
         return Sorted(tuple(messages), plan)
-    going = tuple(m for m in messages if not _waits(at, m))
     held = [m for m in messages if _waits(at, m)]
+    going = tuple(m for m in messages if not _waits(at, m))
     proposed = [*_messages(at, held), *_plan(at, plan)]
-    return Sorted(going, None, tuple(p for p in proposed if p.action_id not in at.book.proposals))
+    return Sorted(going, None, tuple(p for p in proposed if _is_new(at, p)))
+
+
+def let_out(at: Situation, proposal: Proposed) -> tuple[Message, ...]:
+    """The messages of a proposal as they leave now; what accompanies them is made from them."""
+    return tuple(_stamped(at, message) for message in proposal.messages if isinstance(message.body, _WAITS))
 
 
 def lapsed(at: Situation) -> Iterator[Ruled]:
     """Proposals that nobody has decided about in time."""
-    for proposal in at.book.proposals.values():
+    for proposal in at.book.approvals.waiting.values():
         if at.now_s >= proposal.expires_s:
             yield Ruled(proposal.action_id, at.now_s, approved=False, by=BY_TIME)
+
+
+def replaced(at: Situation, proposed: Sequence[Proposed]) -> Iterator[Ruled]:
+    """Proposals that wait in vain because something newer is proposed for the same thing."""
+    newer = {subject for one in proposed if (subject := _subject(one))}
+    for proposal in at.book.approvals.waiting.values():
+        if _subject(proposal) in newer and at.now_s < proposal.expires_s:
+            yield Ruled(proposal.action_id, at.now_s, approved=False, by=BY_NEWER)
+
+
+def _is_new(at: Situation, proposal: Proposed) -> bool:
+    waits = proposal.action_id in at.book.approvals.waiting
+    return not waits and at.now_s >= at.book.approvals.turned_down.get(proposal.action_id, at.now_s)
+
+
+def _subject(proposal: Proposed) -> str:
+    """What a proposal is about, where a newer one makes it void; empty where each stands for itself."""
+    if proposal.plan is not None:
+        return "network"
+    match proposal.messages[0].body:
+        case LimitIssue() | LimitClear() as body:
+            return f"limit {body.resource}"
+        case Instruction() as body:
+            return f"instruction {body.resource} {body.start_s:.0f}"
+        case _:
+            return ""
+
+
+def _stamped(at: Situation, message: Message) -> Message:
+    """A limit with the version that is next now, and in force at least to the end of this interval."""
+    body, clocks = message.body, at.zone.clocks
+    if not isinstance(body, LimitIssue):
+        return message
+    version = at.book.limit_versions.get(body.resource, 0) + 1
+    limit_id = f"{at.zone.id}-{body.resource}-{version}"
+    end_s = max(body.end_s, clocks.interval_start(at.now_s) + clocks.interval_s)
+    expires_s = max(body.start_s, at.now_s) + clocks.limit_expiry_s
+    limit = replace(body, limit_id=limit_id, version=version, end_s=end_s, expires_s=expires_s)
+    return at.message(message.header.recipient, limit_id, limit)
 
 
 def _waits(at: Situation, message: Message) -> bool:

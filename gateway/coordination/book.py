@@ -7,6 +7,7 @@ from typing import assert_never
 
 from gateway.coordination.accounts import Accounts
 from gateway.coordination.admission import copy_of, overtaken
+from gateway.coordination.approval_record import Approvals
 from gateway.coordination.emergency_record import Emergencies
 from gateway.coordination.events import (
     Alarmed,
@@ -150,8 +151,7 @@ class Book:
     shared: dict[str, Dispatched] = field(default_factory=dict)
     """How the newest dispatch of each node was shared out, by dispatch."""
     topology: Topology = field(default_factory=Topology)
-    proposals: dict[str, Proposed] = field(default_factory=dict)
-    """What waits for an operator."""
+    approvals: Approvals = field(default_factory=Approvals)
     accounts: Accounts = field(default_factory=Accounts)
     began_s: float | None = None
     """When the first cycle of all came to its conclusion."""
@@ -192,10 +192,8 @@ class Book:
                 self.operator[instruction.resource] = instruction
             case Dispatched():
                 self.shared = {**dict(list(self.shared.items())[-_SHARED:]), event.ref: event}
-            case Proposed():
-                self.proposals[event.action_id] = event
-            case Ruled():
-                self.proposals.pop(event.action_id, None)
+            case Proposed() | Ruled():
+                self.approvals.fold(event)
             case IntervalClosed():
                 self.closed_until_s = event.end_s
             case _:

@@ -53,7 +53,7 @@ def conclude(at: Situation, question: Study, answer: Answer) -> Steps:
 
 def limits_ahead(at: Situation, messages: Sequence[Message]) -> tuple[Message, ...]:
     """Envelopes of intervals ahead as the model tells them; what an operator has to see waits for its own interval."""
-    return _accompanied(at, approval.sorted_out(at, messages, None).messages)
+    return accompanied(at, approval.sorted_out(at, messages, None).messages)
 
 
 def _total(at: Situation, limits: tuple[Message, ...]) -> Steps:
@@ -76,17 +76,17 @@ def _released(at: Situation, found: Conclusion) -> Conclusion:
     searched = found.plan is not None and not found.plan.operations
     return replace(
         found,
-        messages=_accompanied(at, going.messages),
+        messages=accompanied(at, going.messages),
         plan=found.plan if searched else going.plan,
         # What the host still looks at is asked for again in the next cycle, so nothing is concluded from it yet.
         selected=() if seen.waiting else found.selected,
         alarms=(*found.alarms, *seen.alarms),
-        proposed=tuple(replace(one, messages=_accompanied(at, one.messages)) for one in going.proposed),
-        ruled=tuple(approval.lapsed(at)),
+        proposed=tuple(replace(one, messages=accompanied(at, one.messages)) for one in going.proposed),
+        ruled=(*approval.lapsed(at), *approval.replaced(at, going.proposed)),
     )
 
 
-def _accompanied(at: Situation, messages: Sequence[Message]) -> tuple[Message, ...]:
+def accompanied(at: Situation, messages: Sequence[Message]) -> tuple[Message, ...]:
     """With what travels beside them and not before: notes on limits under a market facilitator, copies for the host."""
     if at.zone.model is DsoModel.MARKET_FACILITATOR:
         messages = tuple(facilitator.informed(at, messages))

@@ -287,7 +287,7 @@ class Acts:
         await self._stage.open_gateway()
 
     async def _approve(self, told: script.Approve) -> None:
-        waiting = list(self._stage.loop.book.proposals) if told.id is None else [told.id]
+        waiting = list(self._stage.loop.book.approvals.waiting) if told.id is None else [told.id]
         for action_id in waiting:
             await self._try(self._stage.loop.exchange.rule(action_id, approved=told.approved, by="scenario"))
 

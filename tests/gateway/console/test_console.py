@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,19 @@ def test_an_approval_sends_the_message_and_names_its_operator(operator: Operator
     assert sent.body.ceiling_w == 0.8 * MW
     told = operator.do("GET /status")["decisions"]
     assert "R1-tighter approved by ada" in [line["what"] for line in told]
+
+
+def test_of_many_who_decide_at_once_one_does(operator: Operator) -> None:
+    def approve(_: int) -> int:
+        url = f"{operator.room.url}/v1/approvals/R1-tighter"
+        return requests.post(url, json={**BY, "approved": True}, headers=operator.headers, timeout=30).status_code
+
+    with ThreadPoolExecutor(8) as many:
+        answers = Counter(many.map(approve, range(8)))
+    assert answers[200] == 1
+    assert set(answers) <= {200, 404, 409}
+    assert operator.room.told(1)[0].code == "LIMIT.Issue"
+    assert operator.room.posted.empty()
 
 
 def test_an_emergency_keeps_everybody_off_until_it_is_cleared(operator: Operator) -> None:

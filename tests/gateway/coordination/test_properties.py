@@ -194,7 +194,7 @@ class Scene:
 
     def _do_rule(self, one: Act) -> None:
         life = self.play.life
-        if life is not None and life.alive and (waiting := list(life.loop.book.proposals)):
+        if life is not None and life.alive and (waiting := list(life.loop.book.approvals.waiting)):
             work = life.loop.exchange.rule(waiting[one.pct % len(waiting)], approved=one.n % 4 > 0, by="test")
             self.play.soon(quietly(work, life))
 

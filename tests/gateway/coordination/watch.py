@@ -130,7 +130,7 @@ class Watch:
         for need in book.trade.needs.values():
             over = need.need.end_s < now_s
             assert not (over and need.state in (NeedState.POSTED, NeedState.OFFERED)), f"{need} is open for ever"
-        for proposal in book.proposals.values():
+        for proposal in book.approvals.waiting.values():
             assert proposal.expires_s > now_s - 60.0, f"{proposal} waits for ever"
         for held in book.controls.values():
             if isinstance(held.instruction, Control):
