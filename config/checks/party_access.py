@@ -43,6 +43,9 @@ def parties_can_prove(subject: Subject) -> Iterator[Finding]:
     """Every proof can be given, is complete, and is that of one party."""
     owner: dict[str, str] = {}
     for name, party in subject.zone.parties.items():
+        if party.simulated and subject.zone.listen.certificate_file:
+            problem = f"{name} is simulated, and the testbed does not speak TLS with listen"
+            yield Finding(("parties", name), problem, "write simulated: false, or take away listen.certificate_file")
         if party.auth is None:
             continue
         at, proof = ("parties", name, "auth"), party.auth

@@ -12,6 +12,7 @@ from rich.table import Table
 from config.endpoints import Dnp3Endpoint, Endpoint, Ieee20305Endpoint, MqttEndpoint, OpcUaEndpoint, SparkplugEndpoint
 from config.loader import ConfigError, load_as_written
 from config.modbus_endpoint import ModbusEndpoint
+from config.parties import PartyProof
 from config.schema import published_schema
 from config.settings import Asset, Device, ZoneFile
 
@@ -111,10 +112,22 @@ def _station_table(zone: ZoneFile) -> Table:
 
 
 def _party_table(zone: ZoneFile) -> Table:
-    table = _table("Parties", "id", "role", "at", "played by")
+    table = _table("Parties", "id", "role", "at", "known by", "played by")
     for party_id, party in zone.parties.items():
-        table.add_row(party_id, party.role, party.url, _player(simulated=party.simulated))
+        known = _proof(party.auth)
+        table.add_row(party_id, party.role, party.url or "fetches", known, _player(simulated=party.simulated))
     return table
+
+
+def _proof(auth: PartyProof | None) -> str:
+    """What a party has to show."""
+    if auth is None:
+        return "its word"
+    shown = [
+        ("token", auth.token_sha256 or auth.token_stored),
+        ("certificate", auth.certificate_sha256 or auth.subject),
+    ]
+    return " and ".join(word for word, asked in shown if asked)
 
 
 def _table(title: str, *columns: str) -> Table:

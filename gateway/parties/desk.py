@@ -1,10 +1,11 @@
 """What a party asks about its own affairs, answered from the book and the index of messages."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from gateway.coordination import wire
 from gateway.coordination.book import Book
@@ -18,6 +19,9 @@ from gateway.parties.states import state_of
 from gateway.parties.view import LISTS, Reader, may_see
 from gateway.parties.words import Place
 from protocols.port import Now
+
+WAITING: Final = 4
+"""Requests of one party that may wait for news at the same time; further ones are answered at once."""
 
 Json = dict[str, object]
 T = TypeVar("T")
@@ -33,20 +37,17 @@ class Desk:
     now: Now
     receipt_s: float
     """How soon a receipt is due."""
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Requests of each party that wait for news."""
 
     async def messages(self, party: str, after: int, limit: int, wait_s: float) -> Json:
         """The party's messages behind a place; waits for the first where there is none yet."""
-        news = self.mail.news.listen()
-        items, place = await self._page(party, after, limit)
-        if not items and wait_s > 0:
-            try:
-                async with asyncio.timeout(wait_s):
-                    while not items:
-                        await news.wait()
-                        news = self.mail.news.listen()
-                        items, place = await self._page(party, after, limit)
-            except TimeoutError:
-                pass
+        self.waiting[party] += 1
+        try:
+            patient = wait_s if self.waiting[party] <= WAITING else 0.0
+            items, place = await self._awaited(party, after, limit, patient)
+        finally:
+            self.waiting[party] -= 1
         return {"messages": [_shown(item) for item in items], "next": place}
 
     async def message(self, party: str, msg_id: str) -> Json:
@@ -82,6 +83,20 @@ class Desk:
         """
         item = await self._ask(lambda mail: mail.find(party, msg_id))
         return None if item is None or item.message.header.sender != party else item.message
+
+    async def _awaited(self, party: str, after: int, limit: int, wait_s: float) -> tuple[list[Item], int]:
+        news = self.mail.news.listen()
+        items, place = await self._page(party, after, limit)
+        if not items and wait_s > 0:
+            try:
+                async with asyncio.timeout(wait_s):
+                    while not items:
+                        await news.wait()
+                        news = self.mail.news.listen()
+                        items, place = await self._page(party, after, limit)
+            except TimeoutError:
+                pass  # nothing has come
+        return items, place
 
     async def _page(self, party: str, after: int, limit: int) -> tuple[list[Item], int]:
         found = await self._ask(lambda mail: mail.page(party, after, limit))

@@ -70,7 +70,7 @@ class Intake:
         header = message.header
         try:
             earlier = await self._earlier(header.sender, header.msg_id)
-            if earlier is None or earlier == message:
+            if earlier is None:
                 await self._on_message(message)
         except Refused as error:
             return Answer(409, {"error": error.problem, "field": ".", "what_to_do": error.remedy})

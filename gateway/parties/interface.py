@@ -1,5 +1,6 @@
 """The parties' interface: an application that knows who asks, takes messages, and shows everybody their own."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from gateway.parties.refusals import Refusal
 from gateway.parties.view import LISTS
 
 KEY_HEADER: Final = "Idempotency-Key"
+READ_S: Final = 10.0
+"""How long a message may take to arrive."""
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _CREDENTIALS = frozenset({401, 403})
 
@@ -116,7 +119,10 @@ def _key(request: web.Request) -> str:
 
 async def _read(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(READ_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise Refusal(408, f"did not arrive within {READ_S:g} s", ".", "send it again, in one go") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise wire.WireError(".", "is too large", f"send at most {wire.MAX_BYTES} bytes") from error
     except web.RequestPayloadError as error:

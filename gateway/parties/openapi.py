@@ -26,6 +26,7 @@ _REFUSALS: Final = {
     "401": "Nothing shows who asks, or it is nobody's here",
     "403": "Somebody else may do that, not this party",
     "404": "There is no such thing, or it is somebody else's",
+    "408": "The message took too long to arrive; it may be sent again",
     "409": "The message may not travel, is about nothing here, or comes too late; or its key or id was another's",
     "503": "Nothing can be kept now; the same request may be sent again",
 }
@@ -131,7 +132,7 @@ def _post(codes: Iterable[str]) -> Json:
         "summary": "Tell the DSO something; 202 says that it is on the disk",
         "parameters": [key],
         "requestBody": {"required": True, "content": _json(_any_of(codes))},
-        "responses": {"202": _content("Taken", "Accepted"), **_refused("400", "401", "403", "409", "503")},
+        "responses": {"202": _content("Taken", "Accepted"), **_refused("400", "401", "403", "408", "409", "503")},
     }
 
 

@@ -12,12 +12,12 @@ from typing import Final
 
 from gateway.clock import Now
 from gateway.coordination.messages import Message
-from gateway.parties.client import Outcome
+from gateway.parties.client import Attempt, Outcome
 from gateway.parties.mail import Item, Mail
 from gateway.parties.mailroom import Bell, MailRoom
 from gateway.parties.way import Way
 
-ABREAST: Final = 64
+ABREAST: Final = 256
 """Attempts at the same time, to parties that have answered last time."""
 ABREAST_AILING: Final = 16
 """The same to those that have not."""
@@ -48,6 +48,8 @@ class Outbox:
         """`patience_s`: a message that has not arrived after so long is told of, and tried on."""
         self._way, self._mail, self._now, self._rng, self._patience_s = way, mail, now, rng, patience_s
         self._bells = {party: Bell() for party in way.reaches}
+        self._ailing: set[str] = set()
+        """Parties whose last attempt failed."""
         self._lane, self._ailing_lane = asyncio.Semaphore(ABREAST), asyncio.Semaphore(ABREAST_AILING)
 
     def ring(self, party: str) -> None:
@@ -82,11 +84,9 @@ class Outbox:
 
     async def _deliver(self, item: Item, undelivered: Undelivered, late: Late) -> None:
         """Try until it is taken, refused, or of no use any more."""
-        message, detail, told = item.message, "it was never tried", False
-        lane, pause_s = self._lane, PAUSE_FIRST_S
+        message, detail, told, pause_s = item.message, "it was never tried", False, PAUSE_FIRST_S
         while self._now() < useful_until_s(message, item.at_s):
-            async with lane:
-                attempt = await self._way.send(message)
+            attempt = await self._tried(message)
             detail = attempt.detail
             if attempt.outcome is Outcome.DELIVERED:
                 if told:
@@ -97,10 +97,19 @@ class Outbox:
             if not told and self._now() >= item.at_s + self._patience_s:
                 undelivered(message, f"{detail}; it is tried on")
                 told = True
-            lane = self._ailing_lane
             await asyncio.sleep(pause_s * (0.5 + 0.5 * self._rng.random()))
             pause_s = min(2 * pause_s, PAUSE_LAST_S)
         undelivered(message, f"{detail}; it is not sent again")
+
+    async def _tried(self, message: Message) -> Attempt:
+        party = message.header.recipient
+        async with self._ailing_lane if party in self._ailing else self._lane:
+            attempt = await self._way.send(message)
+        if attempt.outcome is Outcome.FAILED:
+            self._ailing.add(party)
+        else:
+            self._ailing.discard(party)
+        return attempt
 
 
 def _settled(mail: Mail, party: str, seq: int) -> None:

@@ -11,7 +11,7 @@ from gateway.parties.view import MOST
 Value = int | str
 
 PAGE: Final = 50
-PAGE_MOST: Final = 200
+PAGE_MOST: Final = 100
 """Messages of one answer."""
 WAIT_MOST_S: Final = 30
 

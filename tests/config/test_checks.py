@@ -39,8 +39,8 @@ OUTSTATION = "protocol: dnp3, host: 127.0.0.1, port: 20000"
 RTU = f"{{SCADA: {{endpoint: {{{OUTSTATION}}}, points: "
 
 REAL = "simulated: false"
+ALONE = f"parties: {{IESO: {{{REAL}}}, AGENT_A: {{{REAL}}}, AGENT_B: {{{REAL}}}}}"
 TOKEN = "{{simulated: false, auth: {{token_sha256: '{}'}}}}"
-HALF = f"listen: {{certificate_file: {BASE}, key_file: {BASE}}}"
 
 CASES = {
     "a party that proves nothing by its proof": (
@@ -69,7 +69,7 @@ CASES = {
         "write the 64 hexadecimal digits that `ampacity party token` tells",
     ),
     "a certificate that nobody asks for": (
-        f"parties: {{AGENT_A: {{{REAL}, auth: {{subject: a.example}}}}}}\n{HALF}",
+        f"parties: {{AGENT_A: {{{REAL}, auth: {{subject: a.example}}}}}}",
         "AGENT_A would show a certificate that nobody asks for",
         "name in listen.ca_file who vouches for it, with listen.certificate_file and key_file",
     ),
@@ -84,9 +84,14 @@ CASES = {
         "certificates are shown in TLS alone: give the interface its own",
     ),
     "an interface whose certificate is not there": (
-        f"listen: {{certificate_file: /nowhere/c, key_file: {BASE}}}",
+        f"listen: {{certificate_file: /nowhere/c, key_file: {BASE}}}\n{ALONE}",
         "listen: /nowhere/c is not a file",
         "correct the path",
+    ),
+    "a simulated party that would have to speak TLS": (
+        f"listen: {{certificate_file: {BASE}, key_file: {BASE}}}\nparties: {{IESO: {{{REAL}}}, AGENT_B: {{{REAL}}}}}",
+        "AGENT_A is simulated, and the testbed does not speak TLS with listen",
+        "write simulated: false, or take away listen.certificate_file",
     ),
     "a token in the clear": (
         f"parties: {{AGENT_A: {{{REAL}, url: 'http://a.example', token_variable: T}}}}",

@@ -71,7 +71,7 @@ async def seen(running: Running, party: str) -> str:
     """All that a party can read, as text."""
     found = []
     for path in ("messages", *LISTS):
-        status, answer = await running.ask(party, f"/v1/{path}?limit=200")
+        status, answer = await running.ask(party, f"/v1/{path}?limit=100")
         assert status == (200 if path == "messages" or has(party, path) else 403), answer
         found.append(str(answer) if status == 200 else "")
     return " ".join(found)
