@@ -29,6 +29,8 @@ FIRST_PORT, LAST_PORT = 20_000, 32_000
 _CANDIDATES = itertools.cycle(
     [FIRST_PORT + (os.getpid() * 97 + k) % (LAST_PORT - FIRST_PORT) for k in range(LAST_PORT - FIRST_PORT)]
 )
+PATIENT = {"commit_s": 200}
+"""Clocks whose DSO waits 20 s for what DER/As commit to, in a market ten times as fast."""
 PATIENCE = 3.0
 """Wall-clock bounds are multiplied by this: what they bound is a hang, not the machine's speed."""
 

@@ -11,15 +11,13 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.scenarios.live import Gateway, Live, in_s, live, until
+from tests.scenarios.live import PATIENT, Gateway, Live, in_s, live, until
 
 pytestmark = pytest.mark.sockets
 
 LIMIT_MW = 0.01
 OFFERS = {"A": [[2.5, 30]], "E": [[1.0, 45]], "C": [[1.0, 55], [2.0, 65]], "D": [[1.5, 120]]}
 """Cumulative MW and price of scenarios S08 to S13."""
-PATIENT = {"commit_s": 200}
-"""A tenth of it is how long the DSO waits for a DER/A's commitment."""
 
 
 async def ready(gateway: Gateway) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
-from tests.scenarios.live import live, until
+from tests.scenarios.live import PATIENT, live, until
 
 pytestmark = pytest.mark.sockets
 
@@ -14,7 +14,7 @@ LIMIT_MW = 0.01
 
 
 async def test_s01_over_modbus(tmp_path: Path) -> None:
-    async with live(tmp_path) as field, field.gateway() as gateway:
+    async with live(tmp_path, clocks=PATIENT) as field, field.gateway() as gateway:
         await gateway.says("psa.ready", 60)
         await field.tell("dispatch", resource="A", power_mw=2.0)
         violation = await gateway.says("violation.detected", constraint_id="L12")
