@@ -98,9 +98,7 @@ async def test_an_order_says_what_is_owed_and_until_when(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k1"}])
-async def test_the_same_message_again_gets_the_same_answer_and_another_none(
-    tmp_path: Path, key: dict[str, str]
-) -> None:
+async def test_a_repeat_gets_the_same_answer_and_another_message_none(tmp_path: Path, key: dict[str, str]) -> None:
     zone = zone_of(tmp_path, "DP")
     async with running(zone) as office:
         first = await office.say("AGENT_A", outage(1), "m1", **key)
