@@ -8,6 +8,7 @@ from gateway.clock import Now
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Message
 from gateway.coordination.situation import Situation
+from gateway.coordination.timekeeping import OURS, OwnClock, Skewed, SourceClocks
 from gateway.coordination.zone import ZoneFacts
 from gateway.ledger import Ledger
 from gateway.narrate import Narrator
@@ -58,6 +59,10 @@ class Ground:
     touched: asyncio.Event = field(default_factory=asyncio.Event)
     """Set where devices may have to be told something."""
     pace: Pace = field(default_factory=Pace)
+    own_clock: OwnClock = field(default_factory=OwnClock)
+    their_clocks: SourceClocks = field(default_factory=SourceClocks)
+    skewed: Callable[[Skewed, float], None] = lambda _found, _at_s: None
+    """Hears of clocks that are off, or agree again, with the time."""
 
     @property
     def book(self) -> Book:
@@ -66,8 +71,17 @@ class Ground:
 
     def situation(self, cycle_id: str = "") -> Situation:
         """Everything that a decision may look at, now."""
+        now_s = self.now()
+        if (found := self.own_clock.look(now_s, asyncio.get_running_loop().time())) is not None:
+            self.skewed(found, now_s)
+        ours = {OURS} if self.own_clock.quarantined else set()
         return Situation(
-            self.zone, self.book, self.image.freeze(self.now()), cycle_id, confirmed=frozenset(self.confirmed)
+            self.zone,
+            self.book,
+            self.image.freeze(now_s),
+            cycle_id,
+            confirmed=frozenset(self.confirmed),
+            doubtful=frozenset(ours | self.their_clocks.off),
         )
 
 

@@ -16,9 +16,10 @@ from gateway.actuation import CONTROL_TICK_S, Actuation, finite
 from gateway.coordination import conduct, deadlines, decide, evidence, failure, intervals, study
 from gateway.coordination.book import Book
 from gateway.coordination.conduct import Conclusion
-from gateway.coordination.events import Decided, Event, Kept
+from gateway.coordination.events import Alarmed, Decided, Event, Kept
 from gateway.coordination.inquiry import Asked, Told
 from gateway.coordination.situation import Situation
+from gateway.coordination.timekeeping import CLOCK_SKEW, Skewed
 from gateway.coordination.topology import Work
 from gateway.engine import Engine
 from gateway.exchange import Exchange
@@ -62,6 +63,9 @@ class Loop:
         """What has been agreed so far."""
         return self.ground.book
 
+    def __post_init__(self) -> None:
+        self.ground.skewed = self._skewed
+
     async def run(self) -> None:
         """Control the zone until cancelled."""
         async with self.ground.tasks as tasks:
@@ -81,6 +85,7 @@ class Loop:
                 case Measurement():
                     first = signal.point not in ground.image
                     moved = signal.point.quantity in SWITCHED and not ground.image.holds(signal.point, signal.value)
+                    self._timed(signal)
                     ground.image.fold(signal)
                     measurements.append(signal)
                     if first or moved or self._alarming(signal):
@@ -94,6 +99,21 @@ class Loop:
                         self.actuation.later(Kept(replace(signal, values=finite(signal.values))))
         if measurements:
             self.history(measurements)
+
+    def _timed(self, signal: Measurement) -> None:
+        """Hold the time that a device reports against ours."""
+        ground, point = self.ground, signal.point
+        if point.quantity is Quantity.ACTIVE_POWER_W and point.resource in ground.zone.resources:
+            found = ground.their_clocks.look(ground.image.held(point), signal)
+            if found is not None:
+                self._skewed(found, signal.received_time_s)
+
+    def _skewed(self, found: Skewed, at_s: float) -> None:
+        self.ground.say.skewed(found)
+        if found.skew_s:
+            detail = f"its clock is {abs(found.skew_s):.1f} s {'ahead' if found.skew_s > 0 else 'behind'}"
+            self.actuation.later(Alarmed(CLOCK_SKEW, found.subject, at_s, detail))
+        self.ground.touched.set()
 
     def _link(self, change: LinkChanged) -> None:
         ground = self.ground

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from gateway.coordination.book import NON_RESPONSE, Book, ControlRecord
+from gateway.coordination.book import Book, ControlRecord
 from gateway.coordination.events import (
     Alarmed,
     Answered,
@@ -19,7 +19,6 @@ from gateway.coordination.events import (
     Ruled,
     Shown,
 )
-from gateway.coordination.host import NO_RESPONSE
 from gateway.coordination.messages import (
     CapabilityNotice,
     Dispatch,
@@ -31,10 +30,11 @@ from gateway.coordination.messages import (
 from gateway.coordination.operating import described
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.situation import Situation
+from gateway.coordination.timekeeping import Skewed
 from gateway.coordination.topology import Work
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
-from gateway.sayings import booked, mw, particulars, said
+from gateway.sayings import alarmed, booked, mw, network_step, particulars, said
 from grid_engine.results import Answer, Status
 from protocols.signals import Ack, Command, Control, LinkChanged, LinkState, Outcome
 
@@ -146,7 +146,7 @@ class Narrator:
                 log.info("psa.recovered")
         self.sent(at, sent)
         for alarm in alarms:
-            self._alarm(log, at, alarm)
+            alarmed(log, alarm, at.book.limit(alarm.subject))
         log.debug(
             "cycle.end",
             status=answer.status.value,
@@ -162,17 +162,6 @@ class Narrator:
     def late(self, at: Situation, took_s: float) -> None:
         """The study of a cycle took longer than it may, or was given up."""
         self._log.warning("psa.deadline", cycle_id=at.cycle_id, latency_ms=round(1e3 * took_s, 1))
-
-    def _alarm(self, log: structlog.typing.FilteringBoundLogger, at: Situation, alarm: Alarmed) -> None:
-        log = log.bind(corr_id=alarm.subject)
-        limit = at.book.limit(alarm.subject)
-        if alarm.code == NON_RESPONSE and limit is not None:
-            log = log.bind(resource=limit.resource, mw=mw(limit.ceiling_w), constraint_id=limit.constraint_id)
-            log.warning("limit.unconfirmed", detail=alarm.detail)
-        elif alarm.code == NO_RESPONSE:
-            log.warning("host.timeout", subject=alarm.subject, detail=alarm.detail)
-        else:
-            log.warning("alarm.raised", code=alarm.code, subject=alarm.subject, detail=alarm.detail)
 
     def sent(self, at: Situation, messages: Sequence[Message]) -> None:
         """Messages leave for parties."""
@@ -229,19 +218,7 @@ class Narrator:
     def network_operated(self, events: Sequence[Operated | Shown | Planned], book: Book) -> None:
         """Steps of a plan are taken, shown, or taken back."""
         for event in events:
-            match event:
-                case Operated():
-                    record = book.operating.newest
-                    device = "" if record is None else record.plan.operations[event.step].device
-                    self._log.info("netop.request", corr_id=event.plan_id, device=device)
-                case Shown():
-                    step = event.step + 1
-                    if event.confirmed:
-                        self._log.info("netop.confirm", corr_id=event.plan_id, step=step)
-                    else:
-                        self._log.error("netop.unconfirmed", corr_id=event.plan_id, step=step, detail=event.detail)
-                case Planned():
-                    self._log.warning("netop.rollback", corr_id=event.plan_id, detail=event.detail)
+            network_step(self._log.bind(corr_id=event.plan_id), event, book)
 
     def not_operated(self, command: Command, detail: str) -> None:
         """A command did not reach the control room, or was refused."""
@@ -313,6 +290,18 @@ class Narrator:
     def fallback(self, resource: str, power_w: float) -> None:
         """The flows show that a lost device has fallen back."""
         self._log.warning("fallback.enter", resource=resource, mw=mw(power_w))
+
+    def skewed(self, found: Skewed) -> None:
+        """A clock is off, or agrees again."""
+        if found.skew_s:
+            self._log.warning(
+                "clock.skewed",
+                subject=found.subject,
+                skew_s=round(found.skew_s, 3),
+                consequence="no new set point, and nothing looser, until it agrees again",
+            )
+        else:
+            self._log.info("clock.agrees", subject=found.subject)
 
     def returned(self, resource: str) -> None:
         """A device that had fallen back is heard again."""

@@ -2,7 +2,9 @@
 
 import structlog
 
-from gateway.coordination.events import Alarmed, Assessed, Contested, Event, Stated
+from gateway.coordination.book import NON_RESPONSE, Book
+from gateway.coordination.events import Alarmed, Assessed, Contested, Event, Operated, Planned, Shown, Stated
+from gateway.coordination.host import NO_RESPONSE
 from gateway.coordination.market_messages import (
     NeedPost,
     OfferAccept,
@@ -74,6 +76,34 @@ def particulars(message: Message) -> dict[str, str | float]:
         case _:
             pass
     return found
+
+
+def alarmed(log: Log, alarm: Alarmed, limit: LimitIssue | None) -> None:
+    """One line for an alarm; `limit` is the one that it is about."""
+    log = log.bind(corr_id=alarm.subject)
+    if alarm.code == NON_RESPONSE and limit is not None:
+        log = log.bind(resource=limit.resource, mw=mw(limit.ceiling_w), constraint_id=limit.constraint_id)
+        log.warning("limit.unconfirmed", detail=alarm.detail)
+    elif alarm.code == NO_RESPONSE:
+        log.warning("host.timeout", subject=alarm.subject, detail=alarm.detail)
+    else:
+        log.warning("alarm.raised", code=alarm.code, subject=alarm.subject, detail=alarm.detail)
+
+
+def network_step(log: Log, event: Operated | Shown | Planned, book: Book) -> None:
+    """One line for a step of a plan that is taken, shown, or taken back."""
+    match event:
+        case Operated():
+            record = book.operating.newest
+            device = "" if record is None else record.plan.operations[event.step].device
+            log.info("netop.request", device=device)
+        case Shown():
+            if event.confirmed:
+                log.info("netop.confirm", step=event.step + 1)
+            else:
+                log.error("netop.unconfirmed", step=event.step + 1, detail=event.detail)
+        case Planned():
+            log.warning("netop.rollback", detail=event.detail)
 
 
 def _limit(log: Log, body: LimitIssue | LimitClear) -> None:

@@ -70,6 +70,10 @@ class Image:
         held = self._measurements.get(point)
         return held is not None and held.value == value
 
+    def held(self, point: Point) -> Measurement | None:
+        """The newest reading of a point."""
+        return self._measurements.get(point)
+
     def fold(self, signal: Measurement | LinkChanged) -> None:
         """Take one signal in; a measurement older than the one held is ignored."""
         if isinstance(signal, LinkChanged):

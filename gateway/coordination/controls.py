@@ -11,6 +11,7 @@ from typing import TypeGuard
 from gateway.coordination.book import Book, ControlRecord
 from gateway.coordination.precedence import GRACE_S, Box, Target, box, commanded
 from gateway.coordination.situation import Situation
+from gateway.coordination.timekeeping import OURS
 from gateway.coordination.zone import Controllable, Resource
 from protocols.signals import Bounds, Control, Instruction, LinkState, Outcome, Release
 
@@ -43,10 +44,15 @@ def _due(at: Situation, resource: Resource, *, reassert: bool) -> Iterator[tuple
     if (within is None or not within.urgent) and at.book.lapsed(resource.id, at.now_s) is not None:
         return  # it was not cleared: the lease runs out and the device falls back, it is not set free
     if within is None and wanted_at is None:
-        if held is not None and _needs_release(held, at.now_s, reassert=reassert):
+        set_free = held is not None and _needs_release(held, at.now_s, reassert=reassert)
+        if held is not None and set_free and OURS not in at.doubtful:
             yield _release(at.book, held, resource), ""
         return
     wanted = _control(within, wanted_at, held, resource, at.now_s)
+    if {resource.id, OURS} & at.doubtful:
+        wanted = _careful(held, wanted)
+        if held is None and wanted.limit.is_open:
+            return
     ref = within.ref if within is not None else wanted_at.ref if wanted_at is not None else ""
     if held is None or not _same(held.instruction, wanted):
         yield wanted, ref
@@ -73,6 +79,22 @@ def _control(
         fallback=resource.static,
         urgent=within is not None and within.urgent,
     )
+
+
+def _careful(held: ControlRecord | None, wanted: Control) -> Control:
+    """What may be told where a clock cannot be trusted: nothing looser, and no other set point."""
+    if wanted.urgent:
+        return wanted
+    before = None if held is None else held.instruction
+    if not isinstance(before, Control):
+        return replace(wanted, target_w=None)
+    floors = [w for w in (before.limit.floor_w, wanted.limit.floor_w) if w is not None]
+    ceilings = [w for w in (before.limit.ceiling_w, wanted.limit.ceiling_w) if w is not None]
+    floor_w, ceiling_w = max(floors, default=None), min(ceilings, default=None)
+    apart = floor_w is not None and ceiling_w is not None and floor_w > ceiling_w
+    limit = wanted.limit if apart else Bounds(floor_w, ceiling_w)
+    target_w = None if before.target_w is None else limit.clamp(before.target_w)
+    return replace(wanted, limit=limit, target_w=target_w, urgent=before.urgent)
 
 
 def _enforceable(bounds: Bounds, resource: Resource) -> Bounds:

@@ -23,6 +23,8 @@ class Situation:
     cycle_id: str = ""
     confirmed: frozenset[str] = frozenset()
     """Lost resources whose fallback the measured flows have confirmed."""
+    doubtful: frozenset[str] = frozenset()
+    """Resources whose clock cannot be trusted now; `gateway` where it is our own."""
 
     @property
     def now_s(self) -> float:

@@ -78,6 +78,7 @@ FIELDS = {
     "sender": "Party that told us.",
     "short_mw": "Missing of what was asked, MW.",
     "short_mwh": "Energy that is missing without excuse, MWh.",
+    "skew_s": "By which it is ahead, seconds; negative where it is behind.",
     "solved": "Cycles in which the engine had an answer.",
     "source": "Who asks, and through which door.",
     "stale": "Older than what is held: no effect.",
@@ -297,6 +298,13 @@ EVENTS = (
     _event("operator.refused", "warning", "An operator's instruction was not taken.", "resource problem source"),
     # The field
     _event("device.link", "info warning", "The link to a resource changed its state.", "resource state detail"),
+    _event(
+        "clock.skewed",
+        "warning",
+        "Our clock was set, or a device's is off: what is told by it may come at the wrong time.",
+        "subject skew_s consequence",
+    ),
+    _event("clock.agrees", "info", "A clock that was off agrees again.", "subject"),
     _event("baseline.kept", "info", "What a device held before it was ever written is known.", "resource values"),
     _event(
         "control.tx",

@@ -104,7 +104,9 @@ class Scene:
     """A loop with its surroundings; A is polled every second."""
 
     def __init__(self, facts: ZoneFacts, book: Book) -> None:
-        self.now = clock.of_loop(T)
+        steady = clock.of_loop(T)
+        self.set_by_s = 0.0
+        self.now = lambda: steady() + self.set_by_s
         self.adapter, self.engine, self.journal = FakeAdapter(self.now), FakeEngine(), FakeJournal()
         self.posted: list[Message] = []
         self.power_w = 0.3 * MW
@@ -451,5 +453,40 @@ def test_a_headroom_that_has_gone_again_is_gone_after_a_restart_too():
             await asyncio.sleep(15)
         assert scene.loop.book.headroom_since_s == {}
         assert folded(*record.events(scene.journal.entries)).headroom_since_s == {}
+
+    play(act)
+
+
+def test_a_clock_that_is_set_back_sets_nobody_free_and_is_told():
+    async def act(scene):
+        scene.engine.answers = limited(1.2 * MW)
+        await asyncio.sleep(15)
+        (control,) = scene.instructions()
+        with capture_logs() as logs:
+            scene.engine.answers = lambda _: solved()
+            scene.set_by_s = -3600.0  # the limit has not even begun by this clock
+            await asyncio.sleep(30)
+        assert scene.instructions() == [control]
+        assert [line["subject"] for line in logs if line["event"] == "clock.skewed"] == ["gateway"]
+        assert ("CLOCK_SKEW", "gateway") in scene.loop.book.alarms
+        with capture_logs() as logs:
+            await asyncio.sleep(60)
+        assert [line["event"] for line in logs if line["event"].startswith("clock.")] == ["clock.agrees"]
+        assert isinstance(scene.instructions()[-1], Release)
+
+    play(act)
+
+
+def test_a_device_whose_clock_is_off_gets_nothing_looser():
+    async def act(scene):
+        scene.engine.answers = limited(1.2 * MW)
+        await asyncio.sleep(5)
+        for k in range(4):
+            told = measured("A", 0.3 * MW + k, scene.now() + k / 10)
+            scene.loop.emit([replace(told, source_time_s=told.received_time_s + 60.0)])
+        assert scene.loop.ground.situation().doubtful == {"A"}
+        assert ("CLOCK_SKEW", "A") not in scene.loop.book.alarms
+        await asyncio.sleep(1.5)
+        assert ("CLOCK_SKEW", "A") in scene.loop.book.alarms, "once it is on the disk"
 
     play(act)
