@@ -3,8 +3,9 @@
 The operator's own actions come in by the same door: approvals, emergencies, orders taken back.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.coordination import (
     admission,
@@ -49,6 +50,8 @@ class Exchange:
 
     ground: Ground
     send: Send
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One operator's action after the other, so that each stands on what the one before has changed."""
 
     async def receive(self, message: Message) -> None:
         """Take a party's message; returns once it is on the disk.
@@ -173,13 +176,14 @@ class Exchange:
         return await self._act(lambda at: (orders.ordered(at, offer_id, power_w),))
 
     async def _act(self, decide: Decide) -> str:
-        at = self.ground.situation()
-        try:
-            messages = decide(at)
-        except ValueError as error:
-            raise RefusedMessage(str(error)) from error
-        if not await self.tell(at, [*messages, *(copy for one in messages for copy in host.copied(at, one))]):
-            raise CannotRecord("the journal cannot be written; nothing was done")
+        async with self._turn:
+            at = self.ground.situation()
+            try:
+                messages = decide(at)
+            except ValueError as error:
+                raise RefusedMessage(str(error)) from error
+            if not await self.tell(at, [*messages, *(copy for one in messages for copy in host.copied(at, one))]):
+                raise CannotRecord("the journal cannot be written; nothing was done")
         self.ground.wake.set()
         return messages[0].header.corr_id
 

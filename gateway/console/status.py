@@ -1,5 +1,6 @@
 """The zone at a glance: every resource in a line, what was decided last, and who has said what in this interval."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 
 from gateway import record
@@ -15,6 +16,8 @@ from protocols.points import Point, Quantity
 DECISIONS = 15
 """Lines that are shown."""
 MESSAGES = 200
+PART = 50
+"""Resources that are looked at in one go."""
 _DECIDED = (
     Kind.ALARM,
     Kind.ISSUED,
@@ -48,10 +51,20 @@ async def status(seat: Seat) -> w.StatusOut:
         approval=at.zone.approval.mode.value,
         waiting=len(at.book.approvals.waiting),
         coverage_pct=round(coverage_pct(at), 2),
-        ders=[views.line(at, resource) for resource in at.zone.resources.values()],
+        ders=await _ders(at),
         decisions=lines(decisions)[-DECISIONS:],
         messages=lines(entry for entry in messages if entry.at_s >= begun_s)[-MESSAGES:],
     )
+
+
+async def _ders(at: Situation) -> list[w.DerOut]:
+    """A line for each resource; control goes on between parts of a large zone."""
+    found = []
+    for number, resource in enumerate(at.zone.resources.values()):
+        if number % PART == PART - 1:
+            await asyncio.sleep(0)
+        found.append(views.line(at, resource))
+    return found
 
 
 def coverage_pct(at: Situation) -> float:

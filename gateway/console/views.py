@@ -1,5 +1,7 @@
 """The zone in the words of the operator's API: what each resource may, does and was asked."""
 
+from collections.abc import Iterator
+
 from gateway.console import markets
 from gateway.console import words as w
 from gateway.coordination import precedence
@@ -32,7 +34,7 @@ def der(at: Situation, resource: Resource, protocol: str = "") -> w.DerView:
         floor_w=resource.floor_w,
         ceiling_w=resource.ceiling_w,
         link=_link(at, name, protocol),
-        readings=[_reading(at, m) for point, m in sorted(at.snapshot.measurements.items()) if point.resource == name],
+        readings=[_reading(at, m) for point, m in sorted(_points(at, name))],
         effective=_effective(at, name),
         limits=[_limit(at, record) for record in book.limits.get(name, ())],
         control=None if control is None else _control(control),
@@ -104,6 +106,10 @@ def instruction(asked: OperatorInstruction) -> w.InstructionOut:
         until_s=asked.expires_s,
         source=asked.source,
     )
+
+
+def _points(at: Situation, name: str) -> Iterator[tuple[Point, Measurement]]:
+    return ((point, measured) for point, measured in at.snapshot.measurements.items() if point.resource == name)
 
 
 def _link(at: Situation, name: str, protocol: str) -> w.Link:

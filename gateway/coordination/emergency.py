@@ -25,8 +25,8 @@ def declared(at: Situation, level: int, scope: str, detail: str) -> tuple[Messag
     members = [resource for resource in at.zone.resources.values() if _within(resource, scope)]
     if not members:
         raise ValueError(f"scope {scope!r}: give `{ZONE}`, a bus or a resource of zone {at.zone.id}")
-    number = len(at.book.emergencies.records) + 1
-    emergency_id = f"{at.zone.id}-emergency-{number}"
+    newest = next(reversed(at.book.emergencies.records), "-0")
+    emergency_id = f"{at.zone.id}-emergency-{int(newest.rpartition('-')[2]) + 1}"
     body = EmergencyDeclare(emergency_id, level, scope, at.now_s, detail)
     told = (at.message(party, emergency_id, body, suffix=f":{party}") for party in _audience(at, members))
     return (*told, *_controls(at, emergency_id, level, members))

@@ -99,6 +99,18 @@ def test_of_many_who_decide_at_once_one_does(operator: Operator) -> None:
     assert operator.room.posted.empty()
 
 
+def test_emergencies_declared_at_once_are_different_ones(operator: Operator) -> None:
+    def declare(resource: str) -> str:
+        said = {**BY, "level": 2, "scope": resource, "because": f"line of {resource}"}
+        return str(operator.do("POST /emergencies", said, 201)["id"])
+
+    with ThreadPoolExecutor(8) as many:
+        ids = list(many.map(declare, "ABABABAB"))
+    assert sorted(ids) == [f"R1-emergency-{number}" for number in range(1, 9)]
+    found = operator.do("GET /emergencies")["emergencies"]
+    assert all(one["resources"] == [one["scope"]] for one in found)
+
+
 def test_an_emergency_keeps_everybody_off_until_it_is_cleared(operator: Operator) -> None:
     made = operator.do("POST /emergencies", {**BY, "level": 2, "scope": "zone", "because": "line down at B3"}, 201)
     assert (made["resources"], made["because"], made["cleared_s"]) == (["A", "B"], "line down at B3", None)
