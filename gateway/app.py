@@ -33,7 +33,8 @@ from gateway.journal.store import Journal
 from gateway.ledger import Appends, Ledger
 from gateway.loop import Loop
 from gateway.metering import MeterStore
-from gateway.models import LiveEngine, Model, Verdict
+from gateway.model_desk import ModelDesk
+from gateway.models import Adopts, LiveEngine, Model, Verdict
 from gateway.narrate import Narrator
 from gateway.northbound.opcua import Serving, ZoneServer
 from gateway.northbound.opcua_space import Picture as ServedPicture
@@ -149,9 +150,12 @@ async def run(
             served = await _served(zone, facts, loop, desk, now)
             works = Works(loop.ground, engine)
             served.append(("parties", office.run, _undelivering))
-            served += console.served(zone, loop.exchange, desk, works)
+            models = ModelDesk(loop.ground, engine, directory)
+            served += console.served(zone, loop.exchange, desk, works, models)
+            served.append(("models", partial(models.run, works.review), models.failed))
             served += grouping.served(zone, adapters, engine, lambda: loop.ground.image.freeze(now()))
             await journal.append([record.entry(_started(zone, now()))])
+            await models.follow()
             async with _opened(office, loop):
                 structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)
                 async with asyncio.TaskGroup() as tasks:
@@ -159,9 +163,8 @@ async def run(
                     tasks.create_task(keep_running(loop, adapters, random.Random()), name="control")
                     for name, run_it, failed in served:
                         tasks.create_task(_keep_up(name, run_it, failed), name=name)
-                    tasks.create_task(works.review(), name="works")
                     if renewal is not None:
-                        tasks.create_task(renew(engine, renewal), name="renew")
+                        tasks.create_task(renew(models, renewal), name="renew")
     finally:
         engine.close()
         structlog.get_logger().info("gateway.stopped")
@@ -257,7 +260,7 @@ async def _keep_up(name: str, run: Run, failed: Failed) -> None:
     await supervised(name, run, crashed, random.Random())
 
 
-async def renew(engine: LiveEngine, renewal: Renewal) -> None:
+async def renew(models: Adopts, renewal: Renewal) -> None:
     """Take over a new network model whenever one is wanted and valid, until cancelled."""
     log = structlog.get_logger()
     while True:
@@ -265,7 +268,7 @@ async def renew(engine: LiveEngine, renewal: Renewal) -> None:
         renewal.wanted.clear()
         began = time.perf_counter()
         found = await asyncio.to_thread(renewal.read)
-        verdict = found if isinstance(found, Verdict) else await engine.adopt(found)
+        verdict = found if isinstance(found, Verdict) else await models.adopt(found)
         took_ms = round(1e3 * (time.perf_counter() - began), 1)
         told = verdict.faults or verdict.changes
         which, count, detail = verdict.version, len(told), "; ".join(told[:TOLD])

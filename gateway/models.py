@@ -18,8 +18,12 @@ from grid_engine.dispatch.questions import Question, Reply
 from grid_engine.importers.any import load
 from grid_engine.model import Network, NetworkError
 from grid_engine.modelling.checks import faults
+from grid_engine.partition import split
 from grid_engine.results import Answer, Study
+from grid_engine.revisions.boundaries import Boundaries
+from grid_engine.revisions.boundaries import faults as boundary_faults
 from grid_engine.revisions.differences import differences
+from grid_engine.studies.study_faults import faults as study_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Fits:
+    """What a network has to be good for beside being valid."""
+
+    trial: Study
+    """Whatever this names must be there."""
+    boundaries: Boundaries = field(default_factory=Boundaries)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether a candidate may take over."""
 
@@ -40,6 +53,14 @@ class Verdict:
     """Why not; empty where it did."""
     changes: tuple[str, ...] = ()
     """What it differs in from what was in force."""
+
+
+class Adopts(Protocol):
+    """Whoever judges a new network model and takes it over."""
+
+    async def adopt(self, candidate: Model, /) -> Verdict:
+        """What became of it."""
+        ...
 
 
 class Resident(Engine, Protocol):
@@ -105,9 +126,13 @@ class LiveEngine:
             if not serving.asked:
                 serving.idle.set()
 
-    async def adopt(self, candidate: Model) -> Verdict:
+    async def consider(self, candidate: Model, fits: Fits | None = None) -> Verdict:
+        """What speaks against `candidate`, and what it differs in; what is in force stays."""
+        return await self._judge(candidate, fits)
+
+    async def adopt(self, candidate: Model, fits: Fits | None = None) -> Verdict:
         """Judge `candidate` and, if nothing speaks against it, answer from it from now on; one at a time."""
-        verdict = await self._judge(candidate)
+        verdict = await self._judge(candidate, fits)
         if verdict.faults or (not verdict.changes and candidate.version == self.model.version):
             return verdict
         try:
@@ -128,16 +153,17 @@ class LiveEngine:
         """End the engine in force."""
         self._serving.engine.close()
 
-    async def _judge(self, candidate: Model) -> Verdict:
+    async def _judge(self, candidate: Model, fits: Fits | None) -> Verdict:
         found: list[str] = []
         changes = [f"feeder {feeder}: removed" for feeder in self.model.sources.keys() - candidate.sources.keys()]
+        parts = _parts(fits, tuple(candidate.sources))
         pool = ProcessPoolExecutor(1, get_context("spawn"))
         try:
             for feeder, source in candidate.sources.items():
                 held = await self._held(feeder)
                 async with asyncio.timeout(LOAD_DEADLINE_S):
                     part = await asyncio.get_running_loop().run_in_executor(
-                        pool, judge, held, source, candidate.version
+                        pool, judge, held, source, candidate.version, parts.get(feeder)
                     )
                 found += part.faults
                 changes += [f"{feeder}:{change}" if feeder else change for change in part.changes]
@@ -157,11 +183,20 @@ class LiveEngine:
             return None
 
 
-def judge(held: Network | None, source: Path, version: str) -> Verdict:
+def _parts(fits: Fits | None, feeders: tuple[str, ...]) -> dict[str, Fits]:
+    """What the network of each feeder has to be good for, in its own ids."""
+    if fits is None or feeders == ("",):
+        return {} if fits is None else {"": fits}
+    return {feeder: Fits(part) for feeder, part in split(fits.trial, feeders).items()}
+
+
+def judge(held: Network | None, source: Path, version: str, fits: Fits | None = None) -> Verdict:
     """What speaks against the network in `source`, and what it differs in from the one held."""
     try:
         network = load(source, version)
         found = tuple(str(fault) for fault in faults(network))
+        if fits is not None and not found:
+            found = (*boundary_faults(network, fits.boundaries), *study_faults(network, fits.trial))
         if found or held is None:
             return Verdict(version, found, () if found else ("feeder: added",))
         return Verdict(version, changes=tuple(str(change) for change in differences(held, network)))

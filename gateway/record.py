@@ -26,6 +26,7 @@ from gateway.coordination.events import (
     Shown,
     Stated,
 )
+from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.journal.codec import Codec, CodecError
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
@@ -158,8 +159,8 @@ def _address(fact: Fact) -> Address:
             found = Kind.ALARM, fact.subject, fact.at_s, ""
         case Issued() | Answered() | Kept() | LinkChanged():
             found = _device_address(fact)
-        case Scheduled() | Cancelled():
-            found = _topology_address(fact)
+        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled():
+            found = _network_address(fact)
         case Assessed() | Stated() | Contested() | IntervalClosed():
             found = _period_address(fact)
         case _:
@@ -179,8 +180,14 @@ def _aside_address(fact: _Aside) -> Address:
             assert_never(fact)
 
 
-def _topology_address(fact: Scheduled | Cancelled) -> Address:
-    return Kind.TOPOLOGY, fact.work.id if isinstance(fact, Scheduled) else fact.work_id, fact.at_s, ""
+def _network_address(fact: Scheduled | Cancelled | ModelProposed | ModelRuled) -> Address:
+    match fact:
+        case Scheduled(work):
+            return Kind.TOPOLOGY, work.id, fact.at_s, ""
+        case Cancelled(work_id):
+            return Kind.TOPOLOGY, work_id, fact.at_s, ""
+        case _:
+            return Kind.MODEL, fact.version, fact.at_s, ""
 
 
 def _action_address(fact: Dispatched | Planned | Operated | Shown | Proposed | Ruled) -> Address:

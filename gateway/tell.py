@@ -34,6 +34,7 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
+from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.operating import described
 from gateway.coordination.operation_messages import EmergencyControl, EmergencyDeclare, ShortfallNotice
 from gateway.coordination.operation_messages import Instruction as Instructs
@@ -63,26 +64,17 @@ def told(fact: Fact) -> tuple[str, str]:
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
         case Dispatched() | Planned() | Operated() | Shown() | Proposed() | Ruled():
             found = "DSO", _acted(fact)
+        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled():
+            found = _network(fact)
         case _:
             found = _own(fact)
     return found
 
 
 def _own(
-    fact: Decided
-    | Checkpoint
-    | Started
-    | Acted
-    | Scheduled
-    | Cancelled
-    | Assessed
-    | Stated
-    | Contested
-    | IntervalClosed,
+    fact: Decided | Checkpoint | Started | Acted | Assessed | Stated | Contested | IntervalClosed,
 ) -> tuple[str, str]:
     match fact:
-        case Scheduled() | Cancelled():
-            return _scheduled(fact)
         case Decided():
             return "DSO", f"cycle {fact.cycle_id}: study {fact.answer.status.value}"
         case Checkpoint():
@@ -114,12 +106,20 @@ def _over(fact: Assessed | Stated | Contested | IntervalClosed) -> str:
             assert_never(fact)
 
 
-def _scheduled(fact: Scheduled | Cancelled) -> tuple[str, str]:
-    if isinstance(fact, Cancelled):
-        return fact.by, f"{fact.work_id} is cancelled"
-    work = fact.work
-    told = f"{day(work.start_s)} {clock(work.start_s)} … {day(work.end_s)} {clock(work.end_s)}"
-    return work.source, f"{work.id} ({work.kind.value}): {work.described}, {told}"
+def _network(fact: Scheduled | Cancelled | ModelProposed | ModelRuled) -> tuple[str, str]:
+    match fact:
+        case Scheduled(work):
+            times = f"{day(work.start_s)} {clock(work.start_s)} … {day(work.end_s)} {clock(work.end_s)}"
+            return work.source, f"{work.id} ({work.kind.value}): {work.described}, {times}"
+        case Cancelled():
+            return fact.by, f"{fact.work_id} is cancelled"
+        case ModelProposed():
+            return fact.by, f"network model {fact.version} is uploaded: {'; '.join(fact.changes) or 'no change'}"
+        case ModelRuled():
+            what = "approved" if fact.approved else "not to hold"
+            return fact.by, f"network model {fact.version} is {what}" + (f": {fact.detail}" if fact.detail else "")
+        case _:
+            assert_never(fact)
 
 
 def instructed(one: Instruction) -> str:

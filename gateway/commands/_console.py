@@ -56,13 +56,23 @@ def operator(args: Namespace) -> Operator:
     Raises:
         OperatorError: the zone file has faults, or no gateway runs there.
     """
-    directory: Path = args.storage or (args.zone if args.zone.is_dir() else _directory(args.zone))
-    if not (directory / URL_FILE).exists():
+    kept = directory(args)
+    if not (kept / URL_FILE).exists():
         raise OperatorError(
-            f"no gateway runs on {directory}: {URL_FILE} is not there; start one with `ampacity run ZONE`, or name its "
+            f"no gateway runs on {kept}: {URL_FILE} is not there; start one with `ampacity run ZONE`, or name its "
             "storage directory with --storage"
         )
-    return Operator.of(directory, url_file=URL_FILE)
+    return Operator.of(kept, url_file=URL_FILE)
+
+
+def directory(args: Namespace) -> Path:
+    """Where the gateway keeps its state.
+
+    Raises:
+        OperatorError: the zone file has faults.
+    """
+    found: Path = args.storage or (args.zone if args.zone.is_dir() else _directory(args.zone))
+    return found
 
 
 def _directory(zone: Path) -> Path:

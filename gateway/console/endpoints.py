@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.console import acts, markets, registrations, views, works
+from gateway.console import acts, markets, models, registrations, views, works
 from gateway.console import queue as waits
 from gateway.console import words as w
 from gateway.console.metrics import metrics
@@ -119,9 +119,14 @@ ENDPOINTS: tuple[Endpoint[Seat], ...] = (
     ),
     *registrations.ENDPOINTS,
     *works.ENDPOINTS,
+    *models.ENDPOINTS,
 )
 
-NAMES: Final[Mapping[str, Any]] = {**dict.fromkeys(("der", "action", "emergency", "order"), w.Id), **works.NAMES}
+NAMES: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("der", "action", "emergency", "order"), w.Id),
+    **works.NAMES,
+    **models.NAMES,
+}
 """Types of the variable parts of a path."""
 
 OPERATOR: Final = Api(

@@ -7,6 +7,7 @@ from gateway.coordination.situation import Situation
 from gateway.desk import Desk
 from gateway.exchange import Exchange
 from gateway.journal.entries import Entry, Kind
+from gateway.model_desk import ModelDesk
 from gateway.snapshot import Snapshot
 from gateway.works import Works
 
@@ -21,6 +22,7 @@ class Seat:
     exchange: Exchange
     desk: Desk
     works: Works
+    models: ModelDesk
     latest: Latest
     protocols: Mapping[str, str] = field(default_factory=dict)
     """What each resource speaks."""

@@ -16,6 +16,7 @@ from gateway.desk import Desk
 from gateway.exchange import Exchange
 from gateway.journal.entries import Entry, Kind
 from gateway.journal.store import JournalReader
+from gateway.model_desk import ModelDesk
 from gateway.works import Works
 from ieee2030_5.admin import token
 from ieee2030_5.admin.server import Service
@@ -27,11 +28,11 @@ URL_FILE: Final = "console.url"
 Served = tuple[str, Callable[[], Coroutine[None, None, None]], Callable[[str, float], None]]
 
 
-def served(zone: ZoneFile, exchange: Exchange, desk: Desk, works: Works) -> list[Served]:
+def served(zone: ZoneFile, exchange: Exchange, desk: Desk, works: Works, models: ModelDesk) -> list[Served]:
     """What to run, under which name, and who hears that it ended."""
     directory = Path(zone.storage.directory)
     protocols = {name: device.endpoint.protocol for name, device in zone.devices.items()}
-    seat = Seat(exchange, desk, works, latest(directory / "journal.sqlite"), protocols)
+    seat = Seat(exchange, desk, works, models, latest(directory / "journal.sqlite"), protocols)
 
     async def run() -> None:
         settings = AdminSettings(

@@ -41,6 +41,7 @@ from gateway.coordination.messages import (
     Message,
     OutageNotice,
 )
+from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.neighbours import Neighbours
 from gateway.coordination.operating import Operating
 from gateway.coordination.operator import OperatorInstruction
@@ -177,7 +178,7 @@ class Book:
                 self._alarmed(event)
             case Planned() | Operated() | Shown():
                 self.operating.fold(event)
-            case Scheduled() | Cancelled():
+            case Scheduled() | Cancelled() | ModelProposed() | ModelRuled():
                 self.topology.fold(event)
             case _:
                 self._acted(event)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.coordination.messages import Message
+from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.settlement.assessment import Assessment
@@ -237,6 +238,8 @@ Event = (
     | Ruled
     | Scheduled
     | Cancelled
+    | ModelProposed
+    | ModelRuled
     | Assessed
     | Stated
     | Contested

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 
+from gateway.coordination.model_records import ModelEvent, Models
 from grid_engine.results import NetworkState
 
 SETTLES_S = 300.0
@@ -75,9 +76,14 @@ class Topology:
     """Every work that is going on, is to come, or ended lately; `fold` is its only mutation."""
 
     works: dict[str, Work] = field(default_factory=dict)
+    models: Models = field(default_factory=Models)
+    """Of the network that all of this is laid over."""
 
-    def fold(self, event: Scheduled | Cancelled) -> None:
+    def fold(self, event: Scheduled | Cancelled | ModelEvent) -> None:
         """Take one event in."""
+        if not isinstance(event, Scheduled | Cancelled):
+            self.models.fold(event)
+            return
         kept = {name: work for name, work in self.works.items() if work.end_s > event.at_s - KEPT_S}
         match event:
             case Scheduled(work):

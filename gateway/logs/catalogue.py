@@ -122,11 +122,14 @@ EVENTS = (
     _event("gateway.started", "info", "The gateway works: adapters run and cycles begin."),
     _event("gateway.stopped", "info", "The gateway has ended in good order.", "", "detail"),
     _event("config.loaded", "info", "The zone file was read and found good.", "path model_version"),
+    _event("model.proposed", "info", "A network model was uploaded and has no fault.", "model_version count detail"),
+    _event("model.failed", "error", "Uploaded models do not follow the clock; it restarts.", "detail restart_s"),
     _event(
         "model.adopted",
         "info",
         "A new network model is in force from the next study on.",
-        "model_version count detail duration_ms",
+        "model_version count detail",
+        "duration_ms",
     ),
     _event(
         "model.unchanged",

@@ -22,10 +22,14 @@ from gateway.exchange import Exchange
 from gateway.ground import Ground
 from gateway.journal.store import Journal
 from gateway.ledger import Ledger
+from gateway.model_desk import ModelDesk
+from gateway.models import LiveEngine, Model
 from gateway.narrate import Narrator
 from gateway.snapshot import Image
 from gateway.works import Works
 from grid_engine.dispatch.questions import Question, Reply, failed
+from grid_engine.importers.any import load as load_network
+from grid_engine.model import Network
 from grid_engine.results import Answer, Status, Study
 from ieee2030_5.admin import token
 from ieee2030_5.admin.server import Service
@@ -50,6 +54,7 @@ from tests.gateway.coordination.build import (
 )
 
 NOW = T + 20
+R1 = Path(__file__).parents[3] / "config" / "zones" / "networks" / "r1.json"
 OFFER = OfferSubmit(
     "o1",
     1,
@@ -98,6 +103,15 @@ class Unmoved:
     async def reply(self, question: Question) -> Reply:
         return failed(question, "r1-1", "not asked here")
 
+    async def settle(self) -> str:
+        return ""
+
+    async def network(self, feeder: str) -> Network:
+        return load_network(R1, "r1-1")
+
+    def close(self) -> None:
+        pass
+
 
 @dataclass
 class Office:
@@ -132,8 +146,14 @@ def office(directory: Path, zone_facts: ZoneFacts | None = None, of: Book | None
 
     desk = Desk(zone_facts, ground.ledger, ground.now, say, ground.touched.set)
     works = Works(ground, Unmoved())
+    models = ModelDesk(ground, LiveEngine(lambda _: Unmoved(), Model("r1-1", {"": R1})), directory)
     seat = Seat(
-        Exchange(ground, send), desk, works, latest(directory / "journal.sqlite"), {"A": "modbus", "B": "ieee2030_5"}
+        Exchange(ground, send),
+        desk,
+        works,
+        models,
+        latest(directory / "journal.sqlite"),
+        {"A": "modbus", "B": "ieee2030_5"},
     )
     settings = AdminSettings(token.make(directory, {}), announce=directory / URL_FILE)
     service = Service(OPERATOR, lambda: seat, settings)
