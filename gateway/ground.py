@@ -16,7 +16,7 @@ from gateway.snapshot import Image
 from grid_engine.results import Answer, Status
 
 Send = Callable[[Message], Coroutine[None, None, None]]
-"""Delivers one message to its recipient, within a deadline; says itself what became of it."""
+"""Sees to it that one message, which stands in the journal, reaches its recipient; says itself what becomes of it."""
 
 
 @dataclass(slots=True)

@@ -125,7 +125,7 @@ def _not_theirs(zone: ZoneFacts, message: Message) -> str | None:
     resource = zone.resources.get(message.resource)
     if resource is None or resource.owner == message.header.sender:
         return None
-    return f"ROUTE_FORBIDDEN: {message.header.sender} does not speak for {resource.id}, which {resource.owner} does"
+    return f"ROUTE_FORBIDDEN: {message.header.sender} does not speak for {resource.id}"
 
 
 def _role(zone: ZoneFacts, party: str) -> Role | None:

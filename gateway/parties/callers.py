@@ -38,16 +38,18 @@ def caller(request: web.Request, gate: Gate, claim: str = "", carrier: str = "")
     raise _unproved("nothing shows who you are")
 
 
-def unnamed(request: web.Request, gate: Gate) -> bool:
-    """Whether who asks can only be known from what it says.
+def screen(request: web.Request, gate: Gate) -> None:
+    """Let nobody through who can be turned away before anything is read.
 
     Raises:
-        Refusal: 401: what it shows is nobody's.
+        Refusal: 401: what it shows is nobody's, or it shows nothing where everybody has to.
     """
     try:
-        return not gate.caller(_shown(request))
+        proved = gate.caller(_shown(request))
     except Denied as error:
         raise _unproved(str(error)) from error
+    if not proved and gate.is_closed:
+        raise _unproved("nothing shows who you are")
 
 
 def _shown(request: web.Request) -> Shown:

@@ -55,6 +55,11 @@ class Gate:
         """Whether a party of the zone is believed without proof."""
         return party in self._proofs and self._proofs[party] is None
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether everybody has to prove who they are."""
+        return None not in self._proofs.values()
+
     def may_be_carried(self, party: str) -> bool:
         """Whether the platform may hand over what a party of the zone says."""
         proof = self._proofs.get(party)

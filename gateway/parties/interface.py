@@ -14,7 +14,7 @@ from gateway.coordination.messages import Message
 from gateway.coordination.routing import by_platform
 from gateway.coordination.zone import ZoneFacts
 from gateway.parties import openapi
-from gateway.parties.callers import caller, unnamed
+from gateway.parties.callers import caller, screen
 from gateway.parties.client import PATH
 from gateway.parties.desk import Desk
 from gateway.parties.identity import Gate
@@ -55,7 +55,7 @@ class Interface:
         return app
 
     async def _take(self, request: web.Request) -> web.Response:
-        unnamed(request, self.gate)  # who shows something that is nobody's is not read at all
+        screen(request, self.gate)
         try:
             raw = await _read(request)
             message = wire.decode(raw)

@@ -27,7 +27,7 @@ OPERATIONS = sorted(
     ((role, path, method) for role in KINDS for path, item in document(role)["paths"].items() for method in item),
     key=lambda one: one[2] != "post",  # so that there is something to read
 )
-EXAMPLES = {"post": 40}
+EXAMPLES = {"post": 25}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_every_answer_is_one_that_the_document_describes(
     party = PARTIES[role]
 
     @settings(
-        max_examples=EXAMPLES.get(method, 8),
+        max_examples=EXAMPLES.get(method, 6),
         deadline=None,
         database=None,
         derandomize=True,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from gateway.coordination.market_messages import (
@@ -135,6 +136,7 @@ async def test_nobody_acts_for_somebody_else(tmp_path: Path) -> None:
             for body in (ack, offer("A"), OutageNotice("o", "A", 0.0, NOW_S, END_S, planned=False)):
                 status, answer = await office.say(party, body, f"{party} {body.code}")
                 assert status == 409, (party, body.code, answer)
+                assert "AGENT_A" not in str(answer)
         assert await seen(office, "AGENT_A") == before
 
 
@@ -155,6 +157,13 @@ async def test_the_id_of_what_is_anothers_is_of_no_use(tmp_path: Path) -> None:
             assert status == 409 or isinstance(body, LimitAck), answer  # limits are looked up by resource
             assert "AGENT_A" not in str(answer)
         assert await seen(office, "AGENT_A") == before
+
+
+async def test_nothing_is_read_of_whom_nobody_can_be(tmp_path: Path) -> None:
+    async with running(zone_of(tmp_path, "DP")) as office, aiohttp.ClientSession(office.url) as session:
+        for body in (b"", b"{", b"x" * 60_000):
+            async with session.post("/v1/messages", data=body) as response:
+                assert response.status == 401
 
 
 async def test_who_shows_nothing_learns_nothing(tmp_path: Path) -> None:
