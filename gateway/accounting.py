@@ -5,7 +5,7 @@ It asks the telemetry and the meters, calls pure functions, journals what follow
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gateway.coordination import contesting, settling
@@ -14,7 +14,7 @@ from gateway.coordination.events import Alarmed, Assessed, Event, Sent
 from gateway.coordination.situation import Situation
 from gateway.exchange import CannotRecord, Exchange, RefusedMessage
 from gateway.ground import Ground
-from gateway.settlement.assessment import Assessment
+from gateway.settlement.assessment import Assessment, measured_again
 from gateway.settlement.metered import energies, power_at, resampled
 from gateway.settlement.schedule import Asked
 from gateway.settlement.words import MeterInterval, MeterSource
@@ -85,10 +85,23 @@ class Accounting:
             alarms = [alarm for _, raised in found for alarm in raised]
             await self._commit(at, [Assessed(tuple(a for a, _ in found), at.now_s), *told, *alarms])
         if (period := settling.period_due(at := ground.situation())) is not None:
-            made = settling.stated(at, period)
+            if again := await self._read_again(at, period[1]):
+                await self._commit(at, [Assessed(again, at.now_s)])
+            made = settling.stated(at := ground.situation(), period)
             await self._commit(
                 at, [made, *self.exchange.outgoing(at, settling.settlement_reports(at, made.statements))]
             )
+
+    async def _read_again(self, at: Situation, before_s: float) -> tuple[Assessment, ...]:
+        """What telemetry had measured and our own meter, read since, measures otherwise."""
+        found = []
+        for one in at.book.accounts.unstated(before_s)[0]:
+            windows = [(p.start_s, p.length_s) for p in one.performances]
+            read = await self.meters.read(one.resource, MeterSource.LDC, one.start_s, one.end_s)
+            again = measured_again(one, {m.start_s: m for m in resampled(read, windows)})
+            if again.performances != one.performances:
+                found.append(replace(again, at_s=at.now_s))
+        return tuple(found)
 
     async def respond(self, dispute_id: str, answer: str) -> None:
         """Answer a dispute.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.console import acts, markets, models, registrations, views, works
+from gateway.console import acts, disputes, markets, models, registrations, views, works
 from gateway.console import queue as waits
 from gateway.console import words as w
 from gateway.console.metrics import metrics
@@ -120,12 +120,14 @@ ENDPOINTS: tuple[Endpoint[Seat], ...] = (
     *registrations.ENDPOINTS,
     *works.ENDPOINTS,
     *models.ENDPOINTS,
+    *disputes.ENDPOINTS,
 )
 
 NAMES: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("der", "action", "emergency", "order"), w.Id),
     **works.NAMES,
     **models.NAMES,
+    **disputes.NAMES,
 }
 """Types of the variable parts of a path."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.accounting import Accounting
 from gateway.coordination.situation import Situation
 from gateway.desk import Desk
 from gateway.exchange import Exchange
@@ -26,6 +27,8 @@ class Seat:
     latest: Latest
     protocols: Mapping[str, str] = field(default_factory=dict)
     """What each resource speaks."""
+    accounting: Accounting | None = None
+    """Nothing where a zone settles without imported meter data."""
 
     def situation(self) -> Situation:
         """Everything that is known and agreed now."""

@@ -10,10 +10,10 @@ from typing import Final
 import structlog
 
 from config.settings import ZoneFile
+from gateway.accounting import Accounting
 from gateway.console.endpoints import OPERATOR
 from gateway.console.seat import Latest, Seat
 from gateway.desk import Desk
-from gateway.exchange import Exchange
 from gateway.journal.entries import Entry, Kind
 from gateway.journal.store import JournalReader
 from gateway.model_desk import ModelDesk
@@ -28,11 +28,11 @@ URL_FILE: Final = "console.url"
 Served = tuple[str, Callable[[], Coroutine[None, None, None]], Callable[[str, float], None]]
 
 
-def served(zone: ZoneFile, exchange: Exchange, desk: Desk, works: Works, models: ModelDesk) -> list[Served]:
+def served(zone: ZoneFile, books: Accounting, desk: Desk, works: Works, models: ModelDesk) -> list[Served]:
     """What to run, under which name, and who hears that it ended."""
     directory = Path(zone.storage.directory)
     protocols = {name: device.endpoint.protocol for name, device in zone.devices.items()}
-    seat = Seat(exchange, desk, works, models, latest(directory / "journal.sqlite"), protocols)
+    seat = Seat(books.exchange, desk, works, models, latest(directory / "journal.sqlite"), protocols, books)
 
     async def run() -> None:
         settings = AdminSettings(

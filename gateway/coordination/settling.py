@@ -67,7 +67,7 @@ def measured(at: Situation, asked: Asked, series: Series, from_w: float) -> Asse
     Args:
         from_w: power of the resource when it began.
     """
-    windows = own(at, asked).windows
+    windows, deal = own(at, asked).windows, contract(at, asked)
     base, notes = baselining.baseline(at, asked, series)
     if asked.taken_back:
         base, notes = nothing(len(windows)), ("revoked before it began",)
@@ -76,7 +76,7 @@ def measured(at: Situation, asked: Asked, series: Series, from_w: float) -> Asse
     else:
         meters = filled(series.get(own(at, asked), ()), windows, asked.resource)
     around = replace(circumstances(at, asked), from_w=from_w)
-    found = assessed(asked, around, contract(at, asked), base.power_w, meters)
+    found = assessed(asked, around, deal, base.power_w, meters)
     factor = "" if base.factor == 1 else f", factor {base.factor:.3f}"
     return replace(found, baseline=f"{base.method}{factor}", notes=(*found.notes, *notes), at_s=at.now_s)
 

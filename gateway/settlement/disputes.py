@@ -32,7 +32,7 @@ TRANSITIONS = {
 """The whole life of a dispute; what is not here cannot happen."""
 
 
-class DisputeError(Exception):
+class DisputeError(ValueError):
     """Something that cannot happen to this dispute; says what can."""
 
 
