@@ -65,7 +65,7 @@ class Exchange:
 
         def check() -> None:
             nonlocal stale
-            if message.header.msg_id in ground.book.seen:
+            if message.key in ground.book.seen:
                 raise _SeenBefore
             problem = routing.refusal(ground.zone, message) or self._unknown(message) or self._untimely(message)
             if problem is not None:

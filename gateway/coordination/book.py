@@ -54,7 +54,7 @@ _SHARED = 100
 """Dispatches of nodes that are remembered with how they were shared out."""
 
 SEEN = 100_000
-"""Message ids that are remembered; beyond that the older half is forgotten."""
+"""Messages that are remembered by their key; beyond that the older half is forgotten."""
 
 NON_RESPONSE = "NON_RESPONSE"
 """Code of the alarm for somebody who does not answer in time."""
@@ -142,7 +142,7 @@ class Book:
     """When resources of failed feeders were last answered, while others go on being solved."""
     last_answer: Decided | None = None
     seen: dict[str, float] = field(default_factory=dict)
-    """Message ids with the time of their arrival."""
+    """Messages by their key, with the time of their arrival."""
     alarms: dict[tuple[str, str], float] = field(default_factory=dict)
     """(code, subject) of alarms raised, with their time."""
     trade: Trade = field(default_factory=Trade)
@@ -250,7 +250,7 @@ class Book:
         return record is None or record.outcome not in FINAL
 
     def _received(self, message: Message, at_s: float) -> None:
-        self.seen[message.header.msg_id] = at_s
+        self.seen[message.key] = at_s
         if len(self.seen) > SEEN:
             newest = sorted(self.seen.items(), key=lambda one: one[1])[-(SEEN // 2) :]
             self.seen = dict(newest)

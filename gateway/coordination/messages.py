@@ -231,6 +231,11 @@ class Message:
         return self.body.code
 
     @property
+    def key(self) -> str:
+        """Tells it apart from all others: nobody uses up an id for somebody else."""
+        return f"{self.header.sender}:{self.header.msg_id}"
+
+    @property
     def resource(self) -> str:
         """The resource that it is about; empty where it is about something else."""
         return str(getattr(self.body, "resource", ""))

@@ -444,6 +444,18 @@ def test_a_message_that_comes_twice_at_once_has_one_effect():
     play(act)
 
 
+def test_nobody_uses_up_the_id_of_another_party():
+    async def act(scene):
+        await asyncio.sleep(1)
+        first = dispatched(MW, T, T).message
+        second = outage("B", T).message
+        for told in (first, replace(second, header=replace(second.header, msg_id=first.header.msg_id))):
+            await scene.loop.exchange.receive(told)
+        assert scene.journal.kinds().count("party_in") == 2
+
+    play(act)
+
+
 def test_a_headroom_that_has_gone_again_is_gone_after_a_restart_too():
     async def act(scene):
         scene.engine.answers = limited(1.0 * MW)
