@@ -14,6 +14,8 @@ from gateway.coordination.events import Alarmed, Assessed, Event, Sent
 from gateway.coordination.situation import Situation
 from gateway.exchange import CannotRecord, Exchange, RefusedMessage
 from gateway.ground import Ground
+from gateway.historian import HistorianError
+from gateway.metering import MeteringError
 from gateway.settlement.assessment import Assessment, measured_again
 from gateway.settlement.metered import energies, power_at, resampled
 from gateway.settlement.schedule import Asked
@@ -72,7 +74,10 @@ class Accounting:
     async def run(self) -> None:
         """Keep the books until cancelled."""
         while True:
-            await self.close()
+            try:
+                await self.close()
+            except (HistorianError, MeteringError) as error:
+                self.ground.say.unmeasured(error)
             await asyncio.sleep(self.ground.zone.clocks.tick_s)
 
     async def close(self) -> None:

@@ -213,6 +213,10 @@ class Narrator:
         for event in events:
             booked(self._log, event)
 
+    def unmeasured(self, error: Exception) -> None:
+        """Telemetry or meter data cannot be read: measuring waits, control goes on."""
+        self._log.error("mv.failed", detail=str(error))
+
     # --- the network
 
     def network_operated(self, events: Sequence[Operated | Shown | Planned], book: Book) -> None:

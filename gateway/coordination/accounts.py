@@ -19,12 +19,14 @@ from gateway.settlement.disputes import Dispute
 from gateway.settlement.schedule import Asked, AskedBy, Held
 from gateway.settlement.words import MeterInterval, MeterSource, SettlementLine, Statement
 
-KEPT_S = 8 * 86_400.0
-"""How long limits and dispatches are remembered after they ended."""
+KEPT_S = 3_600.0
+"""How long limits and dispatches are remembered at least after they ended, and until what they bear on is measured."""
+KEPT_DAYS_S = 40 * 86_400.0
+"""How long it is remembered on which days a resource had orders."""
 KEPT_READINGS = 9_000
 """Intervals of each participant's meter that are remembered: a month of five minutes."""
 KEPT = 20_000
-"""Assessments, statements and disputes that are remembered, each; the oldest go first."""
+"""Assessments that are on a statement, and statements, that are remembered; the oldest go first."""
 SAME_W = 1.0
 
 
@@ -50,7 +52,7 @@ class Accounts:
     nominations: dict[str, BaselineNominate] = field(default_factory=dict)
     """Newest of each resource."""
     event_days: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """By resource: starts of what was asked of it lately, for baselines to leave those days out."""
+    """By resource: hours in which orders of it began lately, for baselines to leave those days out."""
     operator_statement: str = ""
     """The system operator's newest statement to us."""
     since_s: float | None = None
@@ -195,8 +197,10 @@ class Accounts:
                     self.asked[key] = replace(one, end_s=from_s)
         start_s = min(max(new.start_s, from_s if self._continues(new) else new.start_s), new.end_s)
         self.asked[new.key] = replace(new, start_s=start_s)
-        days = (*self.event_days.get(new.resource, ()), new.start_s)
-        self.event_days[new.resource] = tuple(d for d in days if d > new.start_s - 40 * 86_400)[-2_000:]
+        if not new.wholesale:
+            hour_s = new.start_s // 3_600 * 3_600
+            known = self.event_days.get(new.resource, ())
+            self.event_days[new.resource] = tuple(sorted({*(d for d in known if d > hour_s - KEPT_DAYS_S), hour_s}))
 
     def _continues(self, new: Asked) -> bool:
         """Whether it took over in the middle from something asked of the same resource."""
@@ -230,7 +234,9 @@ class Accounts:
     def _assessed(self, found: Assessment) -> None:
         self.assessed[found.key] = found
         if len(self.assessed) > KEPT:
-            self.assessed = dict(list(self.assessed.items())[-KEPT // 2 :])
+            stated = [key for key in self.assessed if key in self.stated_s]
+            for key in stated[: KEPT // 2]:
+                del self.assessed[key]
 
     def _stated(self, event: Stated, trade: Trade) -> None:
         for statement in event.statements:
@@ -270,10 +276,20 @@ class Accounts:
 
     def _forget(self, now_s: float) -> None:
         """What ended so long ago that nothing is measured beside it any more."""
-        self.asked = {k: one for k, one in self.asked.items() if k not in self.assessed or one.end_s > now_s - KEPT_S}
+        waiting: dict[str, float] = {}
+        for key, one in self.asked.items():
+            if key not in self.assessed:
+                waiting[one.resource] = min(one.start_s, waiting.get(one.resource, one.start_s))
+        needed_s = {resource: min(start_s, now_s - KEPT_S) for resource, start_s in waiting.items()}
+        self.asked = {
+            key: one
+            for key, one in self.asked.items()
+            if key not in self.assessed or one.end_s > needed_s.get(one.resource, now_s - KEPT_S)
+        }
         for resource, held in self.limits.items():
-            if held and held[0].end_s <= now_s - KEPT_S:
-                self.limits[resource] = [one for one in held if one.end_s > now_s - KEPT_S]
+            from_s = needed_s.get(resource, now_s - KEPT_S)
+            if held and held[0].end_s <= from_s:
+                self.limits[resource] = [one for one in held if one.end_s > from_s]
         self.stated_s = {
             key: at_s for key, at_s in self.stated_s.items() if key in self.assessed or key in self.charges
         }

@@ -5,8 +5,14 @@ from dataclasses import dataclass, replace
 
 from gateway.coordination.events import Contested, Event, Stated
 from gateway.coordination.messages import Message
-from gateway.coordination.settlement_messages import DisputeOpen, DisputeResolve, DisputeRespond, SettlementReport
-from gateway.coordination.settling import passed_on, settlement_reports
+from gateway.coordination.settlement_messages import (
+    DisputeOpen,
+    DisputeResolve,
+    DisputeRespond,
+    MeterReport,
+    SettlementReport,
+)
+from gateway.coordination.settling import disagreements, passed_on, settlement_reports
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import DsoModel
 from gateway.settlement import disputes
@@ -45,11 +51,19 @@ def refusal(at: Situation, message: Message) -> str | None:
 
 
 def followed(at: Situation, message: Message) -> Decided:
-    """What follows from a message that was taken, for the books: a dispute begins, a charge is passed on."""
+    """What follows from a message that was taken, for the books: a dispute, a charge passed on, an alarm."""
     body = message.body
     if isinstance(body, SettlementReport) and message.header.sender == at.zone.system_operator:
         passed = passed_on(at, body)
         return Decided((passed,) if passed.charges else (), ())
+    if isinstance(body, MeterReport) and body.resource in at.zone.resources:
+        ours = [
+            MeterInterval(body.resource, p.start_s, p.length_s, p.metered_w * p.length_s / 3600)
+            for one in at.book.accounts.assessed.values()
+            if one.resource == body.resource and one.end_s > body.start_s
+            for p in one.performances
+        ]
+        return Decided(disagreements(at, at.zone.resources[body.resource], ours), ())
     return opened(at, message)
 
 

@@ -17,7 +17,7 @@ from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.market import Program
 from gateway.coordination.market_messages import MarketSide
 from gateway.coordination.messages import Message
-from gateway.coordination.settlement_messages import PerformanceReport, SettlementReport
+from gateway.coordination.settlement_messages import BaselineNominate, MeterReport, PerformanceReport, SettlementReport
 from gateway.coordination.situation import Situation
 from gateway.coordination.wire import MAX_RAW
 from gateway.coordination.zone import DsoModel, Resource
@@ -32,6 +32,8 @@ from gateway.settlement.words import MeterInterval, SettlementLine, Statement, T
 
 MISMATCH = "METER_MISMATCH"
 """Code of the alarm for two meters of one connection that disagree."""
+LEAST_MIN, MOST_MIN = 1 / 60, 1_440.0
+"""Intervals that a party's meter data and nominations may have."""
 _SETTLED_BY_NOBODY = frozenset({OrderState.DECLINED, OrderState.REVOKED_BY_DERA, OrderState.REJECTED})
 
 
@@ -242,12 +244,18 @@ def settlement_reports(at: Situation, made: Sequence[Statement]) -> tuple[Messag
 
 
 def refusal(message: Message) -> str | None:
-    """Why a statement cannot be taken, or `None` where it can."""
-    if isinstance(message.body, SettlementReport):
-        try:
-            charges(message.body.lines_raw)
-        except StatementError as error:
-            return f"BAD_STATEMENT: {error}"
+    """Why a statement, a meter's report or a nomination cannot be taken, or `None` where it can."""
+    match message.body:
+        case SettlementReport(lines_raw=raw):
+            try:
+                charges(raw)
+            except StatementError as error:
+                return f"BAD_STATEMENT: {error}"
+        case MeterReport(length_min=length_min) | BaselineNominate(length_min=length_min):
+            if not LEAST_MIN <= length_min <= MOST_MIN:
+                return f"BAD_INTERVAL: intervals of {length_min:g} min; send {LEAST_MIN:g} to {MOST_MIN:g} min"
+        case _:
+            pass
     return None
 
 

@@ -235,6 +235,7 @@ EVENTS = (
         "What was asked is over: what was due, what came, what is excused.",
         "resource kind expected_mwh delivered_mwh short_mwh excused_mwh detail",
     ),
+    _event("mv.failed", "error", "Telemetry or meters cannot be read; measuring waits, control goes on.", "detail"),
     _event("settle.line", "info", "An amount follows from it.", "resource kind amount detail"),
     _event("settle.statement", "info", "A statement, or a new version of one, holds.", "subject version net detail"),
     _event("dispute.moved", "warning", "A dispute was opened, answered or resolved.", "subject state detail"),

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import isfinite
 
 from gateway.settlement.words import LineKind, SettlementLine, Statement
 
@@ -57,10 +58,17 @@ def charges(text: str) -> tuple[tuple[str, float], ...]:
     for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
         try:
             if row["kind"] == LineKind.PENALTY.value:
-                found.append((str(row["reference"]), float(row["amount"])))
+                found.append((str(row["reference"]), _finite(row["amount"])))
         except (KeyError, TypeError, ValueError) as error:
             raise StatementError(f"row {number} of the statement: {error!s} cannot be read") from error
     return tuple(found)
+
+
+def _finite(text: str) -> float:
+    amount = float(text)
+    if not isfinite(amount):
+        raise ValueError(f"amount {text}")
+    return amount
 
 
 def iso(time_s: float) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.__main__ import main
 from gateway.settlement.valuations import (
     Option,
     compared,
@@ -34,3 +35,31 @@ def test_options_are_ranked_by_what_a_certain_megawatt_hour_costs():
     )
     assert [row.option.name for row in rows] == ["sure", "cheap but unsure", "never"]
     assert rows[0].net_value == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("deferral --capex 5e6 --rate 0.06 --years 3", "801,903.585 $"),
+        ("outage --probability-less 0.02 --load-mw 1.5 --hours 4 --lost-load-per-mwh 20000", "2,400.000 $"),
+        ("voltage --factor 0.8 --reduction-pct 2 --load-mw 12", "0.192 MW"),
+        (
+            "switching --curtailment-avoided-mwh 0.8 --losses-avoided-mwh 0.1563 --price-per-mwh 30 --operations-cost 20",
+            "8.689 $",
+        ),
+    ],
+)
+def test_s49_each_valuation_by_its_command(words, value, capsys):
+    assert main(["valuation", *words.split()]) == 0
+    assert value in capsys.readouterr().out
+
+
+def test_v7_options_are_compared_from_a_file(tmp_path, capsys):
+    file = tmp_path / "options.csv"
+    file.write_text("name,cost,energy_mwh,certainty\nwires,100,10,1\nflex,50,10,0.4\n")
+    assert main(["valuation", "compare", str(file), "--benefit-per-mwh", "20"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("wires") < shown.index("flex")
+    file.write_text("name,cost\nwires,100\n")
+    assert main(["valuation", "compare", str(file), "--benefit-per-mwh", "20"]) == 1
+    assert "line 2" in capsys.readouterr().err
