@@ -37,6 +37,11 @@ def test_options_are_ranked_by_what_a_certain_megawatt_hour_costs():
     assert rows[0].net_value == pytest.approx(50)
 
 
+SWITCHING = (
+    "switching --curtailment-avoided-mwh 0.8 --losses-avoided-mwh 0.1563 --price-per-mwh 30 --operations-cost 20"
+)
+
+
 @pytest.mark.parametrize(
     ("words", "value"),
     [
@@ -44,7 +49,7 @@ def test_options_are_ranked_by_what_a_certain_megawatt_hour_costs():
         ("outage --probability-less 0.02 --load-mw 1.5 --hours 4 --lost-load-per-mwh 20000", "2,400.000 $"),
         ("voltage --factor 0.8 --reduction-pct 2 --load-mw 12", "0.192 MW"),
         (
-            "switching --curtailment-avoided-mwh 0.8 --losses-avoided-mwh 0.1563 --price-per-mwh 30 --operations-cost 20",
+            SWITCHING,
             "8.689 $",
         ),
     ],
