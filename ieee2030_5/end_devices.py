@@ -22,7 +22,7 @@ from ieee2030_5.groups import BASE
 from ieee2030_5.identity import sfdi_of, short_id
 from ieee2030_5.nmi import is_nmi
 from ieee2030_5.paging import cut, paged
-from ieee2030_5.readings import of_availability, of_status
+from ieee2030_5.readings import of_availability, of_capability, of_status
 from ieee2030_5.settings import DeviceSettings
 from ieee2030_5.topology import Assignment, assignment_version, assignments_of, programs_of
 from ieee2030_5.utility import Device, Utility, extension_of, mrid, sfdi, slug_of
@@ -272,6 +272,8 @@ def put_document(call: Call, body: r.Resource) -> Kept:
         not_in_future(call, getattr(body, field, 0), field)
     if isinstance(body, r.DERSettings) and body.setMaxW.value <= 0:
         raise Refused(400, INVALID_VALUE, "setMaxW must be above zero")
+    if isinstance(body, r.DERCapability):
+        call.utility.signals.extend(of_capability(body, device.settings.resource, call.now))
     if isinstance(body, r.DERStatus):
         call.utility.signals.extend(of_status(body, device.settings.resource, call.now))
     if isinstance(body, r.DERAvailability):

@@ -96,6 +96,11 @@ def of_status(status: r.DERStatus, resource: str, now: float) -> Sequence[Measur
     return (Measurement(point, charge.value / 10_000, Quality.GOOD, min(float(charge.dateTime), now), now),)
 
 
+def of_capability(capability: r.DERCapability, resource: str, now: float) -> Sequence[Measurement]:
+    """The nameplate."""
+    return (Measurement(Point(resource, Quantity.RATED_POWER_W), watts(capability.rtgMaxW), Quality.GOOD, now, now),)
+
+
 def of_availability(availability: r.DERAvailability, resource: str, now: float) -> Sequence[Measurement]:
     """Available power, where the device tells it."""
     if availability.statWAvail is None:

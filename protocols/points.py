@@ -23,6 +23,8 @@ class Quantity(StrEnum):
     """Share of the usable energy, 0 to 1."""
     AVAILABLE_POWER_W = "available_power_w"
     """What the resource could inject now if nothing limited it."""
+    RATED_POWER_W = "rated_power_w"
+    """Greatest injection that the device says it is made for: its nameplate."""
     CEILING_W = "ceiling_w"
     """The upper limit in force at the device, as the device reports it."""
     FLOOR_W = "floor_w"

@@ -20,6 +20,7 @@ QUANTITIES = frozenset(
         "frequency_hz",
         "state_of_charge_pu",
         "available_power_w",
+        "rated_power_w",
         "ceiling_w",
         "floor_w",
         "switch_closed",

@@ -80,6 +80,8 @@ class Resource:
     static: Bounds = field(default_factory=Bounds)
     """Envelope of last resort, and what the device falls back to when its lease runs out."""
     ramp_w_per_s: float | None = None
+    nameplate_w: float | None = None
+    """Greatest injection that it is made for, whatever its connection allows."""
     verify_band_w: float = 50_000.0
     poll_s: float = 1.0
     forecast: Forecast | None = None

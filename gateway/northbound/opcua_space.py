@@ -33,6 +33,7 @@ _UNITS: Final[Mapping[Quantity, str]] = {
     Quantity.FREQUENCY_HZ: "Hz",
     Quantity.STATE_OF_CHARGE_PU: "0 to 1 of the usable energy",
     Quantity.AVAILABLE_POWER_W: "W that it could inject now",
+    Quantity.RATED_POWER_W: "W, nameplate as the device tells it",
     Quantity.CEILING_W: "W, upper limit that the device says it obeys",
     Quantity.FLOOR_W: "W, lower limit that the device says it obeys",
     Quantity.SWITCH_CLOSED: "1 closed, 0 open",

@@ -113,6 +113,7 @@ def _resource(name: str, device: Device, clocks: facts.Clocks, first_s: float) -
         lease_s=device.lease_s,
         static=static_bounds(device),
         ramp_w_per_s=None if plate.ramp_mw_per_min is None else units.watts_per_second(plate.ramp_mw_per_min),
+        nameplate_w=units.watts(plate.p_max_mw),
         verify_band_w=units.watts(device.verify_band_mw),
         poll_s=poll_s(device),
         forecast=forecast,

@@ -102,6 +102,16 @@ def w_max(
     return nameplate_w
 
 
+def rated_w(readings: Mapping[int, Mapping[str, float | None]]) -> float | None:
+    """The rating on the device's nameplate, where it tells one."""
+    for model_id, names in CAPACITY.items():
+        for name in _RATINGS.intersection(names):
+            value = readings.get(model_id, {}).get(name)
+            if value is not None and value > 0:
+                return value
+    return None
+
+
 def ceiling_in_force_w(model: Model, values: Mapping[str, float | None], w_max_w: float) -> float | None:
     """The upper limit as the device reports it, WMax where none is enabled, `None` where it does not tell."""
     enabled = values.get("WMaxLimPctEna" if model.model_id == 704 else "WMaxLim_Ena")

@@ -23,6 +23,7 @@ from protocols.modbus.control import (
     plan_control,
     plan_release,
     prefixed,
+    rated_w,
     tightens,
     w_max,
 )
@@ -69,6 +70,9 @@ class DerSession:
         self._seen: set[Point] = set()
         self._polls = 0
         self._w_max_w = settings.ceiling_w
+        self._rated_w: float | None = None
+        self._told_w: float | None = None
+        """Nameplate that was told last; once per connection, and when it changes."""
         self._power_w = 0.0
         self._baseline: Mapping[str, float] | None = None
         self._held: frozenset[str] = frozenset()
@@ -92,7 +96,7 @@ class DerSession:
             signals.append(Baseline(self.settings.resource, values, self._now()))
             if self._baseline is None:
                 self._baseline = values
-        self._map, self._polls = found, 0
+        self._map, self._polls, self._told_w = found, 0, None
         return signals
 
     def close(self) -> None:
@@ -121,6 +125,9 @@ class DerSession:
         self._power_w = next((m.value for m in found if _is_power(m)), self._power_w)
         if device_map.control is not None:
             found += await self._ceiling(device_map.control)
+        if self._rated_w is not None and self._rated_w != self._told_w:
+            self._told_w = self._rated_w
+            found.append(measurement(Point(self.settings.resource, Quantity.RATED_POWER_W), self._rated_w, self._now()))
         return found
 
     async def carry_out(self, instruction: Instruction) -> Ack:
@@ -235,6 +242,7 @@ class DerSession:
     async def _read_capacity(self, found: _Map) -> None:
         readings = {span.model.model_id: (await self._read_or_nothing(span)).values for span in found.capacity}
         self._w_max_w = w_max(readings, self.settings.ceiling_w, self.settings.quirks.percent_of)
+        self._rated_w = rated_w(readings)
 
     async def _ceiling(self, model: Model) -> Sequence[Measurement]:
         """The limit in force; nothing where the device has never told one."""

@@ -14,7 +14,7 @@ from ieee2030_5.modes import control_base
 from ieee2030_5.records import Record, from_json, to_json
 from ieee2030_5.settings import DeviceSettings, Edition, Profile
 from ieee2030_5.tree import MEDIA_TYPE, Answer, Asked, Tree
-from protocols.signals import Bounds, Control, Outcome, Quality
+from protocols.signals import Bounds, Control, Measurement, Outcome, Quality
 from tests.ieee2030_5.conftest import NOW, Laboratory, Validate
 
 T0 = int(NOW)
@@ -366,6 +366,14 @@ def test_readings_leave_as_measurements_and_are_not_kept(b: Client, records: lis
     assert b.ask("POST", place, replace(again, mRID="EF")).status == 400
     assert b.ask("POST", "/mup", meter("AB" * 20)).status == 400
     assert b.ask("POST", "/mup", meter(b.lfdi)).status == 204
+
+
+def test_n2_a_nameplate_leaves_as_a_measurement(b: Client) -> None:
+    nameplate = r.DERCapability(modesSupported="00100000", rtgMaxW=r.ActivePower(multiplier=2, value=450), type=4)
+    assert b.ask("PUT", "/edev/B/der/1/dercap", nameplate).status == 204
+    (said,) = b.tree.utility.signals
+    assert isinstance(said, Measurement)
+    assert (str(said.point), said.value) == ("B.rated_power_w", 45_000.0)
 
 
 def test_import_is_negative_and_questionable_readings_are_bad(b: Client) -> None:

@@ -289,6 +289,20 @@ def test_legacy_limit_arms_the_timer_before_the_enable():
     virtual.run(main())
 
 
+def test_n2_a_nameplate_is_told_once_a_connection_and_when_it_changes():
+    async def main():
+        line = Line({1: legacy_image()})
+        async with running(line, units=(SunSpecDer("D1", 6e6),)) as site:
+            await asyncio.sleep(15)
+            rated = Point("D1", Quantity.RATED_POWER_W)
+            assert [one.value for one in site.values(rated)] == [6e6]
+            line.images[1].set("120.WRtg", 5e6)
+            await asyncio.sleep(15)
+            assert [one.value for one in site.values(rated)] == [6e6, 5e6]
+
+    virtual.run(main())
+
+
 def test_release_restores_what_was_there_first():
     async def main():
         line = Line({1: battery_image()})
