@@ -71,6 +71,8 @@ class Network(Section):
     """Lines and transformers whose loss the limits have to survive, at emergency ratings."""
     load_scale: Annotated[tuple[Annotated[float, Field(ge=0, le=10)], ...], Field(min_length=1)] = (1.0,)
     """Expected factor on the loads of the source per interval ahead; the last value holds on."""
+    forecast_valid_s: Seconds = 21_600
+    """An issue of a forecast from outside (`ampacity forecast import`) that is older says nothing any more."""
     day: Day | None = None
     """What loads and units of the source are expected to draw and inject through the day, in place of `load_scale`."""
 

@@ -13,7 +13,17 @@ from dataclasses import dataclass, field, replace
 
 from gateway.accounting import Accounting
 from gateway.actuation import CONTROL_TICK_S, Actuation, finite
-from gateway.coordination import conduct, deadlines, decide, evidence, failure, intervals, nameplates, study
+from gateway.coordination import (
+    conduct,
+    deadlines,
+    decide,
+    evidence,
+    failure,
+    forecasts,
+    intervals,
+    nameplates,
+    study,
+)
 from gateway.coordination.book import Book
 from gateway.coordination.conduct import Conclusion
 from gateway.coordination.events import Alarmed, Decided, Event, Kept
@@ -183,7 +193,8 @@ class Loop:
         concluded = await self._ask(conduct.conclude(at, question, answer))
         owed = deadlines.overdue(at, frozenset(m.resource for m in concluded.messages))
         sent = self.exchange.outgoing(at, (*concluded.messages, *owed.reminders))
-        alarms = (*concluded.alarms, *owed.alarms, *nameplates.differing(at))
+        silent = [Alarmed(forecasts.FORECAST_STALE, of, at.now_s, what) for of, what in forecasts.silent(at)]
+        alarms = (*concluded.alarms, *owed.alarms, *nameplates.differing(at), *silent)
         acts: list[Event] = [*concluded.selected, *concluded.proposed, *concluded.ruled, *sent, *alarms]
         acts += [] if concluded.plan is None else [concluded.plan]
         over, solved = self._tally.closed(at), answer.status is Status.SOLVED

@@ -19,6 +19,7 @@ from gateway.coordination.events import (
     Ruled,
     Shown,
 )
+from gateway.coordination.forecasts import ForecastIssued
 from gateway.coordination.messages import (
     CapabilityNotice,
     Dispatch,
@@ -256,6 +257,10 @@ class Narrator:
                     loading_pct=round(v.loading_pct, 1),
                 )
         self._violated = frozenset(now)
+
+    def forecast(self, issue: ForecastIssued) -> None:
+        """Somebody said what they expect."""
+        self._log.info("forecast.issued", corr_id=issue.issue_id, source=issue.source, count=len(issue.values))
 
     def work(self, work: Work, cut_off: Sequence[str]) -> None:
         """The network is to differ from its model for a while."""

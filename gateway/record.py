@@ -26,6 +26,7 @@ from gateway.coordination.events import (
     Shown,
     Stated,
 )
+from gateway.coordination.forecasts import ForecastIssued
 from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.journal.codec import Codec, CodecError
@@ -159,7 +160,7 @@ def _address(fact: Fact) -> Address:
             found = Kind.ALARM, fact.subject, fact.at_s, ""
         case Issued() | Answered() | Kept() | LinkChanged():
             found = _device_address(fact)
-        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled():
+        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued():
             found = _network_address(fact)
         case Assessed() | Stated() | Contested() | IntervalClosed():
             found = _period_address(fact)
@@ -180,8 +181,10 @@ def _aside_address(fact: _Aside) -> Address:
             assert_never(fact)
 
 
-def _network_address(fact: Scheduled | Cancelled | ModelProposed | ModelRuled) -> Address:
+def _network_address(fact: Scheduled | Cancelled | ModelProposed | ModelRuled | ForecastIssued) -> Address:
     match fact:
+        case ForecastIssued(issue_id):
+            return Kind.FORECAST, issue_id, fact.at_s, ""
         case Scheduled(work):
             return Kind.TOPOLOGY, work.id, fact.at_s, ""
         case Cancelled(work_id):

@@ -23,6 +23,7 @@ from gateway.coordination.events import (
     Shown,
     Stated,
 )
+from gateway.coordination.forecasts import ForecastIssued
 from gateway.coordination.market_messages import NeedPost, OfferSubmit, OrderCommit, OrderIssue
 from gateway.coordination.messages import (
     AckCommit,
@@ -64,7 +65,7 @@ def told(fact: Fact) -> tuple[str, str]:
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
         case Dispatched() | Planned() | Operated() | Shown() | Proposed() | Ruled():
             found = "DSO", _acted(fact)
-        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled():
+        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued():
             found = _network(fact)
         case _:
             found = _own(fact)
@@ -106,8 +107,10 @@ def _over(fact: Assessed | Stated | Contested | IntervalClosed) -> str:
             assert_never(fact)
 
 
-def _network(fact: Scheduled | Cancelled | ModelProposed | ModelRuled) -> tuple[str, str]:
+def _network(fact: Scheduled | Cancelled | ModelProposed | ModelRuled | ForecastIssued) -> tuple[str, str]:
     match fact:
+        case ForecastIssued(issue_id, source):
+            return source, f"forecast {issue_id} of {', '.join(fact.values)}, from {clock(fact.start_s)} on"
         case Scheduled(work):
             times = f"{day(work.start_s)} {clock(work.start_s)} … {day(work.end_s)} {clock(work.end_s)}"
             return work.source, f"{work.id} ({work.kind.value}): {work.described}, {times}"

@@ -29,6 +29,7 @@ class Operator:
 
     url: str
     token: str
+    timeout_s: float = TIMEOUT_S
 
     @classmethod
     def of(
@@ -93,7 +94,7 @@ class Operator:
             data=None if body is None else json.dumps(body).encode(),
         )
         try:
-            with build_opener().open(request, timeout=TIMEOUT_S) as response:
+            with build_opener().open(request, timeout=self.timeout_s) as response:
                 data = response.read()
         except HTTPError as error:
             raise OperatorError(_told(error)) from error

@@ -15,6 +15,7 @@ from `--from` until `--until` where these are given. Boundaries are a JSON objec
 import json
 import shutil
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.commands import _console
@@ -25,6 +26,8 @@ from gateway.commands._der_tables import Column, at, table
 from gateway.commands._moments import moment_argument
 from gateway.model_desk import FOLDER
 
+PATIENCE_S = 600.0
+"""A large network is read, compared and loaded meanwhile."""
 MODELS: tuple[Column, ...] = (
     ("version", at("version")),
     ("state", at("state")),
@@ -66,6 +69,7 @@ def run(args: Namespace) -> int:
 
 
 def _model(operator: Operator, args: Namespace) -> Answer:
+    operator = replace(operator, timeout_s=PATIENCE_S)
     match args.verb:
         case "list":
             found = operator.get("models")

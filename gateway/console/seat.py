@@ -7,6 +7,7 @@ from gateway.accounting import Accounting
 from gateway.coordination.situation import Situation
 from gateway.desk import Desk
 from gateway.exchange import Exchange
+from gateway.forecast_desk import ForecastDesk
 from gateway.journal.entries import Entry, Kind
 from gateway.model_desk import ModelDesk
 from gateway.snapshot import Snapshot
@@ -24,6 +25,7 @@ class Seat:
     desk: Desk
     works: Works
     models: ModelDesk
+    forecasts: ForecastDesk
     latest: Latest
     protocols: Mapping[str, str] = field(default_factory=dict)
     """What each resource speaks."""

@@ -14,6 +14,7 @@ from gateway.accounting import Accounting
 from gateway.console.endpoints import OPERATOR
 from gateway.console.seat import Latest, Seat
 from gateway.desk import Desk
+from gateway.forecast_desk import ForecastDesk
 from gateway.journal.entries import Entry, Kind
 from gateway.journal.store import JournalReader
 from gateway.model_desk import ModelDesk
@@ -32,7 +33,8 @@ def served(zone: ZoneFile, books: Accounting, desk: Desk, works: Works, models: 
     """What to run, under which name, and who hears that it ended."""
     directory = Path(zone.storage.directory)
     protocols = {name: device.endpoint.protocol for name, device in zone.devices.items()}
-    seat = Seat(books.exchange, desk, works, models, latest(directory / "journal.sqlite"), protocols, books)
+    forecasts = ForecastDesk(works.ground, works.engine)
+    seat = Seat(books.exchange, desk, works, models, forecasts, latest(directory / "journal.sqlite"), protocols, books)
 
     async def run() -> None:
         settings = AdminSettings(

@@ -30,6 +30,7 @@ from gateway.coordination.events import (
     Shown,
     Stated,
 )
+from gateway.coordination.forecasts import ForecastIssued
 from gateway.coordination.lifecycle import NeedEvent
 from gateway.coordination.messages import (
     CapabilityNotice,
@@ -178,7 +179,7 @@ class Book:
                 self._alarmed(event)
             case Planned() | Operated() | Shown():
                 self.operating.fold(event)
-            case Scheduled() | Cancelled() | ModelProposed() | ModelRuled():
+            case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued():
                 self.topology.fold(event)
             case _:
                 self._acted(event)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.coordination.forecasts import ForecastIssued
 from gateway.coordination.messages import Message
 from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.operator import OperatorInstruction
@@ -240,6 +241,7 @@ Event = (
     | Cancelled
     | ModelProposed
     | ModelRuled
+    | ForecastIssued
     | Assessed
     | Stated
     | Contested

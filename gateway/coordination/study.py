@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gateway.coordination import host
+from gateway.coordination import forecasts, host
 from gateway.coordination.precedence import target
 from gateway.coordination.situation import Situation
 from gateway.coordination.topology import Reported, expected
@@ -61,11 +61,13 @@ def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> flo
 def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float) -> float:
     """Where a resource will go if nothing limits it, at a time now or ahead, W."""
     dispatch = at.book.dispatch_at(resource.id, time_s)
-    ours = target(at, resource.id, time_s)
+    ours, forecast_w = target(at, resource.id, time_s), forecasts.expected(at, resource.id, time_s)
     if ours is not None:
         wish = ours.power_w
     elif dispatch is not None:
         wish = dispatch.power_w
+    elif forecast_w is not None:
+        wish = forecast_w
     elif resource.forecast is not None:
         wish = resource.forecast.at(time_s)
     else:
@@ -234,16 +236,23 @@ def network_state(snapshot: Snapshot, capacitors: frozenset[str] = frozenset()) 
     )
 
 
+def _load_scale(at: Situation, time_s: float) -> float:
+    """Factor on every load at a time: of the newest issue that says so, else of the configuration."""
+    told = forecasts.expected(at, forecasts.LOADS, time_s)
+    return at.zone.load_scale.at(time_s) if told is None else told
+
+
 def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], starts_s: tuple[float, ...]) -> Study:
     rules = at.zone.limits
     networks = states(at, starts_s)
+    forecast_id, forecast_model = forecasts.cited(at)
     return Study(
         study_id=f"{at.cycle_id}-{purpose.value}",
         purpose=purpose,
         intervals=at.zone.clocks.look_ahead_intervals,
         participants=members,
-        load_scale=tuple(at.zone.load_scale.at(s) for s in starts_s),
-        load_w={} if at.zone.daily is None else at.zone.daily.load_w(starts_s),
+        load_scale=tuple(_load_scale(at, s) for s in starts_s),
+        load_w=({} if at.zone.daily is None else at.zone.daily.load_w(starts_s)) | forecasts.load_w(at, starts_s),
         unit_w={} if at.zone.daily is None else at.zone.daily.unit_w(starts_s),
         state=networks[0],
         states=networks if any(state != networks[0] for state in networks) else (),
@@ -255,6 +264,6 @@ def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], st
         voltage_max_pu=rules.voltage_max_pu,
         margin_pct=rules.margin_pct,
         limit_step_w=rules.step_w,
-        forecast_id=at.zone.forecast_id,
-        forecast_model=at.zone.forecast_model,
+        forecast_id=forecast_id,
+        forecast_model=forecast_model,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 
+from gateway.coordination.forecasts import ForecastIssued, Issues
 from gateway.coordination.model_records import ModelEvent, Models
 from grid_engine.results import NetworkState
 
@@ -79,8 +80,14 @@ class Topology:
     models: Models = field(default_factory=Models)
     """Of the network that all of this is laid over."""
 
-    def fold(self, event: Scheduled | Cancelled | ModelEvent) -> None:
+    issues: Issues = field(default_factory=Issues)
+    """Of what is expected to flow in it."""
+
+    def fold(self, event: Scheduled | Cancelled | ModelEvent | ForecastIssued) -> None:
         """Take one event in."""
+        if isinstance(event, ForecastIssued):
+            self.issues.fold(event)
+            return
         if not isinstance(event, Scheduled | Cancelled):
             self.models.fold(event)
             return

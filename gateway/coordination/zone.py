@@ -161,6 +161,8 @@ class ZoneFacts:
     """Expected factor on the loads of the network model."""
     forecast_id: str = ""
     """Which issue of expected powers `load_scale`, `daily` and the resources' forecasts are."""
+    forecast_oldest_s: float = 21_600.0
+    """An issue of somebody else that is older says nothing."""
     forecast_model: str = ""
     """Where they come from."""
     daily: Daily | None = None

@@ -67,6 +67,8 @@ class Kind(StrEnum):
     """An operator asked something of a resource (the instruction)."""
     SHARED = "shared"
     """What the system operator wants of a node was shared out (dispatch)."""
+    FORECAST = "forecast"
+    """Somebody said what they expect (the issue)."""
     MODEL = "model"
     """A network model was uploaded, approved, rejected or taken back (its version)."""
     TOPOLOGY = "topology"

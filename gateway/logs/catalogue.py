@@ -278,6 +278,7 @@ EVENTS = (
     _event("registration.accepted", "info", "A resource may take part in the market.", "resource recipient"),
     _event("registration.rejected", "warning", "A resource may not take part.", "resource reason detail recipient"),
     # The network's schedule
+    _event("forecast.issued", "info", "Somebody said what they expect.", "source count"),
     _event(
         "work.scheduled",
         "warning",

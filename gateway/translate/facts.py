@@ -30,6 +30,7 @@ def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
         agreements=agreements(zone),
         load_scale=facts.Forecast(first_s, clocks.interval_s, zone.network.load_scale),
         daily=daily(zone.network),
+        forecast_oldest_s=zone.network.forecast_valid_s,
         forecast_id=_issue(zone, first_s),
         forecast_model="zone file" if zone.network.day is None else "day of customers",
         capacitors=capacitors(zone),

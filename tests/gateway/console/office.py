@@ -19,6 +19,7 @@ from gateway.coordination.messages import Message
 from gateway.coordination.zone import Agreement, ZoneFacts
 from gateway.desk import Desk
 from gateway.exchange import Exchange
+from gateway.forecast_desk import ForecastDesk
 from gateway.ground import Ground
 from gateway.journal.store import Journal
 from gateway.ledger import Ledger
@@ -98,6 +99,8 @@ class Unmoved:
     async def answer(self, study: Study) -> Answer:
         if "SW99" in study.state.switches_closed:
             return Answer(study.study_id, Status.BAD_INPUT, "r1-1", detail="switch SW99: not in the network")
+        if "LD99" in study.load_w:
+            return Answer(study.study_id, Status.BAD_INPUT, "r1-1", detail="load LD99: not in the network")
         return Answer(study.study_id, Status.SOLVED, "r1-1", unsupplied=("A",) if study.state.in_service else ())
 
     async def reply(self, question: Question) -> Reply:
@@ -152,6 +155,7 @@ def office(directory: Path, zone_facts: ZoneFacts | None = None, of: Book | None
         desk,
         works,
         models,
+        ForecastDesk(ground, Unmoved()),
         latest(directory / "journal.sqlite"),
         {"A": "modbus", "B": "ieee2030_5"},
     )
