@@ -54,6 +54,7 @@ _CHECKS: tuple[Check, ...] = (
     market.models_have_what_they_need,
     market.operated_devices_are_seen,
     market.neighbours_are_parties,
+    market.programs_can_be_settled,
     parties.owners_are_parties,
     parties.one_system_operator,
     parties.testbed_starts_what_it_plays,

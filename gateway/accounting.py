@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gateway.coordination import contesting, settling
 from gateway.coordination.baselining import Wanted
-from gateway.coordination.events import Alarmed, Assessed, Event, Sent
+from gateway.coordination.events import Alarmed, Assessed, Event, Sent, Stated
 from gateway.coordination.situation import Situation
 from gateway.exchange import CannotRecord, Exchange, RefusedMessage
 from gateway.ground import Ground
@@ -96,6 +96,8 @@ class Accounting:
             await self._commit(
                 at, [made, *self.exchange.outgoing(at, settling.settlement_reports(at, made.statements))]
             )
+        if over := settling.closing(at := ground.situation()):
+            await self._commit(at, [Stated((), at.now_s, closes=over)])
 
     async def _read_again(self, at: Situation, before_s: float) -> tuple[Assessment, ...]:
         """What telemetry had measured and our own meter, read since, measures otherwise."""

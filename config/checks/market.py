@@ -70,3 +70,22 @@ def neighbours_are_parties(subject: Subject) -> Iterator[Finding]:
     if zone.platform is not None and zone.platform not in platforms:
         remedy = suggestion(zone.platform, platforms, "add a party with the role platform, or remove it")
         yield Finding(("platform",), f"`{zone.platform}` is not a party with the role platform", remedy)
+
+
+def programs_can_be_settled(subject: Subject) -> Iterator[Finding]:
+    """Steps of payment rise, and control groups are devices."""
+    devices = subject.declared["devices"]
+    for name, program in subject.zone.market.programs.items():
+        at = ("market", "programs", name)
+        ratios = [ratio for ratio, _ in program.payment_scale]
+        shares = [share for _, share in program.payment_scale]
+        if ratios != sorted(set(ratios)) or not all(0 <= x <= 1 for x in (*ratios, *shares)):
+            problem = "its pairs do not rise, or leave the range from 0 to 1"
+            yield Finding((*at, "payment_scale"), problem, "write for example [[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]]")
+        for n, device in enumerate(program.control_group):
+            if device not in devices:
+                remedy = suggestion(device, devices, f"use one of: {listed(devices)}")
+                yield Finding((*at, "control_group", n), f"`{device}` is not a device", remedy)
+        if program.baseline == "control_group" and not program.control_group:
+            remedy = "add `control_group: [DEVICE]`, or choose another baseline"
+            yield Finding((*at, "baseline"), "there is no control group to compare with", remedy)

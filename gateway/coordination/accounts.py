@@ -248,6 +248,8 @@ class Accounts:
             found = self.assessed.get(key)
             if found is not None:
                 _step(trade, found.ref, OrderEvent.STATEMENT)
+        for ref in event.closes:
+            _step(trade, ref, OrderEvent.CLOSE)
         if event.period_end_s is not None:
             self.since_s = event.period_end_s
 

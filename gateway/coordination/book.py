@@ -189,6 +189,7 @@ class Book:
     ) -> None:
         match event:
             case Assessed() | Stated() | Contested():
+                self.trade.pass_time(event.at_s)
                 self.accounts.fold(event, self.trade)
             case Instructed(instruction):
                 self.operator[instruction.resource] = instruction

@@ -195,6 +195,8 @@ class Stated:
     """Keys of the assessments and charges in them."""
     period_end_s: float | None = None
     """All periods up to here have their statements; nothing where an old one was corrected."""
+    closes: tuple[str, ...] = ()
+    """References that nobody may contest any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,19 @@ def stated(at: Situation, period: tuple[float, float]) -> Stated:
     return Stated(made, at.now_s, keys, period[1])
 
 
+def closing(at: Situation) -> tuple[str, ...]:
+    """What is settled and may no longer be contested."""
+    accounts, rules, instances = at.book.accounts, at.zone.settlement, at.book.trade.instances
+    return tuple(
+        one.ref
+        for key, one in accounts.assessed.items()
+        if key in accounts.stated_s
+        and at.now_s > rules.period_of(one.end_s - 1e-3)[1] + rules.dispute_window_s
+        and (instance := instances.get(one.ref)) is not None
+        and instance.state is OrderState.SETTLED
+    )
+
+
 def _numbered(at: Situation, statement: Statement) -> Statement:
     """A second statement of the same period is the next version: it has what came late, too."""
     before = at.book.accounts.newest(statement.statement_id)

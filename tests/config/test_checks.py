@@ -739,6 +739,16 @@ MARKET = {
         "`HOST` is not a party with the role host",
         "use one of: none, or add a party",
     ),
+    "payment that does not rise": (
+        "market: {programs: {DSO: {payment_scale: [[0.5, 0.5], [0.5, 1.0]]}}}",
+        "its pairs do not rise, or leave the range from 0 to 1",
+        "write for example [[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]]",
+    ),
+    "baseline without a group": (
+        "market: {programs: {DSO: {baseline: control_group}}}",
+        "there is no control group to compare with",
+        "add `control_group: [DEVICE]`, or choose another baseline",
+    ),
     "platform that is none": (
         "platform: MSP",
         "`MSP` is not a party with the role platform",

@@ -8,9 +8,10 @@ import pytest
 from gateway.coordination import baselining, contesting, settling
 from gateway.coordination.accounts import KEPT_S
 from gateway.coordination.baselining import Wanted
-from gateway.coordination.events import Assessed, Sent
+from gateway.coordination.events import Assessed, Received, Sent, Stated
+from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.market import MarketRules, Program, SettlementRules
-from gateway.coordination.market_messages import OrderIssue
+from gateway.coordination.market_messages import OrderCommit, OrderIssue
 from gateway.coordination.messages import LimitClear
 from gateway.coordination.settlement_messages import BaselineNominate, MeterReport, SettlementReport
 from gateway.coordination.zone import DsoModel
@@ -147,6 +148,21 @@ def test_what_is_over_and_measured_is_forgotten_unless_something_waits_for_it():
     assert list(at.book.accounts.asked) == [due.key]
     at.book.fold(Assessed((), T + 300 + KEPT_S + 1))
     assert at.book.accounts.asked == {}
+
+
+def test_what_nobody_may_contest_any_more_is_closed():
+    committed = Received(message("AGENT_A", "DSO", OrderCommit("o1", 1, "A", 2 * MW), "c"), T - 500)
+    at = situation(folded(ordered(), committed), T + 400, facts=facts(period_s=300.0, dispute_window_s=600.0))
+    (due,) = settling.due(at)
+    found = settling.measured(at, due, metered(at, 2 * MW), 0.0)
+    at.book.fold(Assessed((found,), T + 400))
+    at.book.fold(settling.stated(at, (T, T + 300)))
+    assert at.book.trade.instances["o1"].state is OrderState.SETTLED
+    assert settling.closing(at) == ()
+    late = replace(at, snapshot=replace(at.snapshot, at_s=T + 901))
+    assert settling.closing(late) == ("o1",)
+    at.book.fold(Stated((), T + 901, closes=("o1",)))
+    assert at.book.trade.instances["o1"].state is OrderState.CLOSED
 
 
 @pytest.mark.parametrize("length_min", [0.0, -5.0, 1e6])
