@@ -5,7 +5,8 @@
     ampacity settle zone.yaml --json | jq '.[].net'
 
 Reads the journal of the zone, also while its gateway runs. With `--out`, every statement is written as CSV for
-billing and as a page with plots. What is on no statement yet is shown as an open one.
+billing and as a page with plots, and `payments.csv` says who has to pay whom. What is on no statement yet is shown as
+an open one, and asks for nothing.
 """
 
 import csv
@@ -27,6 +28,8 @@ from gateway.commands.meter import ACCOUNTS
 from gateway.journal.entries import JournalError
 from gateway.journal.store import JournalReader
 from gateway.reports.statement import as_page
+from gateway.settlement import payments
+from gateway.settlement.disputes import DisputeState
 from gateway.settlement.statements import as_csv, iso
 from gateway.settlement.words import Statement
 from gateway.translate.market import settlement
@@ -65,6 +68,10 @@ def run(args: Namespace) -> int:
         paper().print(_stated(found, books))
     if args.out is not None:
         _write(args.out, found)
+        lasting = {d.statement_id for d in books.disputes.values() if d.state is not DisputeState.RESOLVED}
+        (args.out / "payments.csv").write_text(
+            payments.as_csv(payments.payments(DSO, found, lasting)), encoding="utf-8"
+        )
         print(f"{len(found)} statements written to {args.out}", file=sys.stderr)
     if not found and not books.within(from_s, to_s):
         print(f"ampacity settle: nothing ended from {iso(from_s)} to {iso(to_s)}", file=sys.stderr)

@@ -85,7 +85,7 @@ def _written(statement: Statement) -> str:
     for line in statement.lines:
         figures = (f"{line.quantity_mwh:.6f}", f"{line.price_per_mwh:.2f}", f"{line.amount:.2f}")
         who = (line.kind.value, line.reference, line.resource, line.payer, line.payee)
-        writer.writerow(_harmless(cell) for cell in (*head, *period, *who, *figures, line.detail))
+        writer.writerow(harmless(cell) for cell in (*head, *period, *who, *figures, line.detail))
     return out.getvalue()
 
 
@@ -111,7 +111,7 @@ def _sum(found: Sequence[SettlementLine], resource: str) -> SettlementLine:
     )
 
 
-def _harmless(cell: object) -> object:
+def harmless(cell: object) -> object:
     """A text that a spreadsheet would take for a formula is quoted; figures stay figures."""
     if isinstance(cell, str) and cell[:1] in {"=", "+", "@", "\t", "\r"}:
         return f"'{cell}"

@@ -93,6 +93,10 @@ def test_settle_prints_and_writes_statements_that_add_up(directory: Path, tmp_pa
     assert amounts["utilisation"] == pytest.approx(7.0, abs=0.1)
     assert amounts["penalty"] == pytest.approx(11.0, abs=0.1)
     assert amounts["availability"] == pytest.approx(0.2, abs=0.01)
+    paid = {row["statement"]: row for row in csv.DictReader((tmp_path / "payments.csv").open())}
+    row = paid[rows[0]["statement"]]
+    assert (row["payer"], row["payee"], row["state"]) == ("AGENT_A", "DSO", "due")
+    assert float(row["amount"]) == pytest.approx(amounts["penalty"] - amounts["utilisation"] - amounts["availability"])
     page = made.with_suffix(".html").read_text()
     assert page.count("<svg") == 1
     assert "baseline zero, meter SCADA" in page
