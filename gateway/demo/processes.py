@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-READY_S = 60.0
+READY_S = 150.0
 """Longest wait until a process does its work."""
 STOP_S = 10.0
 """Longest wait until a process that was told to stop has ended."""

@@ -25,7 +25,7 @@ from protocols.port import Now
 CONTROL_HOST: Final = "127.0.0.1"
 DSO: Final = "DSO"
 """Party id of the gateway."""
-START_S: Final = 60.0
+START_S: Final = 120.0
 """Longest wait until every server listens."""
 
 
@@ -92,13 +92,13 @@ async def run_parties(zone: ZoneFile, alone: Alone, now: Now, say: Say) -> None:
 
 def _cast(zone: ZoneFile, people: parties.Parties, now: Now, say: Say) -> Cast:
     """The parties, with somebody who carries what they say."""
-    model = DsoModel(zone.zone.dso_model.value)
+    model, urls = DsoModel(zone.zone.dso_model.value), _urls(zone)
+    platform = zone.platform if zone.platform in urls else None
 
     def way(message: Message) -> str:
-        carried = zone.platform is not None and by_platform(model, message.code)
-        return zone.platform if carried and zone.platform else message.header.recipient
+        return message.header.recipient if platform is None or not by_platform(model, message.code) else platform
 
-    carrier = Carrier(_urls(zone), Random(zone.zone.id), say, way)
+    carrier = Carrier(urls, Random(zone.zone.id), say, way)
     owners = {name: device.owner for name, device in zone.devices.items()}
     identity = Identity("", zone.zone.id, model.value, DSO)
     return Cast(people, identity, carrier, owners, zone.clocks.interval_s, now)
