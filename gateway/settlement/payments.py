@@ -47,14 +47,31 @@ def payments(own: str, statements: Iterable[Statement], contested: Collection[st
 
 
 def _steps(own: str, versions: Iterable[Statement], state: str) -> Iterator[Payment]:
-    asked_cents = 0
+    asked_cents: dict[str, int] = {}
     for one in versions:
-        cents = round(100 * one.net) - asked_cents
-        asked_cents += cents
-        if cents:
-            payer, payee = (own, one.party) if cents > 0 else (one.party, own)
-            name = f"{one.statement_id}-v{one.version}-payment"
-            yield Payment(name, payer, payee, abs(cents) / 100, one.statement_id, one.version, state, one.reason)
+        owed = _owed(own, one)
+        for other in sorted({*owed, *asked_cents}):
+            cents = round(100 * owed.get(other, 0.0)) - asked_cents.get(other, 0)
+            asked_cents[other] = asked_cents.get(other, 0) + cents
+            if cents:
+                payer, payee = (other, one.party) if cents > 0 else (one.party, other)
+                name = f"{one.statement_id}-v{one.version}-payment" + ("" if other == own else f"-{other}")
+                yield Payment(name, payer, payee, abs(cents) / 100, one.statement_id, one.version, state, one.reason)
+
+
+def _owed(own: str, statement: Statement) -> dict[str, float]:
+    """What the statement's party receives from each other one, dollars.
+
+    Where we only calculate for two others, both have a statement: the first of them by name has its lines paid.
+    """
+    owed: dict[str, float] = {}
+    for line in statement.lines:
+        between = {line.payer, line.payee}
+        if own not in between and statement.party != min(between):
+            continue
+        (other,) = between - {statement.party}
+        owed[other] = owed.get(other, 0.0) + (line.amount if line.payee == statement.party else -line.amount)
+    return owed
 
 
 def as_csv(found: Iterable[Payment]) -> str:

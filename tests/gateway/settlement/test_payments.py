@@ -41,6 +41,12 @@ def test_m7_what_is_preliminary_asks_for_nothing_and_what_is_contested_waits():
     assert [(p.statement_id, p.state) for p in found] == [("R1-AGENT_A-1", HELD)]
 
 
+def test_m7_a_market_facilitator_has_others_pay_each_other_once():
+    lines = (SettlementLine(LineKind.UTILISATION, "d1", "A", "IESO", "AGENT_A", 1.0, 40.0, 40.0),)
+    theirs = [Statement(f"R1-{party}-0", party, 0.0, 3_600.0, lines) for party in ("AGENT_A", "IESO")]
+    assert [(p.payer, p.payee, p.amount) for p in payments("DSO", theirs)] == [("IESO", "AGENT_A", 40.0)]
+
+
 def test_m7_instructions_travel_as_csv():
     text = as_csv(payments("DSO", [statement(line(LineKind.UTILISATION, 28.255), reason="resolved")]))
     head, row = text.splitlines()
