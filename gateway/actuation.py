@@ -15,6 +15,7 @@ from gateway.coordination import controls, operating, verify
 from gateway.coordination.events import Answered, Issued, Operated
 from gateway.coordination.situation import Situation
 from gateway.ground import Ground, woken
+from gateway.ledger import Overtaken
 from gateway.record import Fact
 from gateway.supervise import attempted
 from protocols.points import Point
@@ -109,7 +110,11 @@ class Actuation:
             for i, ref in instructions
             if i.resource in self.adapters
         ]
-        if issued and not await self.ground.ledger.commit(issued):
+        try:
+            if issued and not await self.ground.ledger.commit(issued, check=self.ground.ledger.unchanged()):
+                return
+        except Overtaken:
+            self.ground.touched.set()  # what has just come may change what is to be told
             return
         self._reassert -= reassert
         for event in issued:

@@ -19,6 +19,10 @@ class Appends(Protocol):
         ...
 
 
+class Overtaken(Exception):  # noqa: N818 - it is decided anew, nothing is wrong
+    """Somebody else has changed the book since this was decided."""
+
+
 class Ledger:
     """The only way to change the book."""
 
@@ -27,6 +31,7 @@ class Ledger:
         self._journal = journal
         self._say = say
         self._failing = False
+        self._written_times = 0
         self._turn = asyncio.Lock()
         """One commit after the other, so that the book never lags behind the journal when somebody writes again."""
 
@@ -49,6 +54,16 @@ class Ledger:
                     self.book.fold(fact)
             return True
 
+    def unchanged(self) -> Callable[[], None]:
+        """A check that nothing has been written between now and the commit's turn; it raises `Overtaken`."""
+        before = self._written_times
+
+        def check() -> None:
+            if self._written_times != before:
+                raise Overtaken
+
+        return check
+
     async def _written(self, facts: Sequence[record.Fact]) -> bool:
         try:
             await self._journal.append([record.entry(fact) for fact in facts])
@@ -60,4 +75,5 @@ class Ledger:
         if self._failing:
             self._say.journal_recovered()
         self._failing = False
+        self._written_times += 1
         return True

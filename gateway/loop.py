@@ -34,6 +34,7 @@ from gateway.coordination.topology import Work
 from gateway.engine import Engine
 from gateway.exchange import Exchange
 from gateway.ground import Ground, woken
+from gateway.ledger import Overtaken
 from gateway.record import Checkpoint
 from grid_engine.results import Answer, Status, Study
 from protocols.points import Quantity
@@ -200,7 +201,11 @@ class Loop:
         over, solved = self._tally.closed(at), answer.status is Status.SOLVED
         decided = self._decided(at, question, answer, concluded)
         changed = bool(acts or over) or solved is self._failing or self._is_edge(decided)
-        if not await ground.ledger.commit([decided, *acts, *over], keep=changed):
+        try:
+            if not await ground.ledger.commit([decided, *acts, *over], keep=changed, check=ground.ledger.unchanged()):
+                return
+        except Overtaken:
+            ground.wake.set()  # what has just come may change what follows
             return
         self._tally.saw(at, over, solved=solved)
         self._failing = not solved

@@ -1,12 +1,15 @@
-"""Which of the parties' messages cannot be taken: too late, or overtaken by newer ones."""
+"""Which messages come too late: of parties, and our own where something else has happened since they were decided."""
 
 from typing import TYPE_CHECKING
 
-from gateway.coordination.lifecycle import ORDER
-from gateway.coordination.messages import Dispatch, DispatchCopy, Message
+from gateway.coordination.lifecycle import ORDER, OrderState
+from gateway.coordination.market_messages import OrderIssue
+from gateway.coordination.messages import Dispatch, DispatchCopy, LimitIssue, Message
+from gateway.coordination.operation_messages import Instruction
 from gateway.coordination.trade_records import answers_of
 
 if TYPE_CHECKING:
+    from gateway.coordination.book import Book
     from gateway.coordination.trade import Trade
 
 
@@ -34,3 +37,18 @@ def overtaken(held: Dispatch | DispatchCopy, new: Dispatch | DispatchCopy) -> bo
 def copy_of(of: Dispatch | DispatchCopy) -> DispatchCopy:
     """What it says, without whom it is for."""
     return DispatchCopy(of.dispatch_id, of.version, of.resource, of.power_w, of.start_s, of.end_s)
+
+
+def outdated(book: "Book", message: Message) -> bool:
+    """Whether what we are about to say was decided before somebody revoked, ordered or limited something else."""
+    match message.body:
+        case LimitIssue() as limit:
+            return limit.version <= book.limit_versions.get(limit.resource, 0)
+        case OrderIssue() as order:
+            offer = book.trade.offers.get(order.offer_id)
+            return offer is None or offer.state is not OrderState.OFFERED or order.order_id in book.trade.instances
+        case Instruction() as told:
+            held = book.trade.instances.get(told.instruction_id)
+            return held is not None and held.version >= told.version
+        case _:
+            return False

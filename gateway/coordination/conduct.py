@@ -7,7 +7,7 @@ operator, and whose counterparty the DER/As are.
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.coordination import aggregate, approval, decide, facilitator, failure, host, needs, total
+from gateway.coordination import admission, aggregate, approval, decide, facilitator, failure, host, needs, total
 from gateway.coordination.events import Alarmed, Dispatched, Planned, Proposed, Ruled
 from gateway.coordination.inquiry import Asked, Told
 from gateway.coordination.messages import Message
@@ -71,7 +71,7 @@ def _facilitated(at: Situation, question: Study, answer: Answer, limits: tuple[M
 
 def _released(at: Situation, found: Conclusion) -> Conclusion:
     """What may leave: seen by the host where it has to be, approved by an operator where it has to be."""
-    seen = host.cleared(at, found.messages)
+    seen = host.cleared(at, [one for one in found.messages if not admission.outdated(at.book, one)])
     going = approval.sorted_out(at, seen.messages, found.plan)
     searched = found.plan is not None and not found.plan.operations
     return replace(

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from gateway import record
 from gateway.coordination.book import Book
 from gateway.coordination.events import Issued
 from gateway.journal.entries import Entry, JournalWriteError
-from gateway.ledger import Ledger
+from gateway.ledger import Ledger, Overtaken
 from gateway.narrate import Narrator
 from tests.gateway.coordination.build import MW, T, control, decided, folded, issued, zone
 
@@ -53,6 +55,17 @@ async def test_what_need_not_be_kept_is_only_folded():
     assert await one.commit([decided(T)], keep=False)
     assert journal.entries == []
     assert one.book.last_solved_s == T
+
+
+async def test_what_was_decided_before_somebody_else_wrote_is_not_written():
+    journal, one = ledger()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(one.commit([issued(control(MW), T)]))
+        await asyncio.sleep(0)
+        with pytest.raises(Overtaken):
+            await one.commit([issued(control(2 * MW, version=2), T)], check=one.unchanged())
+    assert [entry.key for entry in journal.entries] == ["A-c1"]
+    assert await one.commit([issued(control(2 * MW, version=2), T)], check=one.unchanged())
 
 
 async def test_a_checkpoint_holds_all_that_was_written_before_it():

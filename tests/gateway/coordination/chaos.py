@@ -183,7 +183,10 @@ class Chaos:
     """The play: acts go in, the journal and what came over the wires come out."""
 
     def __init__(self, facts: ZoneFacts, seed: int) -> None:
-        self.facts, self.rng, self.now = facts, random.Random(seed), clock.of_loop(T)
+        self.facts, self.rng, steady = facts, random.Random(seed), clock.of_loop(T)
+        self.set_by_s = 0.0
+        """By which the clock of the gateway's machine was set."""
+        self.now = lambda: steady() + self.set_by_s
         self.engine = SmallEngine(4.5 * MW)
         self.thinks_s = 0.1
         self.journal = MemoryJournal()

@@ -233,6 +233,9 @@ class Scene:
     def _do_rating(self, one: Act) -> None:
         self.play.engine.carries_w = (1.0 + one.pct / 20) * MW
 
+    def _do_clock(self, one: Act) -> None:
+        self.play.set_by_s = (0.0, 1.0, -5.0, 40.0, -200.0, 600.0)[one.n % 6]
+
     def _do_wires(self, one: Act) -> None:
         self.play.loss_pct, self.play.delay_s = (0, 0, 30, 70)[one.n % 4], (0.0, 2.0, 45.0)[one.n % 3]
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gateway.coordination import answers
-from gateway.coordination.admission import refusal
+from gateway.coordination.admission import outdated, refusal
 from gateway.coordination.book import Book
 from gateway.coordination.events import Alarmed, Received, Sent
 from gateway.coordination.lifecycle import NeedState, OrderState
@@ -14,6 +14,7 @@ from gateway.coordination.market_messages import (
     NeedPost,
     NeedWithdraw,
     OfferReject,
+    OfferRevoke,
     OfferSubmit,
     OrderCommit,
     OrderIssue,
@@ -22,7 +23,7 @@ from gateway.coordination.market_messages import (
 from gateway.coordination.messages import AckCommit, AckStatus, Body, Dispatch, Message
 from gateway.coordination.situation import LONGEST_ID
 from gateway.coordination.zone import DsoModel
-from tests.gateway.coordination.build import MW, T, decided, folded, message, outage, situation, zone
+from tests.gateway.coordination.build import MW, T, decided, folded, limit, message, outage, sent, situation, zone
 
 
 def order(end_s: float = T + 300) -> Sent:
@@ -116,3 +117,22 @@ def test_an_id_never_becomes_longer_than_the_wire_takes():
     found = [situation(Book(), T).message("IESO", "x" * 256, gone, f":{n}").header.msg_id for n in range(2)]
     assert {len(one) for one in found} == {LONGEST_ID}
     assert len(set(found)) == 2
+
+
+def offer(at_s: float = T) -> Received:
+    body = OfferSubmit("o1", 1, "A", MarketSide.DISTRIBUTION, T, T + 300, (Block(MW, 30.0),), T + 300)
+    return heard(body, at_s, "offer")
+
+
+def test_what_was_decided_before_an_offer_was_taken_back_does_not_leave():
+    told = order().message
+    revoked = heard(OfferRevoke("o1", "A"), T, "revoke")
+    assert not outdated(folded(offer()), told)
+    assert outdated(folded(offer(), revoked), told)
+    assert outdated(folded(offer(), order()), told), "nor what has been ordered since"
+
+
+def test_a_limit_that_a_newer_one_has_overtaken_does_not_leave():
+    older, newer = limit(1.0 * MW), limit(0.5 * MW, version=2)
+    assert outdated(folded(sent(newer, T)), sent(older, T).message)
+    assert not outdated(folded(sent(older, T)), sent(newer, T).message)
