@@ -52,7 +52,7 @@ def box(at: Situation, resource: str, time_s: float) -> Box | None:
     """What holds at a time: emergency, limit and instruction together; nothing where none is in force."""
     found: list[Box] = []
     emergency = at.book.emergencies.control(resource)
-    if emergency is not None and emergency.start_s <= time_s:
+    if emergency is not None:  # once declared it lasts until it is cleared, whatever becomes of our clock
         until_s = time_s + at.zone.clocks.limit_expiry_s
         bounds = Bounds(min(emergency.floor_w, emergency.ceiling_w), emergency.ceiling_w)
         found.append(Box(bounds, emergency.emergency_id, until_s, urgent=True))

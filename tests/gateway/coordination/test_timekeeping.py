@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.coordination.controls import due
+from gateway.coordination.events import Sent
 from gateway.coordination.messages import LimitIssue
+from gateway.coordination.operation_messages import EmergencyControl, EmergencyDeclare
 from gateway.coordination.timekeeping import IN_A_ROW, OURS, SETTLED_S, OwnClock, Skewed, SourceClocks
 from gateway.snapshot import Image
 from protocols.signals import Bounds, Control, Measurement, Outcome, Quality
@@ -19,6 +21,7 @@ from tests.gateway.coordination.build import (
     issued,
     limit,
     measured,
+    message,
     sent,
     situation,
 )
@@ -109,6 +112,14 @@ def test_a_looser_limit_waits_for_the_clock(doubtful):
     (one,) = told(*loosened, doubtful=frozenset())
     assert isinstance(one, Control)
     assert one.limit.ceiling_w == 2.0 * MW
+
+
+def test_an_emergency_outlasts_a_clock_that_is_set_back():
+    declared = Sent(message("DSO", "AGENT_A", EmergencyDeclare("e1", 2, "zone", T + 500)), T + 500)
+    keeps_off = Sent(message("DSO", "AGENT_A", EmergencyControl("e1", "A", 0.0, -2.5 * MW, T + 500)), T + 500)
+    (one,) = told(declared, keeps_off, doubtful=frozenset(), now_s=T + 300)
+    assert isinstance(one, Control)
+    assert (one.limit.ceiling_w, one.urgent) == (0.0, True)
 
 
 def test_nobody_is_set_free_by_a_clock_of_ours_that_was_set():
