@@ -11,7 +11,7 @@ from gateway.coordination.book import Book
 from gateway.coordination.events import IntervalClosed
 from gateway.coordination.intervals import MOST, Tally
 from gateway.coordination.zone import LimitRules
-from tests.gateway.coordination.build import MW, T, decided, measured, situation, zone
+from tests.gateway.coordination.build import MW, A, T, decided, measured, situation, zone
 from tests.gateway.coordination.chaos import Chaos
 
 HOUR_S = 3600.0
@@ -71,7 +71,7 @@ def test_after_a_long_absence_the_records_follow_little_by_little():
 @pytest.mark.usefixtures("unheard")
 def test_a_day_has_288_records_across_a_restart_and_a_clock_that_is_corrected():
     async def day() -> list[IntervalClosed]:
-        play = Chaos(replace(zone(), limits=LimitRules()), seed=1)
+        play = Chaos(replace(zone(), resources={"A": A}, limits=LimitRules()), seed=1)
         play.start()
         try:
             await asyncio.sleep(6 * HOUR_S)
