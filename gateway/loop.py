@@ -30,7 +30,7 @@ from gateway.coordination.events import Alarmed, Decided, Event, Kept
 from gateway.coordination.inquiry import Asked, Told
 from gateway.coordination.situation import Situation
 from gateway.coordination.timekeeping import CLOCK_SKEW, Skewed
-from gateway.coordination.topology import Work
+from gateway.coordination.topology import Work, exceptional
 from gateway.engine import Engine
 from gateway.exchange import Exchange
 from gateway.ground import Ground, woken
@@ -240,6 +240,7 @@ class Loop:
     def _decided(self, at: Situation, question: Study, answer: Answer, concluded: Conclusion) -> Decided:
         measured = {r: w for r in at.zone.resources if (w := at.snapshot.power_w(r)) is not None}
         clean = answer.status is Status.SOLVED and not any(v.interval == 0 for v in answer.violations)
+        clean = clean and not exceptional(self.book.topology, study.reported(at), at.now_s)
         self._expected_w = {p.resource: p.requested_w[0] for p in question.participants}
         # What was first seen amid a violation stands too: only what comes on top of it is an increment.
         blind = failure.unanswered(at, answer)

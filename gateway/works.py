@@ -68,7 +68,8 @@ class Works:
             CannotRecord: the journal cannot be written now.
         """
         topology = self.ground.book.topology
-        if work_id not in topology.works:
+        work = topology.works.get(work_id)
+        if work is None or work.end_s <= self.ground.now():
             known = ", ".join(topology.works) or "none"
             raise RefusedWork(f"{work_id} is no work of the network; there are: {known}")
         if not await self.ground.ledger.commit([Cancelled(work_id, self.ground.now(), by)]):
@@ -79,6 +80,8 @@ class Works:
     async def review(self) -> None:
         """Cancel what no longer fits the network, as after the model was changed while the gateway was down."""
         for work in list(self.ground.book.topology.works.values()):
+            if work.end_s <= self.ground.now():
+                continue
             answer = await self._tried(work.state)
             if answer.status is Status.BAD_INPUT:
                 await self.cancel(work.id, f"the gateway: {answer.detail}")

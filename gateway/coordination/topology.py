@@ -5,7 +5,7 @@ are Unix seconds UTC.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
 
@@ -15,6 +15,8 @@ from grid_engine.results import NetworkState
 
 SETTLES_S = 300.0
 """So long after a change was due, the report of the time before says nothing of the intervals ahead."""
+PASSING_S = 86_400.0
+"""Works up to this long are an exception: what resources do meanwhile is not what they did before."""
 KEPT_S = 7 * 86_400.0
 """How long ended works are remembered."""
 
@@ -96,7 +98,9 @@ class Topology:
             case Scheduled(work):
                 kept[work.id] = work
             case Cancelled(work_id):
-                kept.pop(work_id, None)
+                gone = kept.pop(work_id, None)
+                if gone is not None and gone.governs(event.at_s):
+                    kept[work_id] = replace(gone, end_s=event.at_s)
         self.works = kept
 
     def at(self, time_s: float) -> tuple[Work, ...]:
@@ -143,6 +147,12 @@ def changed_between(topology: Topology, reported: Reported, since_s: float, now_
     """Whether the network was to change after a time and until now, and the field shows that it has."""
     due = any(since_s < when_s <= now_s for when_s in topology.boundaries())
     return due and all(_shown(work, reported, now_s) for work in topology.works.values())
+
+
+def exceptional(topology: Topology, reported: Reported, now_s: float) -> bool:
+    """Whether the network is not as it mostly is: what is new now has to give way once it is again."""
+    passing = [work for work in topology.works.values() if work.end_s - work.start_s <= PASSING_S]
+    return any(work.governs(now_s) or not _shown(work, reported, now_s) for work in passing)
 
 
 def _shown(work: Work, reported: Reported, now_s: float) -> bool:

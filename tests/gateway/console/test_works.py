@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
+from gateway.coordination.situation import Situation
+from gateway.snapshot import Snapshot
 from tests.gateway.console.office import NOW, Office, office
 from tests.gateway.coordination.build import T
 
@@ -46,7 +48,8 @@ def test_n6_override_is_one_command_and_has_a_time_to_live(room: Office, capsys)
     topology = room.ground.book.topology
     assert [work.id for work in topology.at(NOW)] == ["override"]
     assert topology.at(NOW + 1800) == ()
-    assert room.ground.situation().citing("r1-1").zone.model_version == "r1-1+override"
+    at = Situation(room.ground.zone, room.ground.book, Snapshot(NOW))
+    assert at.citing("r1-1").zone.model_version == "r1-1+override"
 
 
 def test_oms_file_is_taken_as_csv_and_as_json(room: Office, tmp_path: Path, capsys) -> None:

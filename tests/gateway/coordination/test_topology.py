@@ -9,6 +9,7 @@ from gateway.coordination.topology import (
     Work,
     WorkKind,
     changed_between,
+    exceptional,
     expected,
 )
 from grid_engine.results import NetworkState
@@ -91,3 +92,19 @@ def test_ended_works_are_forgotten_after_a_week():
     topology.fold(Scheduled(work(name="X", start_s=T + 9 * 86_400, end_s=T + 10 * 86_400), T + 8 * 86_400))
     assert list(topology.works) == ["X"]
     assert topology.next_change_s(T) == T + 9 * 86_400
+
+
+def test_what_is_done_while_the_network_is_an_exception_is_not_settled():
+    topology = planned(work())
+    assert not exceptional(topology, NORMAL, T - 1)
+    assert exceptional(topology, SWITCHED, T)
+    assert exceptional(topology, SWITCHED, T + 7201)  # the field has not shown the end yet
+    assert not exceptional(topology, NORMAL, T + 7201)
+    assert not exceptional(planned(work(end_s=T + 3 * 86_400)), SWITCHED, T)
+
+
+def test_a_work_that_is_cancelled_while_it_goes_on_has_ended_then():
+    topology = planned(work())
+    topology.fold(Cancelled("W", T + 60, "test"))
+    assert (topology.works["W"].end_s, topology.at(T + 60)) == (T + 60, ())
+    assert exceptional(topology, SWITCHED, T + 61)
