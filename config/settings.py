@@ -128,6 +128,10 @@ class LimitPolicy(Section):
     margin_pct: Percent = 2
     estimated_margin_pct: Percent = 10
     """Added while an input on the constraint's path is estimated."""
+    unbalance_alarm_pct: Annotated[float, Field(gt=0, le=100)] = 2
+    """Voltage unbalance (negative over positive sequence) of a bus that raises an alarm."""
+    unbalance_max_pct: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Voltage unbalance that limits the DERs behind it; nobody where absent."""
     step_mw: Annotated[float, Field(gt=0, le=10)] = 0.01
     voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     voltage_max_pu: Annotated[float, Field(gt=1, lt=1.5)] = 1.05

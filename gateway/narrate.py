@@ -35,7 +35,7 @@ from gateway.coordination.timekeeping import Skewed
 from gateway.coordination.topology import Work
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
-from gateway.sayings import alarmed, booked, mw, network_step, particulars, said
+from gateway.sayings import Gaps, alarmed, booked, mw, network_step, particulars, said
 from grid_engine.results import Answer, Status
 from protocols.signals import Ack, Command, Control, LinkChanged, LinkState, Outcome
 
@@ -58,7 +58,7 @@ class Narrator:
         self._violated: frozenset[tuple[str, str, str]] = frozenset()
         self._failing = False
         self._ready = False
-        self._unknown: frozenset[str] | None = None
+        self._gaps = Gaps()
         self._linked: tuple[LinkState, int] | None = None
 
     # --- parties
@@ -137,7 +137,7 @@ class Narrator:
         if not self._ready:
             self._ready = True
             log.info("psa.ready", status=answer.status.value, model_version=answer.model_version)
-        self._gaps(log, at)
+        self._gaps.tell(log, at)
         self._violations(log, answer)
         if (answer.status is not Status.SOLVED) is not self._failing:
             self._failing = not self._failing
@@ -228,15 +228,6 @@ class Narrator:
     def not_operated(self, command: Command, detail: str) -> None:
         """A command did not reach the control room, or was refused."""
         self._log.error("netop.failed", corr_id=command.command_id, point=str(command.point), detail=detail)
-
-    def _gaps(self, log: structlog.typing.FilteringBoundLogger, at: Situation) -> None:
-        """Resources whose power is not known any more; each once."""
-        gaps = frozenset(r for r in at.zone.resources if at.snapshot.power_w(r) is None)
-        for resource in sorted(gaps - (self._unknown or frozenset())):
-            log.warning("snapshot.gap", resource=resource, consequence="the worst that may be true is assumed")
-        if not gaps and self._unknown != gaps:
-            log.info("snapshot.complete", count=len(at.zone.resources))
-        self._unknown = gaps
 
     def _violations(self, log: structlog.typing.FilteringBoundLogger, answer: Answer) -> None:
         """Only those that were not there in the cycle before."""

@@ -27,6 +27,8 @@ from gateway.coordination.operation_messages import (
     Instruction,
     ShortfallNotice,
 )
+from gateway.coordination.situation import Situation
+from gateway.coordination.study import estimated
 from gateway.settlement.assessment import Assessment
 from gateway.settlement.words import SettlementLine
 
@@ -204,3 +206,30 @@ def _line(log: Log, line: SettlementLine) -> None:
         amount=round(line.amount, 2),
         detail=f"{line.payer} owes {line.payee}: {line.quantity_mwh:.4f} MWh at {line.price_per_mwh:.2f} $/MWh",
     )
+
+
+class Gaps:
+    """Tells once what is not measured any more, and when everything is."""
+
+    def __init__(self) -> None:
+        self._unknown: frozenset[str] | None = None
+        self._estimated: frozenset[str] = frozenset()
+
+    def tell(self, log: structlog.typing.FilteringBoundLogger, at: Situation) -> None:
+        """Resources without a known power, and buses without a measured voltage."""
+        gaps = frozenset(r for r in at.zone.resources if at.snapshot.power_w(r) is None)
+        for resource in sorted(gaps - (self._unknown or frozenset())):
+            log.warning("snapshot.gap", resource=resource, consequence="the worst that may be true is assumed")
+        if not gaps and self._unknown != gaps:
+            log.info("snapshot.complete", count=len(at.zone.resources))
+        self._unknown = gaps
+        buses = frozenset(estimated(at))
+        for bus in sorted(buses - self._estimated):
+            grid = frozenset(point for point in at.snapshot.measurements if point.resource not in at.zone.resources)
+            log.warning(
+                "snapshot.estimated",
+                resource=bus,
+                coverage_pct=round(at.snapshot.coverage_pct(grid), 1),
+                consequence="it is estimated, and limits on the way to it keep more free",
+            )
+        self._estimated = buses

@@ -239,8 +239,10 @@ class Study:
     proof_runs: int = 200
     """Power flows at random use that joint envelopes have to stand, per interval."""
     season: Season = Season.SUMMER
+    estimated_margin_pct: float = 10.0
+    """Added to `margin_pct` for what rests on estimates."""
     estimated: tuple[str, ...] = ()
-    """Buses whose loads or measurements are estimates: margins of what they influence are 10 points wider."""
+    """Buses whose loads or measurements are estimates: margins of what they influence are wider."""
     forecast_id: str = ""
     """Which issue of forecasts the powers above come from; empty where none was used."""
     forecast_model: str = ""

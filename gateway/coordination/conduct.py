@@ -7,7 +7,18 @@ operator, and whose counterparty the DER/As are.
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.coordination import admission, aggregate, approval, decide, facilitator, failure, host, needs, total
+from gateway.coordination import (
+    admission,
+    aggregate,
+    approval,
+    decide,
+    facilitator,
+    failure,
+    host,
+    needs,
+    notices,
+    total,
+)
 from gateway.coordination.events import Alarmed, Dispatched, Planned, Proposed, Ruled
 from gateway.coordination.inquiry import Asked, Told
 from gateway.coordination.messages import Message
@@ -47,7 +58,14 @@ def conclude(at: Situation, question: Study, answer: Answer) -> Steps:
     bought = yield from needs.procured(at, question, answer)
     messages, selected = (*found.messages, *bought.messages), (*found.selected, *bought.selections)
     return _released(
-        at, replace(found, messages=messages, headroom=solved.headroom, alarms=bought.alarms, selected=selected)
+        at,
+        replace(
+            found,
+            messages=messages,
+            headroom=solved.headroom,
+            alarms=(*bought.alarms, *notices.noticed(at, answer)),
+            selected=selected,
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """Emergencies: everybody in their scope is told to keep off, before and above everything else."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gateway.coordination.messages import Message
 from gateway.coordination.operation_messages import EmergencyClear, EmergencyControl, EmergencyDeclare
@@ -28,7 +29,10 @@ def declared(at: Situation, level: int, scope: str, detail: str) -> tuple[Messag
     newest = next(reversed(at.book.emergencies.records), "-0")
     emergency_id = f"{at.zone.id}-emergency-{int(newest.rpartition('-')[2]) + 1}"
     body = EmergencyDeclare(emergency_id, level, scope, at.now_s, detail)
-    told = (at.message(party, emergency_id, body, suffix=f":{party}") for party in _audience(at, members))
+    told = (
+        at.message(party, emergency_id, _masked(at, party, body), suffix=f":{party}")
+        for party in _audience(at, members)
+    )
     return (*told, *_controls(at, emergency_id, level, members))
 
 
@@ -55,6 +59,13 @@ def _controls(at: Situation, emergency_id: str, level: int, members: list[Resour
         floor_w = resource.floor_w / 2 if level == 1 else 0.0 if level == 3 else resource.floor_w
         body = EmergencyControl(emergency_id, resource.id, max(ceiling_w, 0.0), min(floor_w, 0.0), at.now_s)
         yield at.message(resource.owner, emergency_id, body, suffix=f":{resource.id}")
+
+
+def _masked(at: Situation, party: str, body: EmergencyDeclare) -> EmergencyDeclare:
+    """A total DSO names nothing below its node to the system operator."""
+    if at.zone.model is not DsoModel.TOTAL_DSO or party != at.zone.system_operator:
+        return body
+    return replace(body, scope=next(iter(at.zone.market.nodes), ZONE), detail="")
 
 
 def _within(resource: Resource, scope: str) -> bool:

@@ -79,11 +79,11 @@ def target(at: Situation, resource: str, time_s: float) -> Target | None:
     asked = at.book.operator_at(resource, time_s)
     if asked is not None and asked.target_w is not None:
         return Target(asked.target_w, asked.instruction_id, asked.expires_s)
-    for source in (Source.ORDER, Source.INSTRUCTION):
-        instance = _first(at, resource, time_s, source)
-        if instance is not None:
-            return Target(instance.asked_w, instance.id, instance.end_s)
-    return None
+    order, told = _first(at, resource, time_s, Source.ORDER), _first(at, resource, time_s, Source.INSTRUCTION)
+    # A total DSO shares out with the order in view: the same megawatts serve both, and the instruction may ask more.
+    both = order is not None and told is not None and told.state in _HELD and told.asked_w >= order.asked_w
+    instance = told if order is None or both else order
+    return None if instance is None else Target(instance.asked_w, instance.id, instance.end_s)
 
 
 def commanded(at: Situation, resource: Resource) -> Target | None:

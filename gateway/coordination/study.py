@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.coordination import forecasts, host
+from gateway.coordination.market_messages import MarketSide
 from gateway.coordination.precedence import target
 from gateway.coordination.situation import Situation
+from gateway.coordination.stored import sustained
 from gateway.coordination.topology import Reported, expected
 from gateway.coordination.zone import Controllable, Resource
 from gateway.snapshot import Snapshot
 from grid_engine.results import NetworkState, Participant, Purpose, Study
 from protocols.points import Quantity
 from protocols.signals import Control, LinkState, Quality
+
+_VOLTAGES = (Quantity.VOLTAGE_PU, Quantity.VOLTAGE_V)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,14 @@ def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> flo
 def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float) -> float:
     """Where a resource will go if nothing limits it, at a time now or ahead, W."""
     dispatch = at.book.dispatch_at(resource.id, time_s)
-    ours, forecast_w = target(at, resource.id, time_s), forecasts.expected(at, resource.id, time_s)
+    ours, scheduled_w = target(at, resource.id, time_s), at.book.trade.schedules.expected_w(resource.id, time_s)
+    expected_w = forecasts.expected(at, resource.id, time_s) if scheduled_w is None else scheduled_w
     if ours is not None:
         wish = ours.power_w
-    elif dispatch is not None:
+    elif dispatch is not None and (dispatch.end_s > time_s or scheduled_w is None):
         wish = dispatch.power_w
-    elif forecast_w is not None:
-        wish = forecast_w
+    elif expected_w is not None:
+        wish = expected_w
     elif resource.forecast is not None:
         wish = resource.forecast.at(time_s)
     else:
@@ -95,7 +100,7 @@ def _potential_w(at: Situation, resource: Resource, stands: Standing) -> float:
 def _participant(at: Situation, resource: Resource, starts_s: tuple[float, ...]) -> Participant:
     stands = standing(at, resource)
     if stands.trusted:
-        wishes = tuple(wanted_w(at, resource, stands, start_s) for start_s in starts_s)
+        wishes = _kept_up(at, resource, tuple(wanted_w(at, resource, stands, s) for s in starts_s), starts_s)
         helds = (at.book.settled_w.get(resource.id, stands.power_w),) * len(starts_s)
     elif at.snapshot.link(resource.id) is LinkState.LOST:
         wishes = helds = (stands.power_w,) * len(starts_s)
@@ -113,7 +118,28 @@ def _participant(at: Situation, resource: Resource, starts_s: tuple[float, ...])
         ceiling_w=max(resource.ceiling_w, *wishes),
         adjustable=stands.trusted and resource.controllable is not Controllable.NONE,
         connected_on=resource.connected_on,
+        price_per_mwh=_price(at, resource),
     )
+
+
+def _price(at: Situation, resource: Resource) -> float:
+    """What the dearest part of its wholesale offer in force asks for; 0 without one."""
+    prices = [
+        record.offer.blocks[-1].price_per_mwh
+        for record in at.book.trade.open_offers(MarketSide.WHOLESALE, at.now_s, at.now_s)
+        if record.offer.resource == resource.id and record.offer.blocks
+    ]
+    return max(prices, default=0.0)
+
+
+def _kept_up(
+    at: Situation, resource: Resource, wishes_w: tuple[float, ...], starts_s: tuple[float, ...]
+) -> tuple[float, ...]:
+    """What a resource can keep up of its wishes with the energy that it has."""
+    charge = at.snapshot.reading(resource.id, Quantity.STATE_OF_CHARGE_PU)
+    if resource.storage is None or charge is None or starts_s[0] != at.now_s:
+        return wishes_w
+    return sustained(resource.storage, charge.value, wishes_w, starts_s, at.zone.clocks.interval_s)
 
 
 def _participants(at: Situation, starts_s: tuple[float, ...]) -> tuple[Participant, ...]:
@@ -198,6 +224,19 @@ def as_if(study: Study, power_w: Mapping[str, float], study_id: str) -> Study:
     )
 
 
+def estimated(at: Situation) -> tuple[str, ...]:
+    """Buses whose measured voltage does not come, or is old or bad: what is known of them is an estimate."""
+    if not at.zone.observed:
+        return ()
+    heard: dict[str, bool] = {}
+    for point, measurement in at.snapshot.measurements.items():
+        if point.resource in at.zone.observed and point.quantity in _VOLTAGES:
+            good = measurement.quality not in (Quality.BAD, Quality.STALE)
+            heard[point.resource] = heard.get(point.resource, False) or good
+    lost = (bus for bus in at.zone.observed if bus not in heard and at.snapshot.link(bus) is LinkState.LOST)
+    return tuple(sorted({*lost, *(bus for bus, good in heard.items() if not good)}))
+
+
 def reported(at: Situation) -> Reported:
     """What the field says of the network, and how much of it is not old."""
     kinds = (Quantity.TAP_POSITION, Quantity.SWITCH_CLOSED)
@@ -263,6 +302,10 @@ def _study(at: Situation, purpose: Purpose, members: tuple[Participant, ...], st
         voltage_min_pu=rules.voltage_min_pu,
         voltage_max_pu=rules.voltage_max_pu,
         margin_pct=rules.margin_pct,
+        estimated_margin_pct=rules.estimated_margin_pct,
+        estimated=estimated(at),
+        unbalance_alarm_pct=rules.unbalance_alarm_pct,
+        unbalance_max_pct=rules.unbalance_max_pct,
         limit_step_w=rules.step_w,
         forecast_id=forecast_id,
         forecast_model=forecast_model,

@@ -30,6 +30,7 @@ from gateway.coordination.market_messages import (
 from gateway.coordination.messages import AckCommit, AckReceipt, Dispatch, Message, OutageNotice
 from gateway.coordination.operation_messages import DispatchRelay, Instruction, ShortfallNotice
 from gateway.coordination.payload import written
+from gateway.coordination.schedules import Schedules
 from gateway.coordination.trade_records import Instance, NeedRecord, NodeDispatch, OfferRecord, Source, answers_of
 
 SAME_W = 1_000.0
@@ -59,6 +60,7 @@ class Trade:
     """What was offered to the system operator last, by node and start."""
     effects: dict[str, dict[str, float]] = field(default_factory=dict)
     """By need: what a watt of each resource is worth where it is needed."""
+    schedules: Schedules = field(default_factory=Schedules)
     touched_s: float = 0.0
     """When offers last changed."""
     violations: int = 0
@@ -90,15 +92,16 @@ class Trade:
         )
 
     def is_stale(self, message: Message) -> bool:
-        """Whether an offer is no newer than the one that is held."""
+        """Whether an offer or a schedule is no newer than the one that is held."""
         body = message.body
         if isinstance(body, OfferSubmit):
             held_offer = self.offers.get(body.offer_id)
             return held_offer is not None and held_offer.offer.version >= body.version
-        return False
+        return self.schedules.is_stale(message)
 
     def received(self, message: Message, at_s: float) -> None:
         """Take in what a party said."""
+        self.schedules.received(message, at_s)
         match message.body:
             case Register() as body:
                 self.asked[f"{message.header.sender}/{body.registration_id}"] = body

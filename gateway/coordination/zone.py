@@ -136,6 +136,11 @@ class LimitRules:
     sharing: str = "pro_rata"
     utilisation: float = 0.0
     margin_pct: float = 2.0
+    estimated_margin_pct: float = 10.0
+    """Added where an input on the way is an estimate."""
+    unbalance_alarm_pct: float = 2.0
+    unbalance_max_pct: float | None = None
+    """Voltage unbalance that is a limit; `None` for none."""
     step_w: float = 10_000.0
     voltage_min_pu: float = 0.95
     voltage_max_pu: float = 1.05
@@ -169,6 +174,8 @@ class ZoneFacts:
     """Expected powers of loads and units of the network model, which beat that factor."""
     capacitors: frozenset[str] = frozenset()
     """Capacitors of the network model: that of their switch which is measured says whether they are in service."""
+    observed: frozenset[str] = frozenset()
+    """Buses whose voltage some station measures; where it does not come, what is assumed of them is an estimate."""
     contingencies: tuple[str, ...] = ()
     """Branches whose loss the limits have to survive."""
     ratings: Mapping[str, Rating] = field(default_factory=dict)

@@ -34,6 +34,7 @@ FIELDS = {
     "cause": "Why the node cannot do what it was dispatched to.",
     "cost_per_h": "Cost of what was chosen, dollars per hour.",
     "count": "How many.",
+    "coverage_pct": "Share of the measurements of the network that have a value.",
     "cut_off": "Resources that lose their supply.",
     "cycles": "Cycles that were run.",
     "detail": "What was asked, of whom, and what came back.",
@@ -180,6 +181,12 @@ EVENTS = (
     ),
     _event("snapshot.complete", "info", "The power of every resource is known.", "count"),
     _event("snapshot.gap", "warning", "The power of a resource is not known any more.", "resource consequence"),
+    _event(
+        "snapshot.estimated",
+        "warning",
+        "The voltage of a bus is not measured any more.",
+        "resource coverage_pct consequence",
+    ),
     _event(
         "violation.detected",
         "warning",

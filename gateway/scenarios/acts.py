@@ -5,7 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 
 from gateway.coordination import wire
-from gateway.coordination.market_messages import Block, MarketSide, OfferRevoke
+from gateway.coordination.market_messages import (
+    Block,
+    MarketSide,
+    OfferRevoke,
+    ScheduleDayAhead,
+    SchedulePoint,
+    SchedulePreDispatch,
+)
 from gateway.coordination.messages import Header, Message
 from gateway.coordination.topology import Work, WorkKind
 from gateway.exchange import CannotRecord, RefusedMessage
@@ -34,6 +41,7 @@ class Acts:
         self._solve = stage.solve
         self._acts: Mapping[str, Callable[..., Awaitable[None]]] = {
             "dispatch": self._dispatch,
+            "schedule": self._schedule,
             "outage": self._outage,
             "offer": self._offer,
             "revoke_offer": self._revoke_offer,
@@ -129,6 +137,18 @@ class Acts:
         messages = self._stage.parties.note(operator.due(now_s), now_s)
         for _ in range(told.times):
             await self._stage.deliver(messages)
+
+    async def _schedule(self, told: script.Schedule) -> None:
+        operator, now_s, start_s = self._stage.parties.system_operator, self._stage.now(), self._at(told.start_s)
+        step_s = told.step_s or self._stage.zone.clocks.interval_s
+        points = tuple(
+            SchedulePoint(start_s + n * step_s, start_s + (n + 1) * step_s, power_mw * MW)
+            for n, power_mw in enumerate(told.power_mw)
+        )
+        kind = ScheduleDayAhead if told.kind == "day_ahead" else SchedulePreDispatch
+        schedule_id = told.schedule_id or f"{operator.party}-{told.kind}-{told.resource}-{start_s:.0f}"
+        schedule = kind(schedule_id, told.version, told.resource, points)
+        await self._stage.deliver(self._stage.parties.note(operator.selected(schedule, now_s), now_s))
 
     async def _outage(self, told: script.Outage) -> None:
         now_s = self._stage.now()

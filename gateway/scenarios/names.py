@@ -19,6 +19,7 @@ _GIVEN = {
 }
 _WHEN = {
     "dispatch.resource": _DISPATCHED,
+    "schedule.resource": _DISPATCHED,
     "outage.resource": _DEVICE,
     "habit.party": _PARTY,
     "host_limit.interface": _INTERFACE,

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from config.document import Node, is_file, read_document
 from config.faults import ConfigError, Fault, Place
 from config.loader import load_with
+from config.network_names import read_network_names
 from config.settings import ZoneFile
 from config.type_faults import locate, type_faults
 from gateway.scenarios.acts import ScenarioError
 from gateway.scenarios.names import name_faults
 from gateway.scenarios.script import Script, schema
-from gateway.testbed.edits import edited
+from gateway.testbed.edits import Edits, edited
 
 DEFAULT_ZONE = Path(__file__).parents[2] / "config" / "zones" / "r1.yaml"
 
@@ -79,8 +80,9 @@ def zone_of(reading: Reading, folder: Path) -> ZoneFile:
     network: dict[str, Any] = {
         "load_scale": tuple(script.given.load_scale * factor for factor in zone.network.load_scale)
     }
-    if script.network:
-        network["source"] = _edited(reading, Path(zone.network.source), folder / "network.json")
+    cells = _as_built(script, zone)
+    if cells:
+        network["source"] = _edited(reading, cells, Path(zone.network.source), folder / "network.json")
     return zone.model_copy(update={"network": zone.network.model_copy(update=network)})
 
 
@@ -91,9 +93,25 @@ def _node(reading: Reading, key: str) -> Node:
     return Node(reading.root.place, {}) if found is None else found
 
 
-def _edited(reading: Reading, source: Path, into: Path) -> str:
+def _edited(reading: Reading, cells: Edits, source: Path, into: Path) -> str:
     try:
-        return str(edited(source, reading.script.network, into))
+        return str(edited(source, cells, into))
     except (ValueError, OSError) as error:
         where, _, _ = str(error).partition(":")
         raise ScenarioError(f"{reading.place(*where.split('.'))}: {error}") from error
+
+
+def _as_built(script: Script, zone: ZoneFile) -> dict[str, dict[str, dict[str, Any]]]:
+    """Cells of the network for what is given and no station reports: the gateway knows that as the network is built."""
+    names = read_network_names(Path(zone.network.source)).by_kind
+    reported = {mapped.point.split(".")[0] for station in zone.stations.values() for mapped in station.points}
+    cells: dict[str, dict[str, dict[str, Any]]] = {table: dict(rows) for table, rows in script.network.items()}
+    for table, column, given in (
+        ("shunt", "in_service", script.given.switches),
+        ("switch", "closed", script.given.switches),
+        ("trafo", "tap_pos", script.given.taps),
+    ):
+        for name in (given.keys() & names.get(table, frozenset())) - reported:
+            rows = cells.setdefault(table, {})
+            rows[name] = {column: given[name], **rows.get(name, {})}
+    return cells

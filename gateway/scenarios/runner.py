@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from gateway.scenarios.checks import Checks, Verdict
 from gateway.scenarios.overheard import Overheard
 from gateway.scenarios.reading import Reading, read, zone_of
 from gateway.scenarios.stage import EPOCH_S, Stage, play
+from gateway.supervise import causes, contained
 
 SETTLE_S = 60.0
 """Virtual time before the first event, in which the gateway finds its devices."""
@@ -104,25 +106,24 @@ def _played(path: Path, before: dict[str, Played], *, quiet: bool) -> Played:
     try:
         with tempfile.TemporaryDirectory() as folder, overheard.listening(quiet=quiet):
             zone = zone_of(reading, Path(folder))
-            play(lambda: _perform(reading, zone, Path(folder), one, overheard))
+            crash = contained(lambda: play(lambda: _perform(reading, zone, Path(folder), one, overheard)))
+            one.error = "" if crash is None else _said(crash, path)
     except ScenarioError as error:
         one.error = str(error)
-    except ExceptionGroup as group:
-        wrong = group.subgroup(ScenarioError)
-        if wrong is None:
-            raise
-        one.error = "; ".join(str(error) for error in _leaves(wrong))
     if script.same_as is not None and not one.error:
         one.verdicts += _same(one, script.same_as, before)
     return one
 
 
-def _leaves(group: BaseException) -> Iterator[BaseException]:
-    if isinstance(group, BaseExceptionGroup):
-        for inner in group.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield group
+def _said(crash: Exception, path: Path) -> str:
+    """Why a scenario ended early: what is wrong in it, or what broke, and where."""
+    found = causes(crash)
+    faults = [str(error) for error in found if isinstance(error, ScenarioError)]
+    if faults:
+        return "; ".join(faults)
+    first = found[0]
+    where = traceback.extract_tb(first.__traceback__)[-1]
+    return f"{path}: {type(first).__name__}: {first} ({Path(where.filename).name}:{where.lineno})"
 
 
 async def _perform(reading: Reading, zone: ZoneFile, folder: Path, one: Played, overheard: Overheard) -> None:

@@ -68,6 +68,21 @@ class Dispatch(Section):
     """How often the same message arrives."""
 
 
+class Schedule(Section):
+    """The system operator publishes what it has selected of a resource's bids, ahead of its dispatches."""
+
+    resource: Identifier
+    power_mw: Annotated[tuple[Megawatt, ...], Field(min_length=1, max_length=288)]
+    """Of one interval after the other."""
+    kind: Literal["day_ahead", "pre_dispatch"] = "pre_dispatch"
+    start_s: Moment = 0
+    step_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """Length of each; the market's interval where absent."""
+    version: Annotated[int, Field(ge=1, le=1_000)] = 1
+    schedule_id: Identifier | None = None
+    """By resource and start where absent."""
+
+
 class Outage(Section):
     """A DER/A loses power on a resource and tells whom the model names."""
 
@@ -205,6 +220,7 @@ class Happening(Section):
 
     at_s: Moment
     dispatch: Dispatch | None = None
+    schedule: Schedule | None = None
     outage: Outage | None = None
     offer: Offer | None = None
     revoke_offer: Reference | None = None

@@ -15,6 +15,9 @@ from gateway.coordination.market_messages import (
     OrderIssue,
     OrderReceipt,
     OrderRevoke,
+    ScheduleDayAhead,
+    SchedulePoint,
+    SchedulePreDispatch,
 )
 from gateway.coordination.messages import (
     AckCommit,
@@ -37,6 +40,7 @@ from protocols.signals import Bounds
 SAME_W = 1.0
 """Two powers closer than this are the same."""
 DISTRIBUTION_LIMIT = "DISTRIBUTION_LIMIT"
+ENERGY = "ENERGY"
 
 
 class Owned(Protocol):
@@ -53,6 +57,10 @@ class Owned(Protocol):
     @property
     def target_w(self) -> float | None:
         """The set point now; `None` where the device is left to itself."""
+
+    @property
+    def usable_wh(self) -> float | None:
+        """What it can still inject out of a store; `None` where energy does not limit it."""
 
     def set_target(self, power_w: float | None, now_s: float, by_s: float | None = None) -> None:
         """Ramp in a straight line to `power_w` until `by_s`."""
@@ -176,6 +184,8 @@ class DerAgent:
                 found = self._dispatched(resource, body, message.header.sender, now_s)
             case DispatchRelay():
                 found = self._relayed(resource, body, message.header.sender, now_s)
+            case ScheduleDayAhead() | SchedulePreDispatch():
+                found = self._scheduled(resource, body, now_s)
             case LimitIssue():
                 found = self._limited(resource, body, now_s)
             case LimitClear():
@@ -187,6 +197,28 @@ class DerAgent:
             case _:
                 found = []
         return found
+
+    def _scheduled(
+        self, resource: _Resource, schedule: ScheduleDayAhead | SchedulePreDispatch, now_s: float
+    ) -> list[Message]:
+        """What the store cannot keep up is told, interval by interval; equal ones that follow each other together."""
+        left_wh = resource.device.usable_wh
+        if left_wh is None or not self._mail.identity.dual:
+            return []
+        short: list[SchedulePoint] = []
+        for point in sorted(schedule.points, key=lambda one: one.start_s):
+            hours = (point.end_s - point.start_s) / 3600
+            power_w = min(max(point.power_w, 0.0), left_wh / hours)
+            left_wh -= power_w * hours
+            if not _differ(power_w, max(point.power_w, 0.0)):
+                continue
+            if short and short[-1].end_s == point.start_s and not _differ(short[-1].power_w, power_w):
+                short[-1] = SchedulePoint(short[-1].start_s, point.end_s, power_w)
+            else:
+                short.append(SchedulePoint(point.start_s, point.end_s, power_w))
+        ref = schedule.schedule_id
+        notices = [CapabilityNotice(schedule.resource, p.power_w, p.start_s, p.end_s, ENERGY, ref) for p in short]
+        return [self._mail.write(to, ref, notice, now_s) for notice in notices for to in self._audience()]
 
     def _relayed(self, resource: _Resource, relay: DispatchRelay, sender: str, now_s: float) -> list[Message]:
         """The system operator's own words, if nobody has touched them."""

@@ -187,6 +187,7 @@ def _told(device: SimulatedDevice) -> dict[str, object]:
     return {
         "power_mw": _megawatts(device.power_w),
         "available_mw": _megawatts(device.available_w),
+        "usable_mwh": _megawatts(device.usable_wh),
         "target_mw": _megawatts(device.target_w),
         "order_mw": _megawatts(device.order_w),
         "ceiling_mw": _megawatts(device.limit.ceiling_w),

@@ -163,6 +163,14 @@ class SimulatedDevice:
         return None if self.spec.energy_wh is None else self.energy_wh / self.spec.energy_wh
 
     @property
+    def usable_wh(self) -> float | None:
+        """What it can still inject out of its store; `None` where energy does not limit it."""
+        spec = self.spec
+        if spec.energy_wh is None:
+            return None
+        return max(self.energy_wh - spec.soc_min_pu * spec.energy_wh, 0.0) * spec.discharge_efficiency
+
+    @property
     def reading(self) -> Reading:
         """The measurements as the device tells them, faults included."""
         if self.faults.not_a_number:

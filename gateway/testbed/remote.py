@@ -28,6 +28,8 @@ class RemoteDevice:
         """What it could inject now."""
         self.target_w: float | None = None
         """The set point now."""
+        self.usable_wh: float | None = None
+        """What it can still inject out of its store; `None` where energy does not limit it."""
 
     def set_target(self, power_w: float | None, now_s: float, by_s: float | None = None) -> None:  # noqa: ARG002 - as asked
         """Ramp in a straight line to `power_w` until `by_s`."""
@@ -44,6 +46,8 @@ class RemoteDevice:
         """Take the truth about it."""
         self.power_w, self.available_w = 1e6 * told["power_mw"], 1e6 * told["available_mw"]
         self.target_w = None if told["target_mw"] is None else 1e6 * told["target_mw"]
+        usable_mwh = told.get("usable_mwh")
+        self.usable_wh = None if usable_mwh is None else 1e6 * usable_mwh
 
 
 class RemoteWorld:

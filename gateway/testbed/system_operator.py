@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.coordination.market_messages import BidAggregate, BidForward
+from gateway.coordination.market_messages import BidAggregate, BidForward, ScheduleDayAhead, SchedulePreDispatch
 from gateway.coordination.messages import (
     AckCommit,
     AckReceipt,
@@ -81,6 +81,18 @@ class SystemOperator:
         lines = f"kind,reference,amount\npenalty,{dispatch_id},{amount:.2f}\n"
         report = SettlementReport(f"{self.party}-{dispatch_id}", 1, now_s, now_s, -amount, lines)
         return self._mail.write(self._mail.identity.dso, report.statement_id, report, now_s)
+
+    def selected(self, schedule: ScheduleDayAhead | SchedulePreDispatch, now_s: float) -> list[Message]:
+        """Publish what was selected of a resource's bids: to its owner in dual participation, and to the DSO.
+
+        Raises:
+            ValueError: the resource is unknown.
+        """
+        if schedule.resource not in self._owners:
+            raise ValueError(f"resource {schedule.resource!r} is unknown; known are {', '.join(sorted(self._owners))}")
+        identity = self._mail.identity
+        audience = (self._owners[schedule.resource], identity.dso) if identity.dual else (identity.dso,)
+        return [self._mail.write(party, schedule.schedule_id, schedule, now_s) for party in audience]
 
     def due(self, now_s: float) -> list[Message]:
         """Dispatches whose time has come."""

@@ -10,6 +10,7 @@ from grid_engine.importers import day as day_file
 from protocols.points import Quantity
 
 HOUR_S = 3_600.0
+_VOLTAGES = (Quantity.VOLTAGE_PU, Quantity.VOLTAGE_V)
 
 
 def day_clock(day: Day) -> DayClock:
@@ -49,6 +50,17 @@ def capacitors(zone: ZoneFile) -> frozenset[str]:
     points = (point_of(mapped.point) for station in zone.stations.values() for mapped in station.points)
     switched = {point.resource for point in points if point.quantity is Quantity.SWITCH_CLOSED}
     return frozenset(switched & _names(zone.network).by_kind["shunt"]) if switched else frozenset()
+
+
+def observed(zone: ZoneFile) -> frozenset[str]:
+    """Buses of the network whose voltage some station measures.
+
+    Raises:
+        config.network_names.NetworkSourceError: the network's file cannot be read.
+    """
+    points = (point_of(mapped.point) for station in zone.stations.values() for mapped in station.points)
+    metered = {point.resource for point in points if point.quantity in _VOLTAGES}
+    return frozenset(metered & _names(zone.network).buses) if metered else frozenset()
 
 
 def _names(network: Network) -> NetworkNames:

@@ -7,7 +7,7 @@ from config.settings import Asset, Clocks, Device, LimitPolicy, Nameplate, Stati
 from gateway.coordination import zone as facts
 from gateway.translate import market
 from gateway.translate.agreements import agreements
-from gateway.translate.daily import capacitors, daily
+from gateway.translate.daily import capacitors, daily, observed
 from gateway.translate.points import point_of
 from grid_engine.results import Connection, Policy, Preexisting, Rating
 from protocols.signals import Bounds
@@ -34,6 +34,7 @@ def zone_facts(zone: ZoneFile, begun_s: float) -> facts.ZoneFacts:
         forecast_id=_issue(zone, first_s),
         forecast_model="zone file" if zone.network.day is None else "day of customers",
         capacitors=capacitors(zone),
+        observed=observed(zone),
         contingencies=zone.network.contingencies,
         ratings={name: _rating(asset) for name, asset in zone.assets.items()},
         clocks=clocks,
@@ -73,6 +74,9 @@ def _limits(policy: LimitPolicy) -> facts.LimitRules:
         sharing=policy.sharing,
         utilisation=policy.utilisation_pct / 100,
         margin_pct=policy.margin_pct,
+        estimated_margin_pct=policy.estimated_margin_pct,
+        unbalance_alarm_pct=policy.unbalance_alarm_pct,
+        unbalance_max_pct=policy.unbalance_max_pct,
         step_w=units.watts(policy.step_mw),
         voltage_min_pu=policy.voltage_min_pu,
         voltage_max_pu=policy.voltage_max_pu,

@@ -11,9 +11,6 @@ from grid_engine.model import BoolArray, FloatArray, IntArray, Network, Ratings
 from grid_engine.results import Rating, Season, Study
 from grid_engine.studies.meters import Meter, Quantity
 
-ESTIMATE_MARGIN_PCT = 10.0
-"""Added to the margin of what depends on an estimate."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Capability:
@@ -129,7 +126,7 @@ def margins_pct(system: System, study: Study, meter: Meter) -> FloatArray:
     if study.estimated:
         branches, buses = _influenced(system, np.flatnonzero(np.isin(system.network.buses.ids, study.estimated)))
         estimate = np.where(meter.is_bus, _at(buses, meter.asset), _at(branches, meter.asset))
-        result[estimate & (meter.quantity != Quantity.UNBALANCE)] += ESTIMATE_MARGIN_PCT
+        result[estimate & (meter.quantity != Quantity.UNBALANCE)] += study.estimated_margin_pct
     return result
 
 

@@ -22,10 +22,21 @@ def test_pandapower_plays_its_own_and_opendss_ours():
 
 
 def test_what_cannot_be_played_is_told():
-    with pytest.raises(ValueError, match="A is connected to 'b'"):
-        plant_of(NETWORKS / "r1.json", {"A": Attachment("B3", "b")})
+    with pytest.raises(ValueError, match="A is connected to 's1s2'"):
+        plant_of(NETWORKS / "r1.json", {"A": Attachment("B3", "s1s2")})
     with pytest.raises(ValueError, match=r"none\.json: cannot be read"):
         plant_of(NETWORKS / "none.json", {})
+
+
+def test_what_has_one_phase_makes_a_network_uneven():
+    plant = plant_of(NETWORKS / "r1.json", {"E": Attachment("B2", "a"), "B": Attachment("B4")})
+    plant.inject("E", 1e6)
+    plant.inject("B", 4e6)
+    told = [plant.read(point_of(f"B2.voltage_pu.{phase}")) for phase in "abc"]
+    assert told == pytest.approx([1.0063, 0.9793, 1.0055], abs=2e-4)
+    assert plant.read(point_of("B2.voltage_pu")) == pytest.approx(sum(told) / 3)
+    assert plant.read(point_of("L11.current_a")) == pytest.approx(170, abs=1)
+    assert plant.read(point_of("TD1.active_power_w")) == pytest.approx(4.73e6, abs=0.02e6)
 
 
 def test_loads_of_a_balanced_network_follow_too():
