@@ -502,3 +502,22 @@ def test_a_device_whose_clock_is_off_gets_nothing_looser():
         assert ("CLOCK_SKEW", "A") in scene.loop.book.alarms, "once it is on the disk"
 
     play(act)
+
+
+def test_n1_a_switch_that_moves_is_in_the_next_study_at_once():
+    async def act(scene):
+        def report(closed: float) -> None:
+            scene.loop.emit([measured("SW12", closed, scene.now(), Quantity.SWITCH_CLOSED)])
+
+        report(1.0)
+        await asyncio.sleep(5)
+        count = len(scene.engine.studies)
+        report(1.0)
+        await asyncio.sleep(1)
+        assert len(scene.engine.studies) == count
+        report(0.0)
+        await asyncio.sleep(1)
+        assert len(scene.engine.studies) == count + 1
+        assert dict(scene.engine.studies[-1].state.switches_closed) == {"SW12": False}
+
+    play(act)
