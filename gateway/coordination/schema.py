@@ -90,7 +90,11 @@ def _number(name: str) -> Schema:
 
 
 _PLAIN: Final[Mapping[object, Callable[[str], Schema]]] = {
-    str: lambda name: {"type": "string", "maxLength": wire.MAX_RAW if name.endswith("_raw") else wire.MAX_TEXT},
+    str: lambda name: (
+        {"type": "string", "maxLength": wire.MAX_RAW}
+        if name.endswith("_raw")
+        else {"type": "string", "maxLength": wire.MAX_TEXT, "pattern": wire.TEXT}
+    ),
     bool: lambda _: {"type": "boolean"},
     int: lambda _: {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
 }

@@ -5,6 +5,7 @@ follow from the names in `messages`: a field `power_w` travels as `power_mw`, a 
 `start`. A message type added there needs nothing here.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +22,11 @@ from gateway.coordination.messages import Body, Header, Message
 MAX_BYTES: Final = 65_536
 """Larger messages are refused unread."""
 MAX_TEXT: Final = 256
+TEXT: Final = (
+    "^[^\\u0000-\\u001f\\u007f-\\u00a0\\u00ad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u1680\\u180e\\u2000-\\u200f"
+    "\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ue000-\\uf8ff\\ufeff\\ufff0-\\uffff]*$"
+)
+"""What a text may hold, as ECMAScript and Python read it: no control, no formatting, no blank but the space itself."""
 MAX_RAW: Final = 32_768
 """Characters of a field that carries a whole document of somebody's, verbatim (`…_raw`)."""
 MAX_ITEMS: Final = 1_000
@@ -29,6 +35,8 @@ MAX_NUMBER: Final = 1e12
 MODELS: Final = ("DP", "T", "MF")
 TYPES: Final[Mapping[str, type]] = {body.code: body for body in get_args(Body)}
 """Body class of every message code."""
+
+_TEXT: Final = re.compile(TEXT)
 
 
 class WireError(ValueError):
@@ -184,7 +192,7 @@ def _read_choice(kind: type[StrEnum], value: object, path: str) -> StrEnum:
 def _read_text(value: object, path: str) -> str:
     if not isinstance(value, str):
         raise WireError(path, f"is {_called(value)}", "send a string")
-    if len(value) > MAX_TEXT or not value.isprintable():
+    if len(value) > MAX_TEXT or not _TEXT.fullmatch(value):
         raise WireError(path, "is too long or holds control characters", f"send up to {MAX_TEXT} printable characters")
     return value
 

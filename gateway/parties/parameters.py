@@ -13,7 +13,7 @@ Value = int | str
 PAGE: Final = 50
 PAGE_MOST: Final = 100
 """Messages of one answer."""
-WAIT_MOST_S: Final = 30
+WAIT_MOST_S: Final = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ async def test_a_der_agent_works_with_curl_and_a_token(tmp_path: Path, pki: Pki)
         agent = Curl(url, ["--cacert", pki.root, "-H", f"Authorization: Bearer {token('AGENT_A')}"])
         status, own = await agent.ask("/v1/resources")
         assert (status, [one["resource"] for one in own["resources"]]) == (200, ["A"])
-        waiting = office.exchange.ground.tasks.create_task(agent.ask("/v1/messages?wait_s=30"))
+        waiting = office.exchange.ground.tasks.create_task(agent.ask("/v1/messages?wait_s=5"))
         await office.tell(office.from_dso("AGENT_A", limit("A"), "limit-A"))
         status, page = await waiting
         (item,) = page["messages"]

@@ -32,9 +32,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat(tmp_path: Path) -> 
         assert len(found) == len(set(found)) == 10, "each outage was acknowledged"
 
 
-@pytest.mark.parametrize(
-    "query", ["after=-1", "limit=0", "limit=101", "wait_s=31", "limit=a", "x=1", "limit=1&limit=2"]
-)
+@pytest.mark.parametrize("query", ["after=-1", "limit=0", "limit=101", "wait_s=6", "limit=a", "x=1", "limit=1&limit=2"])
 async def test_a_parameter_out_of_range_is_refused(tmp_path: Path, query: str) -> None:
     async with running(zone_of(tmp_path, "DP")) as office:
         status, answer = await office.ask("AGENT_A", f"/v1/messages?{query}")
@@ -48,7 +46,7 @@ async def test_who_waits_hears_of_a_message_when_it_comes(tmp_path: Path) -> Non
             await office.tell(office.from_dso("AGENT_A", limit("A"), "limit-A"))
 
         tell = office.exchange.ground.tasks.create_task(said_meanwhile())
-        _, page = await office.ask("AGENT_A", "/v1/messages?wait_s=30")
+        _, page = await office.ask("AGENT_A", "/v1/messages?wait_s=5")
         await tell
         assert [item["message"]["type"] for item in page["messages"]] == ["LIMIT.Issue"]
 
