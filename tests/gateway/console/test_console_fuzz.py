@@ -45,7 +45,7 @@ def test_every_answer_is_one_that_the_document_describes(
     @settings(max_examples=6, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def asked(case: Case) -> None:
-        response = case.call(base_url=room.url, headers={"Authorization": f"Bearer {secret}"})
+        response = case.call(base_url=room.url, headers={"Authorization": f"Bearer {secret}"}, timeout=120)
         case.validate_response(response, checks=CHECKS)
 
     asked()
