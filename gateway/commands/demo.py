@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """0 where every expectation came true, 1 where one did not or the demonstration broke off."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     scenes = [scene for scene in SCENES if args.only.lower() in scene.title.lower()]
     if not scenes:
         console.print(f"no scene has {args.only!r} in its title; there are: {', '.join(s.title for s in SCENES)}")

@@ -22,6 +22,10 @@ from ieee2030_5.pki import make_pki
 SAMPLE_S = 0.5
 LINKS_S = 150.0
 """Longest wait until every device of the zone is online and the engine has answered once."""
+PATIENCE_S = 200
+"""How long the DSO waits for what a DER/A commits to; a tenth of it in a market ten times as fast."""
+OFFERED_S = 4.0
+"""How long before they begin offers are made."""
 READY = {"psa.ready": "the engine", "snapshot.complete": "a measurement of every device"}
 """Events of the log that show that the gateway is ready, and what they show."""
 
@@ -52,9 +56,14 @@ async def play(scene: Scene, directory: Path, told: Told, progress: Progress) ->
 
 
 def _own_zone(zone: Path, directory: Path) -> Path:
-    """The zone with a test PKI of its own in `directory`, for its IEEE 2030.5 clients."""
+    """The zone with a test PKI of its own in `directory`, for its IEEE 2030.5 clients, and with patience.
+
+    A machine that stalls for seconds must not look like a DER/A that does not answer.
+    """
     path, certificates = directory / "zone.yaml", directory / "certs"
-    path.write_text(f"extends: {zone}\nieee2030_5: {{certificates: {certificates}}}\n")
+    path.write_text(
+        f"extends: {zone}\nieee2030_5: {{certificates: {certificates}}}\nclocks: {{commit_s: {PATIENCE_S}}}\n"
+    )
     clients = [name for name, d in load(path).devices.items() if d.endpoint.protocol == "ieee2030_5"]
     if clients:
         make_pki(certificates, clients, ("localhost", "127.0.0.1"), clock.wall())
@@ -110,10 +119,13 @@ class _Performance:
             await self._post("plant", {"taps": dict.fromkeys(("T1", "T2"), scene.tap)})
         for device, power_mw in scene.available_mw.items():
             await self._post("available", {"resource": device, "power_mw": power_mw})
+        start_s = clock.wall() + (OFFERED_S if scene.offers else 0.0)
+        for device, blocks in scene.offers.items():
+            await self._post("offer", {"resource": device, "blocks": blocks, "start": _iso(start_s)})
         if scene.dispatch_mw is not None:
-            start_s = clock.wall()
-            window = {"start": _iso(start_s), "end": _iso(start_s + self.zone.clocks.interval_s)}
-            await self._post("dispatch", {"resource": scene.resource, "power_mw": scene.dispatch_mw, **window})
+            end_s = start_s + max(self.zone.clocks.interval_s, scene.lasts_s)
+            asked = {"resource": scene.node or scene.resource, "power_mw": scene.dispatch_mw}
+            await self._post("dispatch", {**asked, "start": _iso(start_s), "end": _iso(end_s)})
 
     async def _get(self, path: str) -> Mapping[str, Any]:
         url = f"{self.control}/{path}"

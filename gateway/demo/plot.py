@@ -24,6 +24,8 @@ def save(played: Sequence[tuple[Scene, Record]], path: Path) -> None:
         power, loading, voltage = axes[:, column]
         power.set_title(f"{scene.title}\n{scene.resource}: what it was asked and what it did", fontsize=10)
         power.plot(times, [s.power_mw[scene.resource] for s in record.samples], label="power", color="tab:blue")
+        for other in (name for name in scene.offers if name != scene.resource):
+            power.plot(times, [s.power_mw[other] for s in record.samples], label=f"power of {other}", linewidth=1)
         ceilings = [s.ceiling_mw[scene.resource] for s in record.samples]
         power.step(
             times,
@@ -32,7 +34,7 @@ def save(played: Sequence[tuple[Scene, Record]], path: Path) -> None:
             label="limit at the device",
             color="tab:red",
         )
-        if scene.dispatch_mw is not None:
+        if scene.dispatch_mw is not None and not scene.node:
             power.axhline(scene.dispatch_mw, linestyle=":", color="gray", label="dispatched")
         power.set_ylabel("MW (injection)")
         percent = [100 * s.points["L12.current_a"] / RATING_A["L12"] for s in record.samples]

@@ -1,6 +1,6 @@
 """One scene of the demonstration: what happens, what must come true, and what was measured meanwhile."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +70,10 @@ class Scene:
     judge: Callable[[Record], list[Verdict]]
     dispatch_mw: float | None = None
     """What the system operator dispatches at the start, if it does."""
+    node: str = ""
+    """Where the dispatch is of a node and not of `resource`."""
+    offers: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    """What each resource is offered for: cumulative MW and price."""
     available_mw: Mapping[str, float] = field(default_factory=dict)
     """What becomes available to devices at the start."""
     tap: int | None = None

@@ -65,6 +65,26 @@ def _curtailed(record: Record) -> list[Verdict]:
     ]
 
 
+def _shared_out(record: Record) -> list[Verdict]:
+    """3.00 MW at the node are 1.20 MW of A, which the line limits, 1.00 MW of E and 0.80 MW of C."""
+    last = record.samples[-1]
+    told = {_body(m)["resource"]: _body(m)["power_mw"] for m in record.messages if m["type"] == "INSTR.Issue"}
+    promised = [_body(m) for m in record.sent("ACK.Commit", "DSO", "IESO")]
+    accepted = [p["power_mw"] for p in promised if p["status"] == "ACCEPT"]
+    chosen = record.logged("selection.done")
+    told_above = [_body(m) for m in record.messages if (m["sender"], m["recipient"]) == ("DSO", "IESO")]
+    seen = {body.get("resource") or body["node"] for body in told_above}
+    powers = {"A": 1.20, "E": 1.00, "C": 0.80}
+    return [
+        *(near(f"{name} is instructed", mw, told.get(name), LIMIT_MW, "MW") for name, mw in powers.items()),
+        *(near(f"{name}'s watts moved", mw, last.power_mw[name], LIMIT_MW, "MW") for name, mw in powers.items()),
+        near("the shares cost", 125.0, chosen["cost_per_h"] if chosen else None, 0.5, "$/h"),
+        near("measured loading of L12", 99.6, 100 * last.points["L12.current_a"] / RATING_L12_A, LOADING_PCT, "%"),
+        near("the node is promised", 3.00, accepted[0] if accepted else None, LIMIT_MW, "MW"),
+        holds("the system operator is told of the node alone", seen == {"TD1"}, ", ".join(sorted(seen))),
+    ]
+
+
 TAP = -3
 
 
@@ -93,5 +113,16 @@ SCENES = (
         tap=TAP,
         lasts_s=34.0,
         judge=_curtailed,
+    ),
+    Scene(
+        title="S09 over four protocols",
+        zone=ZONES / "r1_short_total.yaml",
+        story="A total DSO: the system operator dispatches node TD1 to 3.00 MW; who does what is the DSO's business.",
+        resource="A",
+        node="TD1",
+        dispatch_mw=3.0,
+        offers={"A": [(2.5, 30)], "E": [(1.0, 45)], "C": [(1.0, 55), (2.0, 65)], "D": [(1.5, 120)]},
+        lasts_s=38.0,
+        judge=_shared_out,
     ),
 )

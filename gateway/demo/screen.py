@@ -16,6 +16,9 @@ SENTENCES = {
     "snapshot.complete": "the power of all {count} devices is measured",
     "dispatch.rx": "the system operator dispatches {resource} to {mw:+.2f} MW (copy to the DSO)",
     "violation.detected": "power flow: {constraint_id} would be at {loading_pct:.1f} % ({reason})",
+    "offer.accepted": "the DSO takes the offer of {resource}",
+    "instr.tx": "instruction {corr_id}: {resource} to {mw:.2f} MW",
+    "selection.done": "the cheapest shares: {mw:.2f} MW for {cost_per_h:.0f} $/h",
     "limit.issue": "limit {corr_id}: {resource} at most {mw:.2f} MW because of {constraint_id}",
     "control.tx": "control {control_id} leaves for {resource}: at most {mw:.2f} MW, lease {lease_s:.0f} s",
     "limit.ack": "{sender} acknowledges: {resource} commits to {mw:.2f} MW ({status})",
@@ -23,6 +26,9 @@ SENTENCES = {
     "command.completed": "control {control_id} of {resource}: {outcome} ({detail})",
 }
 """How the events of the log are told; others are not."""
+
+SET_POINT = "control {control_id} leaves for {resource}: a set point, lease {lease_s:.0f} s"
+"""Of a control that limits nothing."""
 
 COLOURS = {"violation.detected": "yellow", "limit.issue": "cyan", "command.completed": "green", "cap.notice": "magenta"}
 
@@ -49,7 +55,8 @@ class Screen:
 
     def told(self, at_s: float, line: Line) -> None:
         """Tell one event of the gateway's log."""
-        sentence = SENTENCES.get(str(line["event"]))
+        event = str(line["event"])
+        sentence = SET_POINT if event == "control.tx" and line["mw"] is None else SENTENCES.get(event)
         if sentence is None:
             return
         moment = "        " if at_s < 0 else f"T+{at_s:5.1f}s"
