@@ -233,6 +233,8 @@ def _read_time(value: object, path: str) -> float:
 
 
 def _read_count(value: object, path: str) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # to JSON schema, 2.0 is a whole number
     if isinstance(value, bool) or not isinstance(value, int):
         raise WireError(path, f"is {_called(value)}", "send a whole number")
     if not 0 <= value <= 2**31 - 1:

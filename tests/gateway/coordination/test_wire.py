@@ -157,3 +157,15 @@ def test_every_message_of_the_catalogue_has_a_shape_that_the_wire_can_write() ->
         for name, wire_name, _, _ in wire.shape(kind):
             assert wire_name
             assert not wire_name.endswith(("_w", "_s")), name
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    document = wire.to_json(
+        Message(Header("m", "c", "IESO", "DSO", 0.0, "R1", "T"), Dispatch("d", 2, "TD1", 1e6, 0, 300))
+    )
+    body = document["body"]
+    assert isinstance(body, dict)
+    read = wire.from_json({**document, "body": {**body, "version": 2.0}})
+    assert read.body == Dispatch("d", 2, "TD1", 1e6, 0, 300)
+    with pytest.raises(wire.WireError, match="send a whole number"):
+        wire.from_json({**document, "body": {**body, "version": 2.5}})
