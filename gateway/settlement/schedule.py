@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from math import inf
 
 from gateway.settlement.performance import Obligation, overlap
@@ -126,17 +127,6 @@ def obligations(
     )
 
 
-def curtailed_wh(asked: Asked, limits: Sequence[Held], from_w: float) -> dict[str, float]:
-    """Energy that limits took from what was asked, by limit."""
-    found: dict[str, float] = {}
-    for start_s, length_s in pieces(asked.start_s, asked.end_s, 300.0):
-        for moment_s in _moments(start_s, length_s):
-            wanted_w, limit = _wanted_w(asked, from_w, moment_s), limit_at(limits, moment_s)
-            if limit is not None and (lost_w := abs(wanted_w - _clamped(wanted_w, limit))) > SAME_W:
-                found[limit.limit_id] = found.get(limit.limit_id, 0.0) + lost_w * length_s / STEPS / 3600
-    return found
-
-
 def limit_at(limits: Sequence[Held], time_s: float) -> Held | None:
     """The limit in force at a moment: the latest start."""
     valid = [held for held in limits if held.start_s <= time_s < held.end_s]
@@ -151,19 +141,24 @@ def _obligation(
     terms: Terms,
 ) -> Obligation:
     start_s, length_s = window
-    moments = _moments(start_s, length_s)
-    limits = [limit_at(around.limits, moment_s) for moment_s in moments]
+    end_s = start_s + length_s
+    near = [held for held in around.limits if held.start_s < end_s and start_s < held.end_s]
+    beside = [one for one in around.sold if one.start_s < end_s and start_s < one.end_s]
+    edges = [t for held in near for t in (held.start_s, held.end_s)] + [t for a in beside for t in (a.start_s, a.end_s)]
+    moments, weights = _moments(start_s, length_s) if asked.wholesale else _between(start_s, end_s, edges)
+    limits = [limit_at(near, moment_s) for moment_s in moments]
     wanted = [_wanted_w(asked, around.from_w, moment_s) for moment_s in moments]
     allowed = [_clamped(w, limit) for w, limit in zip(wanted, limits, strict=True)]
     took = [
         limit.limit_id for w, a, limit in zip(wanted, allowed, limits, strict=True) if limit and abs(w - a) > SAME_W
     ]
-    ordered_w, reached_w, allowed_w = asked.power_w - base_w, _mean(wanted) - base_w, _mean(allowed) - base_w
-    sold = [_sold_w(around.sold, moment_s, limit) for moment_s, limit in zip(moments, limits, strict=True)]
-    sold_w = sum(w - base_w for w in sold if w is not None) / len(sold)
+    reached_w, allowed_w = _mean(wanted, weights) - base_w, _mean(allowed, weights) - base_w
+    ordered_w = asked.power_w - base_w
+    sold = [_sold_w(beside, moment_s, limit) for moment_s, limit in zip(moments, limits, strict=True)]
+    sold_w = _mean([0.0 if w is None else w - base_w for w in sold], weights)
     own_w = allowed_w - (0.0 if terms.stackable else overlap(ordered_w, sold_w))
     box = None if not took else Box(-inf, own_w, took[-1]) if ordered_w >= 0 else Box(own_w, inf, took[-1])
-    excuses = (e.emergency_id for e in around.emergencies if e.start_s < start_s + length_s and start_s < e.end_s)
+    excuses = (e.emergency_id for e in around.emergencies if e.start_s < end_s and start_s < e.end_s)
     return Obligation(
         start_s,
         length_s,
@@ -175,8 +170,20 @@ def _obligation(
     )
 
 
-def _moments(start_s: float, length_s: float) -> list[float]:
-    return [start_s + (n + 0.5) * length_s / STEPS for n in range(STEPS)]
+Moments = tuple[list[float], list[float]]
+"""Moments of an interval, and the part of it that each stands for."""
+
+
+def _moments(start_s: float, length_s: float) -> Moments:
+    """Evenly: a dispatch changes all the time."""
+    return [start_s + (n + 0.5) * length_s / STEPS for n in range(STEPS)], [1 / STEPS] * STEPS
+
+
+def _between(start_s: float, end_s: float, edges: Sequence[float]) -> Moments:
+    """One in the middle of every part in which nothing changes."""
+    inside = sorted({start_s, end_s, *(t for t in edges if start_s < t < end_s)})
+    parts = list(pairwise(inside))
+    return [(a + b) / 2 for a, b in parts], [(b - a) / (end_s - start_s) for a, b in parts]
 
 
 def _wanted_w(asked: Asked, from_w: float, time_s: float) -> float:
@@ -198,5 +205,5 @@ def _clamped(power_w: float, limit: Held | None) -> float:
     return power_w if limit is None else min(max(power_w, limit.floor_w), limit.ceiling_w)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    return sum(value * weight for value, weight in zip(values, weights, strict=True))
