@@ -11,7 +11,8 @@ from gateway.scenarios.diagram import mermaid
 from gateway.scenarios.script import schema
 
 CONFIG = Path(__file__).parents[2] / "config"
-SCENARIOS = sorted((CONFIG / "scenarios").glob("*.yaml"))
+SCENARIOS = sorted((CONFIG / "scenarios").rglob("*.yaml"))
+"""Those of the specification, and variants of them with other numbers."""
 MODELS = ("dp", "t", "mf")
 
 
