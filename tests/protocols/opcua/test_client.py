@@ -170,7 +170,7 @@ async def test_a_peer_that_is_no_server_is_lost_and_left_promptly(answer):
         assert [s.state for s in heard if isinstance(s, LinkChanged)] == [LinkState.LOST]
         assert url in heard[0].detail
         task.cancel()
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.wait([task])
         assert task.cancelled()
 
