@@ -67,7 +67,7 @@ class Exchange:
             nonlocal stale
             if message.key in ground.book.seen:
                 raise _SeenBefore
-            problem = routing.refusal(ground.zone, message) or self._unknown(message) or self._untimely(message)
+            problem = routing.refusal(ground.zone, message) or self._unknown(message) or self._untimely(message, at_s)
             if problem is not None:
                 raise RefusedMessage(problem)
             stale = ground.book.is_stale(message, at_s)
@@ -197,10 +197,10 @@ class Exchange:
             return None
         return f"UNKNOWN_RESOURCE: {resource} is not a resource of zone {zone.id}"
 
-    def _untimely(self, message: Message) -> str | None:
+    def _untimely(self, message: Message, at_s: float) -> str | None:
         """Why a message about something here cannot be taken: it is another's, or not as it is now."""
         trade = self.ground.book.trade
-        problem = ownership.refusal(self.ground.zone, trade, message) or admission.refusal(trade, message)
+        problem = ownership.refusal(self.ground.zone, trade, message) or admission.refusal(trade, message, at_s)
         return problem or self._unsettled(message)
 
     def _unsettled(self, message: Message) -> str | None:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from gateway.coordination.trade import Trade
 
 
-def refusal(trade: "Trade", message: Message) -> str | None:
+def refusal(trade: "Trade", message: Message, at_s: float) -> str | None:
     """Why an answer cannot be taken: it is to nothing that was asked, or it comes too late."""
     for event, subject in answers_of(message):
         instance = trade.instances.get(subject)
         if instance is None:
             return f"UNKNOWN_REFERENCE: {subject} was never asked of {message.header.sender}"
-        if not ORDER.allows(instance.state, event):
+        if at_s >= instance.end_s or not ORDER.allows(instance.state, event):
             return (
                 f"STATE_VIOLATION: {subject} is {instance.state.value}, {event.value} of "
                 f"{message.header.sender} comes too late or twice"

@@ -159,10 +159,10 @@ def annotations(at: Situation) -> Generator[Asked, Told, tuple[Message, ...]]:
 
 
 def _to_annotate(at: Situation, record: OfferRecord) -> bool:
-    """Whether it has come since the cycle before."""
+    """Whether it had come when this cycle began, and not yet when the one before did."""
     wholesale = record.offer.market is not MarketSide.DISTRIBUTION
     last = at.book.last_answer
-    fresh = last is None or record.received_s >= last.at_s
+    fresh = record.received_s < at.now_s and (last is None or record.received_s >= last.at_s)
     return fresh and wholesale and record.state is OrderState.OFFERED and at.now_s < record.offer.end_s
 
 

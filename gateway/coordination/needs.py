@@ -56,10 +56,11 @@ def procured(at: Situation, question: Study, answer: Answer) -> Generator[Asked,
         for need in told.needs:
             if not _known(at, need.violation):
                 messages += _posts(at, need)
-    messages += _withdrawn(at, violations)
+    messages += (gone := list(_withdrawn(at, violations)))
+    over = {one.body.need_id for one in gone if isinstance(one.body, NeedWithdraw)}
     alarms: list[Alarmed] = []
     selections: list[Dispatched] = []
-    for record in _closing(at):
+    for record in (one for one in _closing(at) if one.need.need_id not in over):
         awards, selection = yield from _chosen(at, question, record)
         messages += _orders(at, record, awards)
         selections.append(selection)

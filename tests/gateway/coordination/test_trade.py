@@ -53,7 +53,10 @@ def test_an_order_that_was_committed_to_ends_with_its_interval_even_where_nobody
 
 def test_a_commitment_after_the_end_is_refused():
     book = folded(order(), decided(T + 301))
-    assert "DELIVERED" in (refusal(book.trade, committed(T + 302).message) or "")
+    assert "DELIVERED" in (refusal(book.trade, committed(T + 302).message, T + 302) or "")
+    unseen = folded(order())
+    assert refusal(unseen.trade, committed(T + 299).message, T + 299) is None
+    assert "too late" in (refusal(unseen.trade, committed(T + 300).message, T + 300) or ""), "nobody saw it end yet"
 
 
 def test_an_alarm_that_comes_after_the_end_changes_nothing():
