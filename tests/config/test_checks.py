@@ -703,15 +703,13 @@ def test_without_a_day_nobody_can_follow_it(tmp_path):
 
 
 def test_beyond_this_machine_nobody_is_believed_without_proof(tmp_path):
-    found = faults_on(BASE, tmp_path / "zone.yaml", "listen: {host: 0.0.0.0}")
-    assert found[0] == (
-        "whoever is between could read and change what parties tell 0.0.0.0",
-        "give listen its certificate_file and key_file, or write host: 127.0.0.1",
-    )
-    assert [problem for problem, _ in found[1:]] == [
+    found = dict(faults_on(BASE, tmp_path / "zone.yaml", "listen: {host: 0.0.0.0}"))
+    between = found.pop("whoever is between could read and change what parties tell 0.0.0.0")
+    assert between == "give listen its certificate_file and key_file, or write host: 127.0.0.1"
+    assert set(found) == {
         f"whoever reaches 0.0.0.0 could speak as {name}, who has to prove nothing"
         for name in ("IESO", "AGENT_A", "AGENT_B")
-    ]
+    }
 
 
 TAP_WITHOUT_COMMAND = """
