@@ -18,7 +18,7 @@ from grid_engine.dispatch.questions import Question, Reply
 from grid_engine.importers.any import load
 from grid_engine.model import Network, NetworkError
 from grid_engine.modelling.checks import faults
-from grid_engine.partition import split
+from grid_engine.partition import SEPARATOR, split
 from grid_engine.results import Answer, Study
 from grid_engine.revisions.boundaries import Boundaries
 from grid_engine.revisions.boundaries import faults as boundary_faults
@@ -125,6 +125,23 @@ class LiveEngine:
             serving.asked -= 1
             if not serving.asked:
                 serving.idle.set()
+
+    async def places(self) -> frozenset[str]:
+        """Buses, branches and switches of the networks in force, as studies name them.
+
+        Raises:
+            OSError: the worker of a feeder was lost, or takes too long.
+        """
+        async with self._asking() as engine:
+            found: set[str] = set()
+            for feeder in self.model.sources:
+                try:
+                    network = await engine.network(feeder)
+                except (NetworkError, BrokenExecutor) as error:
+                    raise OSError(f"the network cannot be read: {error}") from error
+                names = (*network.buses.ids, *network.branch_ids, *network.switches.ids)
+                found.update(f"{feeder}{SEPARATOR}{name}" if feeder else name for name in names)
+            return frozenset(found)
 
     async def consider(self, candidate: Model, fits: Fits | None = None) -> Verdict:
         """What speaks against `candidate`, and what it differs in; what is in force stays."""

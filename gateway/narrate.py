@@ -20,6 +20,7 @@ from gateway.coordination.events import (
     Shown,
 )
 from gateway.coordination.forecasts import ForecastIssued
+from gateway.coordination.long_term import NeedsImported
 from gateway.coordination.messages import (
     CapabilityNotice,
     Dispatch,
@@ -252,6 +253,10 @@ class Narrator:
     def forecast(self, issue: ForecastIssued) -> None:
         """Somebody said what they expect."""
         self._log.info("forecast.issued", corr_id=issue.issue_id, source=issue.source, count=len(issue.values))
+
+    def needs(self, told: NeedsImported) -> None:
+        """Planners said what will be needed in years to come."""
+        self._log.info("needs.imported", corr_id=told.import_id, source=told.by, count=len(told.needs))
 
     def work(self, work: Work, cut_off: Sequence[str]) -> None:
         """The network is to differ from its model for a while."""

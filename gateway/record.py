@@ -27,6 +27,7 @@ from gateway.coordination.events import (
     Stated,
 )
 from gateway.coordination.forecasts import ForecastIssued
+from gateway.coordination.long_term import NeedsImported
 from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.journal.codec import Codec, CodecError
@@ -160,7 +161,7 @@ def _address(fact: Fact) -> Address:
             found = Kind.ALARM, fact.subject, fact.at_s, ""
         case Issued() | Answered() | Kept() | LinkChanged():
             found = _device_address(fact)
-        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued():
+        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued() | NeedsImported():
             found = _network_address(fact)
         case Assessed() | Stated() | Contested() | IntervalClosed():
             found = _period_address(fact)
@@ -181,8 +182,12 @@ def _aside_address(fact: _Aside) -> Address:
             assert_never(fact)
 
 
-def _network_address(fact: Scheduled | Cancelled | ModelProposed | ModelRuled | ForecastIssued) -> Address:
+def _network_address(
+    fact: Scheduled | Cancelled | ModelProposed | ModelRuled | ForecastIssued | NeedsImported,
+) -> Address:
     match fact:
+        case NeedsImported(import_id):
+            return Kind.NEEDS, import_id, fact.at_s, ""
         case ForecastIssued(issue_id):
             return Kind.FORECAST, issue_id, fact.at_s, ""
         case Scheduled(work):

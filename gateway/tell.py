@@ -24,6 +24,7 @@ from gateway.coordination.events import (
     Stated,
 )
 from gateway.coordination.forecasts import ForecastIssued
+from gateway.coordination.long_term import NeedsImported
 from gateway.coordination.market_messages import NeedPost, OfferSubmit, OrderCommit, OrderIssue
 from gateway.coordination.messages import (
     AckCommit,
@@ -65,7 +66,7 @@ def told(fact: Fact) -> tuple[str, str]:
             found = "alarm", f"{fact.code} {fact.subject}: {fact.detail}"
         case Dispatched() | Planned() | Operated() | Shown() | Proposed() | Ruled():
             found = "DSO", _acted(fact)
-        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued():
+        case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued() | NeedsImported():
             found = _network(fact)
         case _:
             found = _own(fact)
@@ -107,8 +108,12 @@ def _over(fact: Assessed | Stated | Contested | IntervalClosed) -> str:
             assert_never(fact)
 
 
-def _network(fact: Scheduled | Cancelled | ModelProposed | ModelRuled | ForecastIssued) -> tuple[str, str]:
+def _network(
+    fact: Scheduled | Cancelled | ModelProposed | ModelRuled | ForecastIssued | NeedsImported,
+) -> tuple[str, str]:
     match fact:
+        case NeedsImported():
+            return fact.by, f"imported for years to come: services {len(fact.services)}, needs {len(fact.needs)}"
         case ForecastIssued(issue_id, source):
             return source, f"forecast {issue_id} of {', '.join(fact.values)}, from {clock(fact.start_s)} on"
         case Scheduled(work):

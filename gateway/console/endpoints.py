@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.console import acts, disputes, forecasts, markets, models, registrations, views, works
+from gateway.console import acts, disputes, forecasts, markets, models, needs, registrations, views, works
 from gateway.console import queue as waits
 from gateway.console import words as w
 from gateway.console.metrics import metrics
@@ -121,6 +121,7 @@ ENDPOINTS: tuple[Endpoint[Seat], ...] = (
     *works.ENDPOINTS,
     *models.ENDPOINTS,
     *forecasts.ENDPOINTS,
+    *needs.ENDPOINTS,
     *disputes.ENDPOINTS,
 )
 

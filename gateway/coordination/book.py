@@ -32,6 +32,7 @@ from gateway.coordination.events import (
 )
 from gateway.coordination.forecasts import ForecastIssued
 from gateway.coordination.lifecycle import NeedEvent
+from gateway.coordination.long_term import NeedsImported
 from gateway.coordination.messages import (
     CapabilityNotice,
     Dispatch,
@@ -179,7 +180,7 @@ class Book:
                 self._alarmed(event)
             case Planned() | Operated() | Shown():
                 self.operating.fold(event)
-            case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued():
+            case Scheduled() | Cancelled() | ModelProposed() | ModelRuled() | ForecastIssued() | NeedsImported():
                 self.topology.fold(event)
             case _:
                 self._acted(event)
@@ -254,8 +255,7 @@ class Book:
     def _received(self, message: Message, at_s: float) -> None:
         self.seen[message.key] = at_s
         if len(self.seen) > SEEN:
-            newest = sorted(self.seen.items(), key=lambda one: one[1])[-(SEEN // 2) :]
-            self.seen = dict(newest)
+            self.seen = dict(sorted(self.seen.items(), key=lambda one: one[1])[-(SEEN // 2) :])
         self.trade.pass_time(at_s)
         if self.is_stale(message, at_s):
             return

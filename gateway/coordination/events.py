@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.coordination.forecasts import ForecastIssued
+from gateway.coordination.long_term import NeedsImported
 from gateway.coordination.messages import Message
 from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.operator import OperatorInstruction
@@ -244,6 +245,7 @@ Event = (
     | ModelProposed
     | ModelRuled
     | ForecastIssued
+    | NeedsImported
     | Assessed
     | Stated
     | Contested

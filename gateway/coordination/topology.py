@@ -10,6 +10,7 @@ from enum import StrEnum
 from math import inf
 
 from gateway.coordination.forecasts import ForecastIssued, Issues
+from gateway.coordination.long_term import NeedsImported
 from gateway.coordination.model_records import ModelEvent, Models
 from grid_engine.results import NetworkState
 
@@ -84,15 +85,22 @@ class Topology:
 
     issues: Issues = field(default_factory=Issues)
     """Of what is expected to flow in it."""
+    long_term: NeedsImported | None = None
+    """What it will need in years to come; nothing before the first import."""
 
-    def fold(self, event: Scheduled | Cancelled | ModelEvent | ForecastIssued) -> None:
+    def fold(self, event: Scheduled | Cancelled | ModelEvent | ForecastIssued | NeedsImported) -> None:
         """Take one event in."""
-        if isinstance(event, ForecastIssued):
-            self.issues.fold(event)
-            return
-        if not isinstance(event, Scheduled | Cancelled):
-            self.models.fold(event)
-            return
+        match event:
+            case ForecastIssued():
+                self.issues.fold(event)
+            case NeedsImported():
+                self.long_term = event
+            case Scheduled() | Cancelled():
+                self._scheduled(event)
+            case _:
+                self.models.fold(event)
+
+    def _scheduled(self, event: Scheduled | Cancelled) -> None:
         kept = {name: work for name, work in self.works.items() if work.end_s > event.at_s - KEPT_S}
         match event:
             case Scheduled(work):

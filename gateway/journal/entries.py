@@ -69,6 +69,8 @@ class Kind(StrEnum):
     """What the system operator wants of a node was shared out (dispatch)."""
     FORECAST = "forecast"
     """Somebody said what they expect (the issue)."""
+    NEEDS = "needs"
+    """Planners said what can be procured and what will be needed in years to come (the import)."""
     MODEL = "model"
     """A network model was uploaded, approved, rejected or taken back (its version)."""
     TOPOLOGY = "topology"

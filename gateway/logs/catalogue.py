@@ -286,6 +286,7 @@ EVENTS = (
     _event("registration.rejected", "warning", "A resource may not take part.", "resource reason detail recipient"),
     # The network's schedule
     _event("forecast.issued", "info", "Somebody said what they expect.", "source count"),
+    _event("needs.imported", "info", "Planners said what will be needed in years to come.", "source count"),
     _event(
         "work.scheduled",
         "warning",

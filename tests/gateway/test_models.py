@@ -181,3 +181,11 @@ def test_model_of_a_zone_file_names_its_networks():
     model = app.model(zone)
     assert model.version == zone.network.version
     assert [path.name for path in model.sources.values()] == ["r1.json"]
+
+
+async def test_places_are_named_as_studies_name_them(tmp_path):
+    source = saved(tmp_path, "v1", R1).sources[""]
+    one = await LiveEngine(Slow, Model("v1", {"": source})).places()
+    assert {"L12", "SW12", "B3"} <= one
+    several = await LiveEngine(Slow, Model("v1", {"N": source, "S": source})).places()
+    assert several == {f"{feeder}:{name}" for feeder in ("N", "S") for name in one}
