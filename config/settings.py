@@ -114,7 +114,7 @@ class Clocks(Section):
 class LimitPolicy(Section):
     """How limits are computed, rounded, published and released."""
 
-    policy: Literal["incremental", "pro_rata", "max_min", "lifo", "merit"] = "incremental"
+    policy: Literal["incremental", "pro_rata", "max_min", "lifo", "merit", "rotational"] = "incremental"
     look_ahead: bool = False
     """Publish envelopes for all intervals ahead, not only when a violation is seen."""
     envelope_mode: Literal["joint", "residual"] = "joint"

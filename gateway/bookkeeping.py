@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from gateway import record
 from gateway.coordination.accounts import Accounts
-from gateway.coordination.events import Assessed, Contested, Sent, Stated
+from gateway.coordination.events import Assessed, Contested, IntervalClosed, Sent, Stated
 from gateway.coordination.messages import LimitClear, LimitIssue
 from gateway.coordination.trade import Trade
 from gateway.journal.entries import Kind
 from gateway.journal.store import JournalReader
 from gateway.settlement.assessment import Assessment
+from gateway.settlement.curtailment import Curtailment
 from gateway.settlement.disputes import Dispute
 from gateway.settlement.schedule import Held
 from gateway.settlement.statements import statements
@@ -118,6 +119,16 @@ def limits(journal: JournalReader) -> Limits:
             case _:
                 pass
     return Limits(accounts.limits, asset_of)
+
+
+def curtailed(journal: JournalReader) -> tuple[Curtailment, ...]:
+    """What limits took in every market interval that is over, by the records of a journal.
+
+    Raises:
+        JournalBrokenError: an entry cannot be read.
+    """
+    facts = (record.fact(entry) for entry in journal.entries_of(Kind.INTERVAL))
+    return tuple(one for fact in facts if isinstance(fact, IntervalClosed) for one in fact.curtailed)
 
 
 def with_accounts(statement: Statement, accounts: Mapping[str, str]) -> Statement:

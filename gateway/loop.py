@@ -209,7 +209,7 @@ class Loop:
             return
         self._tally.saw(at, over, solved=solved)
         self._failing = not solved
-        ground.say.cycle(at, answer, [s.message for s in sent], alarms)
+        ground.say.cycle(at, question, answer, [s.message for s in sent], alarms)
         ground.say.acted(at, [*acts, *over])
         self.exchange.post(sent)
         ground.touched.set()

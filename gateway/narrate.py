@@ -36,8 +36,8 @@ from gateway.coordination.timekeeping import Skewed
 from gateway.coordination.topology import Work
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
-from gateway.sayings import Gaps, alarmed, booked, mw, network_step, particulars, said
-from grid_engine.results import Answer, Status
+from gateway.sayings import Gaps, alarmed, booked, mw, network_step, particulars, said, shared
+from grid_engine.results import Answer, Status, Study
 from protocols.signals import Ack, Command, Control, LinkChanged, LinkState, Outcome
 
 STEPS = frozenset({Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED})
@@ -132,7 +132,9 @@ class Narrator:
 
     # --- cycles
 
-    def cycle(self, at: Situation, answer: Answer, sent: Sequence[Message], alarms: Iterable[Alarmed]) -> None:
+    def cycle(
+        self, at: Situation, question: Study, answer: Answer, sent: Sequence[Message], alarms: Iterable[Alarmed]
+    ) -> None:
         """A cycle came to its conclusion."""
         log = self._log.bind(cycle_id=at.cycle_id)
         if not self._ready:
@@ -147,6 +149,7 @@ class Narrator:
             else:
                 log.info("psa.recovered")
         self.sent(at, sent)
+        shared(log, question, answer, sent)
         for alarm in alarms:
             alarmed(log, alarm, at.book.limit(alarm.subject))
         log.debug(

@@ -1,9 +1,12 @@
 """What parties are told, as lines of the log: one event per kind of message, with what belongs in a line."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from gateway.coordination.book import NON_RESPONSE, Book
 from gateway.coordination.events import Alarmed, Assessed, Contested, Event, Operated, Planned, Shown, Stated
+from gateway.coordination.fairness import jain
 from gateway.coordination.host import NO_RESPONSE
 from gateway.coordination.market_messages import (
     NeedPost,
@@ -31,6 +34,7 @@ from gateway.coordination.situation import Situation
 from gateway.coordination.study import estimated
 from gateway.settlement.assessment import Assessment
 from gateway.settlement.words import SettlementLine
+from grid_engine.results import Answer, Study
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -59,6 +63,14 @@ def said(log: Log, message: Message) -> None:
             log.warning("registration.rejected", resource=body.resource, reason=body.reason.value, detail=body.detail)
         case _:
             log.bind(**particulars(message)).info("party.tx", code=message.code)
+
+
+def shared(log: Log, question: Study, answer: Answer, sent: Sequence[Message]) -> None:
+    """One line where limits leave that came of sharing out what the network can take among several."""
+    resources = [envelope.resource for envelope in answer.envelopes if envelope.interval == 0]
+    index = jain(question, answer)
+    if len(resources) > 1 and index is not None and any(isinstance(one.body, LimitIssue) for one in sent):
+        log.info("limit.shares", policy=question.policy.value, jain=round(index, 4), count=len(resources))
 
 
 def particulars(message: Message) -> dict[str, str | float]:

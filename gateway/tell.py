@@ -95,7 +95,10 @@ def _over(fact: Assessed | Stated | Contested | IntervalClosed) -> str:
     match fact:
         case IntervalClosed():
             span = f"{clock(fact.start_s)} to {clock(fact.end_s)}"
-            return f"interval {span}: {fact.cycles} cycles, {fact.solved} of them with an answer"
+            taken = "".join(
+                f"; {one.limit_id} took {one.energy_wh / 1e6:.4f} MWh from {one.resource}" for one in fact.curtailed
+            )
+            return f"interval {span}: {fact.cycles} cycles, {fact.solved} of them with an answer{taken}"
         case Assessed(found):
             parts = (f"{one.ref} {one.delivered_mwh:.4f} of {one.expected_mwh:.4f} MWh" for one in found)
             return f"measured {', '.join(parts) or 'nothing'}"

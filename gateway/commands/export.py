@@ -3,7 +3,8 @@
     ampacity export planning zone.yaml --from 2026-01-01T00:00-05:00 --to 2027-01-01T00:00-05:00 --out burdens.csv
 
 Reads the journal of the zone, also while its gateway runs. Curtailed energy is that of what was ordered,
-instructed or dispatched, as it was measured for settlement.
+instructed or dispatched, as it was measured for settlement; where nothing was, it is what schedule, forecast or
+available power promised beyond the limit, in the market intervals that are over.
 """
 
 import csv
@@ -41,6 +42,7 @@ def run(args: Namespace) -> int:
         zone = load(args.zone)
         with closing(JournalReader.open(Path(zone.storage.directory) / "journal.sqlite")) as journal:
             books, held = bookkeeping.read(journal), bookkeeping.limits(journal)
+            taken = bookkeeping.curtailed(journal)
     except (ConfigError, JournalError) as error:
         print(f"ampacity export: {error}", file=sys.stderr)
         return 1
@@ -48,7 +50,7 @@ def run(args: Namespace) -> int:
     starts = [one.start_s for limits in held.by_resource.values() for one in limits]
     starts += [one.start_s for one in books.assessed.values()]
     from_s = min(starts, default=0.0) if args.from_s is None else args.from_s
-    rows = burdens(held.by_resource, books.assessed.values(), held.asset_of, from_s, to_s)
+    rows = burdens(held.by_resource, books.assessed.values(), taken, held.asset_of, from_s=from_s, to_s=to_s)
     if args.out is None:
         _write(sys.stdout, rows, from_s, to_s)
     else:

@@ -15,6 +15,7 @@ from gateway.coordination.operation_messages import DispatchRelay, Instruction
 from gateway.coordination.settlement_messages import BaselineNominate, MeterReport, SettlementReport
 from gateway.coordination.trade import Trade
 from gateway.settlement.assessment import Assessment
+from gateway.settlement.curtailment import GivenUp
 from gateway.settlement.disputes import Dispute
 from gateway.settlement.schedule import Asked, AskedBy, Held
 from gateway.settlement.words import MeterInterval, MeterSource, SettlementLine, Statement
@@ -32,7 +33,7 @@ SAME_W = 1.0
 
 @dataclass(slots=True)
 class Accounts:
-    """The state of settlement; `received`, `sent` and `fold` are its only mutations."""
+    """The state of settlement; `received`, `sent`, `fold` and `given_up.add` are its only mutations."""
 
     asked: dict[str, Asked] = field(default_factory=dict)
     """By reference and version; what has been assessed is gone once it no longer stands beside anything."""
@@ -57,6 +58,7 @@ class Accounts:
     """The system operator's newest statement to us."""
     since_s: float | None = None
     """Start of the oldest period that has no statements yet."""
+    given_up: GivenUp = field(default_factory=GivenUp)
 
     def received(self, message: Message, at_s: float) -> None:
         """Take in what a party said."""

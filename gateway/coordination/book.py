@@ -200,6 +200,7 @@ class Book:
                 self.approvals.fold(event)
             case IntervalClosed():
                 self.closed_until_s = event.end_s
+                self.accounts.given_up.add(event.curtailed)
             case _:
                 assert_never(event)
 

@@ -10,6 +10,7 @@ from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.settlement.assessment import Assessment
+from gateway.settlement.curtailment import Curtailment
 from gateway.settlement.disputes import Dispute
 from gateway.settlement.words import SettlementLine, Statement
 from grid_engine.dispatch.operation_words import Operation
@@ -223,6 +224,8 @@ class IntervalClosed:
     """Those of them in which the engine had an answer."""
     mean_w: Mapping[str, float] = field(default_factory=dict)
     """Mean of what its cycles measured, per resource."""
+    curtailed: tuple[Curtailment, ...] = ()
+    """What limits took in it, as far as its cycles know."""
 
 
 Event = (

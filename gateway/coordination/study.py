@@ -10,6 +10,7 @@ from gateway.coordination.situation import Situation
 from gateway.coordination.stored import sustained
 from gateway.coordination.topology import Reported, expected
 from gateway.coordination.zone import Controllable, Resource
+from gateway.settlement.curtailment import Source, Wish
 from gateway.snapshot import Snapshot
 from grid_engine.results import NetworkState, Participant, Purpose, Study
 from protocols.points import Quantity
@@ -64,23 +65,53 @@ def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> flo
 
 def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float) -> float:
     """Where a resource will go if nothing limits it, at a time now or ahead, W."""
-    dispatch = at.book.dispatch_at(resource.id, time_s)
-    ours, scheduled_w = target(at, resource.id, time_s), at.book.trade.schedules.expected_w(resource.id, time_s)
-    expected_w = forecasts.expected(at, resource.id, time_s) if scheduled_w is None else scheduled_w
+    asked_w = _asked_w(at, resource, time_s)
+    known_w = _expected_w(at, resource, time_s) if asked_w is None else asked_w
+    return _able(at, resource, time_s, _potential_w(at, resource, stands) if known_w is None else known_w)
+
+
+def wish_now(at: Situation, resource: Resource, since_s: float) -> Wish:
+    """Where a resource would go now if nothing limited it, as far as that is known and a limit can bear on it.
+
+    Unlike `wanted_w` it assumes nothing: not the worst of who sits at its limit, and no more than is available
+    of who only takes limits.
+    """
+    if resource.controllable is Controllable.NONE or not standing(at, resource).trusted:
+        return Wish(since_s, None)
+    asked_w = _asked_w(at, resource, at.now_s)
+    known_w = _expected_w(at, resource, at.now_s) if asked_w is None else asked_w
+    available = at.snapshot.reading(resource.id, Quantity.AVAILABLE_POWER_W)
+    if available is not None and resource.controllable is Controllable.LIMIT:
+        known_w = available.value if known_w is None else min(known_w, max(available.value, 0.0))
+    source = Source.FORECAST if asked_w is None else Source.DISPATCH
+    return Wish(since_s, None if known_w is None else _able(at, resource, at.now_s, known_w), source)
+
+
+def _asked_w(at: Situation, resource: Resource, time_s: float) -> float | None:
+    """What a resource is asked to do at a time; nothing where it is left to its schedule or the weather."""
+    ours, dispatch = target(at, resource.id, time_s), at.book.dispatch_at(resource.id, time_s)
     if ours is not None:
-        wish = ours.power_w
-    elif dispatch is not None and (dispatch.end_s > time_s or scheduled_w is None):
-        wish = dispatch.power_w
-    elif expected_w is not None:
-        wish = expected_w
-    elif resource.forecast is not None:
-        wish = resource.forecast.at(time_s)
-    else:
-        wish = _potential_w(at, resource, stands)
+        return ours.power_w
+    scheduled_w = at.book.trade.schedules.expected_w(resource.id, time_s)
+    holds = dispatch is not None and (dispatch.end_s > time_s or scheduled_w is None)
+    return dispatch.power_w if dispatch is not None and holds else None
+
+
+def _expected_w(at: Situation, resource: Resource, time_s: float) -> float | None:
+    """What schedule or forecast say of a resource at a time."""
+    scheduled_w = at.book.trade.schedules.expected_w(resource.id, time_s)
+    expected_w = forecasts.expected(at, resource.id, time_s) if scheduled_w is None else scheduled_w
+    if expected_w is None and resource.forecast is not None:
+        return resource.forecast.at(time_s)
+    return expected_w
+
+
+def _able(at: Situation, resource: Resource, time_s: float, wish_w: float) -> float:
+    """A wish within what the resource is capable of, and what an outage has left of that."""
     outage = at.book.outages.get(resource.id)
     if outage is not None and outage.start_s <= time_s < outage.end_s:
-        wish = min(wish, outage.available_w)
-    return min(max(wish, resource.floor_w), resource.ceiling_w)
+        wish_w = min(wish_w, outage.available_w)
+    return min(max(wish_w, resource.floor_w), resource.ceiling_w)
 
 
 def _potential_w(at: Situation, resource: Resource, stands: Standing) -> float:
@@ -119,6 +150,7 @@ def _participant(at: Situation, resource: Resource, starts_s: tuple[float, ...])
         adjustable=stands.trusted and resource.controllable is not Controllable.NONE,
         connected_on=resource.connected_on,
         price_per_mwh=_price(at, resource),
+        curtailed_wh=at.book.accounts.given_up.lately_wh(resource.id, at.now_s) if at.zone.limits.in_turn else 0.0,
     )
 
 

@@ -149,6 +149,11 @@ class LimitRules:
     preexisting: Preexisting = Preexisting.DO_NOT_WORSEN
     failure_shrink_pct: float = 10.0
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether who gave up most lately gives way last."""
+        return Policy.ROTATIONAL in (self.policy, self.sharing)
+
 
 @dataclass(frozen=True, slots=True)
 class ZoneFacts:

@@ -48,6 +48,7 @@ FIELDS = {
     "excused_mwh": "Energy that did not come and need not, because of a limit or an emergency, MWh.",
     "expected_mwh": "Energy that was due within the limits in force, MWh.",
     "floor_mw": "Lowest power allowed, MW.",
+    "jain": "Jain's index of what each may inject of what it asked for: 1 where all get the same part.",
     "kind": "What sort of fact.",
     "latency_ms": "From the first issue of the control until now.",
     "lease_s": "How long the device obeys without hearing from us again.",
@@ -64,6 +65,7 @@ FIELDS = {
     "phase": "Conductor.",
     "planned": "Whether it was planned.",
     "point": "Point of the network that was to be moved.",
+    "policy": "Rule by which the network is shared.",
     "power_before_mw": "Measured power just before the control was first issued, MW.",
     "power_flows": "AC power flows solved.",
     "problem": "Code and cause of the refusal.",
@@ -207,6 +209,12 @@ EVENTS = (
         "info",
         "An operating envelope is issued.",
         "recipient resource mw floor_mw reason constraint_id loading_pct start_s",
+    ),
+    _event(
+        "limit.shares",
+        "info",
+        "Limits are issued that share out what the network can take among several resources.",
+        "policy jain count",
     ),
     _event(
         "limit.unconfirmed",

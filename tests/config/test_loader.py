@@ -83,8 +83,9 @@ def test_a_fault_reads_as_compilers_write_it(on_base):
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert str(caught.value) == (
-        f"{path}:2: `limits.policy` is 'fair' but should be 'incremental', 'pro_rata', 'max_min', 'lifo' or 'merit'; "
-        "use one of: incremental, pro_rata, max_min, lifo, merit"
+        f"{path}:2: `limits.policy` is 'fair' but should be 'incremental', 'pro_rata', 'max_min', 'lifo', "
+        "'merit' or 'rotational'; "
+        "use one of: incremental, pro_rata, max_min, lifo, merit, rotational"
     )
 
 

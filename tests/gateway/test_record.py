@@ -3,12 +3,23 @@ import sqlite3
 import pytest
 
 from gateway.coordination.book import Book
-from gateway.coordination.events import Alarmed, Answered, Decided, Instructed, Issued, Kept, Received, Sent
+from gateway.coordination.events import (
+    Alarmed,
+    Answered,
+    Decided,
+    Instructed,
+    IntervalClosed,
+    Issued,
+    Kept,
+    Received,
+    Sent,
+)
 from gateway.coordination.messages import DispatchCopy, Header, LimitClear, Message
 from gateway.coordination.operator import OperatorInstruction
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
 from gateway.journal.store import Journal, JournalReader
 from gateway.record import Checkpoint, Started, entry, events, fact, restore, time_of
+from gateway.settlement.curtailment import Curtailment, Source
 from grid_engine.results import Answer, Purpose, Status, Study
 from protocols.signals import Ack, Baseline, Bounds, Control, LinkChanged, LinkState, Outcome, Release
 
@@ -17,6 +28,9 @@ COPY = Message(HEADER, DispatchCopy("d1", 1, "A", 2e6, 0.0, 300.0))
 CLEAR = Message(HEADER, LimitClear("l1", 1, "A"))
 CONTROL = Control("A-c1", "A", 1, 0.0, 900.0, Bounds(None, 1.2e6))
 DECIDED = Decided("k1", 5.0, Study("s", Purpose.IMPACT, 1, ()), Answer("s", Status.SOLVED, "v1"), {"A": 1.0})
+
+TOOK = Curtailment("A", "l1", "L12", 0.0, 11.0, 2e6, 1.2e6, 2444.0, Source.DISPATCH)
+CLOSED = IntervalClosed(0.0, 11.0, 2, 2, {"A": 1.2e6}, (TOOK,))
 
 ASKED = OperatorInstruction("A-o1", "A", 1, 10.2, 900.0, "bench", Bounds(None, 1e6), 0.5e6)
 
@@ -34,6 +48,7 @@ FACTS = [
     (Instructed(ASKED), Kind.OPERATED, "A-o1", 10.2, ""),
     (Checkpoint("R1", Book(alarms={("a", "b"): 1.0}), 10.5), Kind.CHECKPOINT, "R1", 10.5, ""),
     (LinkChanged("A", LinkState.LOST, 11.0, "closed"), Kind.LINK, "A", 11.0, ""),
+    (CLOSED, Kind.INTERVAL, "0", 11.0, ""),
 ]
 
 

@@ -182,6 +182,37 @@ def test_sys14_planning_export_agrees_with_historian_and_journal(tmp_path: Path,
     assert float(row["constraint_hours"]) == pytest.approx(found["hours"], rel=0.001)
 
 
+def test_sys14_energy_that_nobody_had_ordered_is_in_the_planning_export(tmp_path: Path, capsys) -> None:
+    """S04: B could make 5.0 MW and B4 stands 4.16, without any order or dispatch: the rest is curtailed energy."""
+    zone = zone_file(**QUICK, devices={"B": {"forecast_mw": [5.0]}})
+    end_s = START_S + 240
+    found: dict[str, float] = {}
+
+    async def scene() -> None:
+        async with Stage(zone, tmp_path) as stage:
+            for transformer in ("T1", "T2"):
+                stage.world.plant.set_tap(transformer, -3)
+            stage.world.devices["B"].set_available(5.0 * MW, stage.now())
+            await stage.open_gateway()
+            await stage.pass_time(end_s + 20 - stage.now())
+            samples = await stage.telemetry.query(Point("B", Quantity.ACTIVE_POWER_W), START_S, end_s)
+            mean_w = sum(one.value for one in samples) / len(samples)
+            found["curtailed"] = (5.0 * MW - mean_w) / 1e6 * (end_s - START_S) / 3600
+            (first, *_) = stage.messages("LIMIT.Issue", recipient="AGENT_B")
+            assert (first.body.resource, first.body.constraint_id) == ("B", "B4")
+
+    play(scene)
+    base = ZONES.resolve() / "r1.yaml"
+    (tmp_path / "zone.yaml").write_text(f"extends: {base}\nstorage: {{directory: {tmp_path}}}\n")
+    capsys.readouterr()
+    assert main(["export", "planning", str(tmp_path / "zone.yaml"), "--from", when(0), "--to", when(240)]) == 0
+    (row,) = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert (row["asset"], row["resources"]) == ("B4", "B")
+    assert float(row["curtailed_mwh"]) == pytest.approx(found["curtailed"], rel=0.001)
+    assert float(row["curtailed_mwh"]) == pytest.approx(0.84 * 240 / 3600, rel=0.01)
+    assert float(row["constraint_hours"]) == pytest.approx(240 / 3600, rel=0.001)
+
+
 def test_a_total_dso_passes_charges_on_and_carries_disputes_up(tmp_path: Path) -> None:
     """E delivers nothing of its part: the system operator's charge is its own, and its dispute is mirrored."""
     zone = zone_file(zone={"dso_model": "T"}, **QUICK)

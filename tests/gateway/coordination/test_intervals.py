@@ -7,11 +7,23 @@ from itertools import pairwise
 import async_solipsism
 import pytest
 
-from gateway.coordination.book import Book
-from gateway.coordination.events import IntervalClosed
+from gateway.coordination.events import Event, IntervalClosed
 from gateway.coordination.intervals import MOST, Tally
 from gateway.coordination.zone import LimitRules
-from tests.gateway.coordination.build import MW, A, T, decided, measured, situation, zone
+from gateway.settlement.curtailment import Source
+from tests.gateway.coordination.build import (
+    MW,
+    A,
+    T,
+    decided,
+    dispatched,
+    folded,
+    limit,
+    measured,
+    sent,
+    situation,
+    zone,
+)
 from tests.gateway.coordination.chaos import Chaos
 
 HOUR_S = 3600.0
@@ -20,8 +32,8 @@ HOUR_S = 3600.0
 class Counted:
     """A tally with its book; `cycle` is one cycle at a time."""
 
-    def __init__(self) -> None:
-        self.book, self.tally, self.records = Book(), Tally(), list[IntervalClosed]()
+    def __init__(self, *events: Event) -> None:
+        self.book, self.tally, self.records = folded(*events), Tally(), list[IntervalClosed]()
 
     def cycle(self, at_s: float, power_w: float = MW, *, solved: bool = True) -> None:
         at = situation(self.book, at_s, measured("A", power_w, at_s))
@@ -66,6 +78,31 @@ def test_after_a_long_absence_the_records_follow_little_by_little():
     ends = [r.end_s for r in one.records]
     assert len(ends) == 2.5 * MOST
     assert [after - before for before, after in pairwise(ends)] == [300.0] * (len(ends) - 1)
+
+
+def test_a_record_says_what_limits_took_and_the_book_adds_it_up():
+    one = Counted(dispatched(2 * MW, T, T), sent(limit(1.2 * MW), T + 30))
+    for at_s in (10, 290, 310, 590, 610):
+        one.cycle(T + at_s)
+    first, second = (record.curtailed for record in one.records)
+    assert [(c.resource, c.limit_id, c.constraint_id, c.source) for c in first] == [
+        ("A", "R1-A-1", "L12", Source.DISPATCH)
+    ]
+    assert [c.energy_wh for c in (*first, *second)] == [
+        pytest.approx(0.8 * MW * 270 / 3600),
+        pytest.approx(0.8 * MW * 300 / 3600),
+    ]
+    assert one.book.accounts.given_up.lately_wh("A", T + 700) == pytest.approx(0.8 * MW * 570 / 3600)
+
+
+def test_nothing_is_known_of_the_time_without_the_gateway():
+    one = Counted(dispatched(2 * MW, T, T), sent(limit(1.2 * MW), T + 30))
+    one.cycle(T + 10)
+    one.tally = Tally()  # another process
+    for at_s in (500, 610):
+        one.cycle(T + at_s)
+    took = [c for record in one.records for c in record.curtailed]
+    assert [c.energy_wh for c in took] == [pytest.approx(0.8 * MW * 100 / 3600)]
 
 
 @pytest.mark.usefixtures("unheard")

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from gateway.coordination.daily import Daily, DayClock, Member
-from gateway.coordination.study import as_if, impact, look_ahead, network_state, standing, wanted_w
-from gateway.coordination.zone import Forecast
-from grid_engine.results import Connection, Purpose
+from gateway.coordination.events import IntervalClosed
+from gateway.coordination.study import as_if, impact, look_ahead, network_state, standing, wanted_w, wish_now
+from gateway.coordination.zone import Controllable, Forecast
+from gateway.settlement.curtailment import Curtailment, Source, Wish
+from grid_engine.results import Connection, Policy, Purpose
 from protocols.points import Quantity
 from protocols.signals import LinkState, Outcome, Quality
 from tests.gateway.coordination.build import (
@@ -33,6 +35,7 @@ from tests.gateway.coordination.build import (
 LOST = linked("A", LinkState.LOST, T + 1)
 HEARD = measured("A", 0.3 * MW, T)
 CONTROL = control(1.2 * MW)
+TOOK = Curtailment("A", "R1-A-1", "L12", T - 300, T, 2 * MW, 1.2 * MW, 0.8 * MW / 12, Source.DISPATCH)
 
 
 def stands(book, *signals, resource=A, **other):
@@ -181,6 +184,39 @@ def test_customers_are_expected_to_do_what_the_day_says_interval_by_interval():
     assert question.load_w["L"] == pytest.approx([16.7, 17.4, 18.1], abs=0.1)
     assert question.unit_w["U"] == pytest.approx([0.3, 0.3, 0.4], abs=0.05)
     assert as_if(question, {}, "other").unit_w["U"] == question.unit_w["U"][:1]
+
+
+NOW = measured("A", 0.3 * MW, T + 9)
+
+
+def could(book, *signals, resource=A, **other):
+    return wish_now(situation(book, T + 10, *signals, **other), resource, T)
+
+
+def test_what_could_be_is_what_was_asked_else_what_is_expected_and_never_more_than_is_there():
+    available = measured("B", 4 * MW, T + 9, Quantity.AVAILABLE_POWER_W)
+    sunny, sun = replace(B, forecast=Forecast(T, 300, (5 * MW,))), measured("B", 1 * MW, T + 9)
+    assert could(folded(dispatched(2 * MW, T, T)), NOW) == Wish(T, 2 * MW, Source.DISPATCH)
+    assert could(folded(), sun, resource=sunny) == Wish(T, 5 * MW)
+    assert could(folded(), sun, available, resource=sunny) == Wish(T, 4 * MW)
+    assert could(folded(), sun, available, resource=B) == Wish(T, 4 * MW)
+
+
+def test_what_could_be_is_unknown_where_nothing_says_so_or_nobody_obeys():
+    book = folded(sent(limit(1.2 * MW), T), dispatched(2 * MW, T, T))
+    assert could(folded(sent(limit(1.2 * MW), T)), measured("A", 1.19 * MW, T + 9)).power_w is None
+    assert could(book, NOW, LOST).power_w is None
+    assert could(book, NOW, resource=replace(A, controllable=Controllable.NONE)).power_w is None
+
+
+def test_who_gave_up_most_lately_is_told_to_the_engine_where_it_counts():
+    book = folded(IntervalClosed(T - 300, T, 1, 1, {}, (TOOK,)))
+    at = situation(book, T + 10, NOW)
+    told = situation(book, T + 10, NOW, facts=zone(policy=Policy.ROTATIONAL))
+    assert [p.curtailed_wh for p in impact(at).participants] == [0.0, 0.0]
+    assert [p.curtailed_wh for p in impact(told).participants] == [TOOK.energy_wh, 0.0]
+    ahead = look_ahead(situation(book, T + 10, NOW, facts=zone(sharing="rotational")))
+    assert [p.curtailed_wh for p in ahead.participants] == [TOOK.energy_wh, 0.0]
 
 
 def test_a_resource_is_connected_as_it_is():
