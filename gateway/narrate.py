@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from gateway.coordination.book import Book, ControlRecord
+from gateway.coordination.book import Book
+from gateway.coordination.book_records import ControlRecord
 from gateway.coordination.events import (
     Alarmed,
     Answered,

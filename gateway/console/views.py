@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gateway.console import markets
 from gateway.console import words as w
 from gateway.coordination import precedence
-from gateway.coordination.book import ControlRecord, LimitRecord
+from gateway.coordination.book_records import ControlRecord, LimitRecord
 from gateway.coordination.emergency_record import EmergencyRecord
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.situation import Situation

@@ -8,6 +8,7 @@ from typing import assert_never
 from gateway.coordination.accounts import Accounts
 from gateway.coordination.admission import copy_of, overtaken
 from gateway.coordination.approval_record import Approvals
+from gateway.coordination.book_records import ControlRecord, LimitRecord
 from gateway.coordination.emergency_record import Emergencies
 from gateway.coordination.events import (
     Alarmed,
@@ -50,7 +51,7 @@ from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.topology import Cancelled, Scheduled, Topology
 from gateway.coordination.trade import Trade
 from grid_engine.results import Purpose, Status
-from protocols.signals import Ack, Baseline, Bounds, Control, Instruction, Outcome, Release
+from protocols.signals import Ack, Baseline, Bounds, Control, Outcome, Release
 
 _SHARED = 100
 """Dispatches of nodes that are remembered with how they were shared out."""
@@ -69,52 +70,6 @@ FINAL = frozenset({Outcome.REJECTED, Outcome.UNKNOWN, Outcome.UNVERIFIED})
 
 PROGRESS = frozenset({Outcome.PUBLISHED, Outcome.RECEIVED, Outcome.STARTED, Outcome.WRITTEN, Outcome.COMPLETED})
 """Answers to a refreshed lease; they do not undo what measured power has already shown."""
-
-
-@dataclass(slots=True)
-class LimitRecord:
-    """One limit that was issued, with the owner's answer."""
-
-    limit: LimitIssue
-    sent_s: float
-    ack: LimitAck | None = None
-    notice: CapabilityNotice | None = None
-    reminded: bool = False
-    """The owner was asked a second time."""
-
-    @property
-    def bounds(self) -> Bounds:
-        """The box on active power."""
-        return Bounds(self.limit.floor_w, self.limit.ceiling_w)
-
-
-@dataclass(slots=True)
-class ControlRecord:
-    """The newest instruction to one resource and how far it has come."""
-
-    instruction: Instruction
-    issued_s: float
-    """Of the newest lease."""
-    first_issued_s: float
-    limit_id: str
-    power_w: float | None
-    """Measured just before it was first issued."""
-    outcome: Outcome | None = None
-    """`None` until the device answers."""
-    answered_s: float = 0.0
-    written_s: float | None = None
-    """First time the device was seen to hold it."""
-    written: Ack | None = None
-    """The newest answer that said what was written and what was read back."""
-    leased_until_s: float | None = None
-    """End of the newest lease that the device has acknowledged; `None` before the first."""
-    lifted: Control | None = None
-    """The control that this release lifts; `None` for a control."""
-
-    @property
-    def read_back(self) -> bool:
-        """True once the device's registers, reversion among them, were read back equal."""
-        return self.written is not None and bool(self.written.read_back)
 
 
 @dataclass(slots=True)

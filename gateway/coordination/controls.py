@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeGuard
 
-from gateway.coordination.book import Book, ControlRecord
+from gateway.coordination.book import Book
+from gateway.coordination.book_records import ControlRecord
 from gateway.coordination.precedence import GRACE_S, Box, Target, box, commanded
 from gateway.coordination.situation import Situation
 from gateway.coordination.timekeeping import OURS

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from gateway.coordination.book import NON_RESPONSE, LimitRecord
+from gateway.coordination.book import NON_RESPONSE
+from gateway.coordination.book_records import LimitRecord
 from gateway.coordination.events import Alarmed
 from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.messages import Message

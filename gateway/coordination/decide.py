@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gateway.coordination import host
-from gateway.coordination.book import LimitRecord
+from gateway.coordination.book_records import LimitRecord
 from gateway.coordination.messages import LimitClear, LimitIssue, Message, Supporting
 from gateway.coordination.situation import Situation
 from gateway.coordination.study import reported, standing

@@ -4,7 +4,7 @@ Equal shares come from the engine where it could at least find these. Nothing is
 and the first good answer leaves it.
 """
 
-from gateway.coordination.book import LimitRecord
+from gateway.coordination.book_records import LimitRecord
 from gateway.coordination.messages import LimitIssue, Message, Supporting
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Controllable, Resource

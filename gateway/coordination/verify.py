@@ -3,7 +3,7 @@
 An instruction whose outcome is unknown is first settled by the limit that the device shows.
 """
 
-from gateway.coordination.book import ControlRecord
+from gateway.coordination.book_records import ControlRecord
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import Resource
 from protocols.points import Quantity

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from gateway.coordination.book import Book, ControlRecord, LimitRecord
+from gateway.coordination.book import Book
+from gateway.coordination.book_records import ControlRecord, LimitRecord
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.zone import Controllable, Resource, ZoneFacts
 from gateway.snapshot import Snapshot

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.coordination import masking
-from gateway.coordination.book import Book, LimitRecord
+from gateway.coordination.book import Book
+from gateway.coordination.book_records import LimitRecord
 from gateway.coordination.lifecycle import LimitState, OrderState
 from gateway.coordination.messages import AckStatus, DispatchCopy, Message
 from gateway.coordination.trade_records import Instance, NodeDispatch
