@@ -8,7 +8,7 @@ from gateway.console import queue as waits
 from gateway.console import words as w
 from gateway.console.seat import Seat
 from gateway.coordination.market import Mode
-from gateway.coordination.trade_records import Source
+from gateway.coordination.trade_records import ORDERED
 from gateway.coordination.zone import Resource
 from gateway.desk import RefusedInstruction, UnrecordedInstruction
 from gateway.exchange import CannotRecord, RefusedMessage
@@ -57,7 +57,7 @@ async def order(seat: Seat, what: w.OrderIn) -> w.InstanceOut:
 async def revoke(seat: Seat, order_id: str, what: w.RevocationIn) -> w.InstanceOut:
     """Take an order back that has not begun."""
     held = seat.situation().book.trade.instances.get(order_id)
-    if held is None or held.source is not Source.ORDER:
+    if held is None or held.source not in ORDERED:
         raise unknown("order", order_id, "`ampacity order list ZONE` shows those that are not over")
     await _noted(seat, what.by, "revokes an order", order_id, what.because)
     await _done("order", seat.exchange.revoke(order_id, what.because))

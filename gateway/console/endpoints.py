@@ -10,7 +10,7 @@ from gateway.console.metrics import metrics
 from gateway.console.seat import Seat
 from gateway.console.status import status
 from gateway.coordination.lifecycle import OrderState
-from gateway.coordination.trade_records import Source
+from gateway.coordination.trade_records import ORDERED
 from gateway.coordination.zone import Resource
 from ieee2030_5.admin.api import Api, Asked, Endpoint, Page
 from ieee2030_5.admin.refusal import unknown
@@ -37,7 +37,7 @@ def _emergencies(seat: Seat) -> w.EmergencyList:
 def _orders(seat: Seat) -> w.OrderBook:
     trade = seat.situation().book.trade
     standing = [r for r in trade.offers.values() if r.state is OrderState.OFFERED]
-    owed = [one for resource in trade.owing for one in trade.of(resource) if one.source is Source.ORDER]
+    owed = [one for resource in trade.owing for one in trade.of(resource) if one.source in ORDERED]
     return w.OrderBook(offers=list(map(markets.offer, standing)), orders=list(map(markets.instance, owed)))
 
 

@@ -12,6 +12,7 @@ from gateway.coordination.lifecycle import ORDER, OrderEvent
 from gateway.coordination.market_messages import OrderIssue, OrderRevoke
 from gateway.coordination.messages import DispatchCopy, LimitClear, LimitIssue, Message
 from gateway.coordination.operation_messages import DispatchRelay, Instruction
+from gateway.coordination.schedules import BACKED
 from gateway.coordination.settlement_messages import BaselineNominate, MeterReport, SettlementReport
 from gateway.coordination.trade import Trade
 from gateway.settlement.assessment import Assessment
@@ -157,7 +158,7 @@ class Accounts:
                 body.order_id,
                 body.version,
                 body.resource,
-                AskedBy.ORDER,
+                AskedBy.SCHEDULE if body.need_id.endswith(BACKED) else AskedBy.ORDER,
                 body.power_w,
                 body.start_s,
                 body.end_s,

@@ -6,11 +6,15 @@ from gateway.coordination.lifecycle import ORDER, OrderState
 from gateway.coordination.market_messages import OrderIssue
 from gateway.coordination.messages import Dispatch, DispatchCopy, LimitIssue, Message
 from gateway.coordination.operation_messages import Instruction
+from gateway.coordination.schedules import BACKED
 from gateway.coordination.trade_records import answers_of
 
 if TYPE_CHECKING:
     from gateway.coordination.book import Book
     from gateway.coordination.trade import Trade
+
+_ORDERED_OF = frozenset({OrderState.OFFERED})
+_BACKED_OF = _ORDERED_OF | {OrderState.SELECTED, OrderState.SCHEDULED}
 
 
 def refusal(trade: "Trade", message: Message, at_s: float) -> str | None:
@@ -45,8 +49,11 @@ def outdated(book: "Book", message: Message) -> bool:
         case LimitIssue() as limit:
             return limit.version <= book.limit_versions.get(limit.resource, 0)
         case OrderIssue() as order:
-            offer = book.trade.offers.get(order.offer_id)
-            return offer is None or offer.state is not OrderState.OFFERED or order.order_id in book.trade.instances
+            offer, held = book.trade.offers.get(order.offer_id), book.trade.instances.get(order.order_id)
+            # The hours of a schedule are ordered of one offer, one after the other.
+            open_in = _BACKED_OF if order.need_id.endswith(BACKED) else _ORDERED_OF
+            known = held is not None and held.version >= order.version
+            return known or offer is None or offer.state not in open_in
         case Instruction() as told:
             held = book.trade.instances.get(told.instruction_id)
             return held is not None and held.version >= told.version

@@ -73,7 +73,10 @@ def _offer(at: Situation, message: Message, body: OfferSubmit) -> Iterator[Messa
 
 
 def _schedule(at: Situation, message: Message, body: ScheduleDayAhead | SchedulePreDispatch) -> Iterator[Message]:
-    """A market facilitator passes schedules on as they are."""
+    """A market facilitator passes schedules on as they are; a total DSO says that it has the node's."""
+    if at.zone.model is DsoModel.TOTAL_DSO and body.resource in at.zone.market.nodes:
+        receipt = AckReceipt(body.schedule_id, body.version, body.resource)
+        yield at.message(message.header.sender, body.schedule_id, receipt, suffix=_to(message))
     resource = at.zone.resources.get(body.resource)
     if at.zone.model is not DsoModel.MARKET_FACILITATOR or resource is None:
         return

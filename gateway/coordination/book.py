@@ -48,13 +48,11 @@ from gateway.coordination.model_records import ModelProposed, ModelRuled
 from gateway.coordination.neighbours import Neighbours
 from gateway.coordination.operating import Operating
 from gateway.coordination.operator import OperatorInstruction
+from gateway.coordination.schedules import newest
 from gateway.coordination.topology import Cancelled, Scheduled, Topology
 from gateway.coordination.trade import Trade
 from grid_engine.results import Purpose, Status
 from protocols.signals import Ack, Baseline, Bounds, Control, Outcome, Release
-
-_SHARED = 100
-"""Dispatches of nodes that are remembered with how they were shared out."""
 
 SEEN = 100_000
 """Messages that are remembered by their key; beyond that the older half is forgotten."""
@@ -107,7 +105,7 @@ class Book:
     neighbours: Neighbours = field(default_factory=Neighbours)
     emergencies: Emergencies = field(default_factory=Emergencies)
     shared: dict[str, Dispatched] = field(default_factory=dict)
-    """How the newest dispatch of each node was shared out, by dispatch."""
+    """How dispatches of nodes and hours of their schedules were shared out, by either, the newest last."""
     topology: Topology = field(default_factory=Topology)
     approvals: Approvals = field(default_factory=Approvals)
     accounts: Accounts = field(default_factory=Accounts)
@@ -150,7 +148,7 @@ class Book:
             case Instructed(instruction):
                 self.operator[instruction.resource] = instruction
             case Dispatched():
-                self.shared = {**dict(list(self.shared.items())[-_SHARED:]), event.ref: event}
+                self.shared = newest(self.shared, event.ref, event)
             case Proposed() | Ruled():
                 self.approvals.fold(event)
             case IntervalClosed():

@@ -17,6 +17,7 @@ from gateway.coordination import (
     host,
     needs,
     notices,
+    selection,
     total,
 )
 from gateway.coordination.events import Alarmed, Dispatched, Planned, Proposed, Ruled
@@ -76,8 +77,10 @@ def limits_ahead(at: Situation, messages: Sequence[Message]) -> tuple[Message, .
 
 def _total(at: Situation, limits: tuple[Message, ...]) -> Steps:
     shared = yield from total.share_out(at)
+    ahead = yield from selection.chosen(at)
     bids = yield from aggregate.bids(at)
-    return Conclusion((*limits, *shared.messages, *bids), plan=shared.plan, selected=shared.selected)
+    messages, selected = (*shared.messages, *ahead.messages, *bids), (*shared.selected, *ahead.selected)
+    return Conclusion((*limits, *messages), plan=shared.plan, selected=selected)
 
 
 def _facilitated(at: Situation, question: Study, answer: Answer, limits: tuple[Message, ...]) -> Steps:

@@ -5,7 +5,7 @@ from gateway.coordination.market import Program
 from gateway.coordination.market_messages import OrderIssue, OrderRevoke
 from gateway.coordination.messages import Message
 from gateway.coordination.situation import Situation
-from gateway.coordination.trade_records import Instance, Source
+from gateway.coordination.trade_records import ORDERED, Instance, Source
 
 SAME_W = 1.0
 
@@ -47,7 +47,7 @@ def revoked(at: Situation, order_id: str, detail: str) -> Message:
         ValueError: there is no such order, or its life does not allow it any more.
     """
     order = at.book.trade.instances.get(order_id)
-    if order is None or order.source is not Source.ORDER:
+    if order is None or order.source not in ORDERED:
         raise ValueError(f"order {order_id!r} is unknown")
     if at.now_s >= order.start_s or not ORDER.allows(order.state, OrderEvent.WITHDRAW):
         raise ValueError(
@@ -55,7 +55,8 @@ def revoked(at: Situation, order_id: str, detail: str) -> Message:
             "only an emergency ends what has begun"
         )
     owner = at.zone.resources[order.resource].owner
-    late = "" if at.now_s <= order.start_s - notice_s(at, order) else "availability is due; "
+    due = order.source is Source.ORDER and at.now_s > order.start_s - notice_s(at, order)
+    late = "availability is due; " if due else ""
     return at.message(owner, order_id, OrderRevoke(order_id, order.version, order.resource, f"{late}{detail}"[:256]))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.operator import within
 from gateway.coordination.situation import Situation
-from gateway.coordination.trade_records import Instance, Source
+from gateway.coordination.trade_records import ORDERED, Instance, Source
 from gateway.coordination.zone import Controllable, Resource
 from protocols.signals import Bounds
 
@@ -79,7 +79,7 @@ def target(at: Situation, resource: str, time_s: float) -> Target | None:
     asked = at.book.operator_at(resource, time_s)
     if asked is not None and asked.target_w is not None:
         return Target(asked.target_w, asked.instruction_id, asked.expires_s)
-    order, told = _first(at, resource, time_s, Source.ORDER), _first(at, resource, time_s, Source.INSTRUCTION)
+    order, told = _first(at, resource, time_s, Source.ORDER), _wholesale(at, resource, time_s)
     # A total DSO shares out with the order in view: the same megawatts serve both, and the instruction may ask more.
     both = order is not None and told is not None and told.state in _HELD and told.asked_w >= order.asked_w
     instance = told if order is None or both else order
@@ -91,8 +91,16 @@ def commanded(at: Situation, resource: Resource) -> Target | None:
     return target(at, resource.id, at.now_s) if resource.controllable is Controllable.SETPOINT else None
 
 
+def _wholesale(at: Situation, resource: str, time_s: float) -> Instance | None:
+    """What it was told of a dispatch; what was ordered for the schedule ahead only where no dispatch came to it."""
+    told = at.book.trade.of(resource)
+    if any(i.source is Source.INSTRUCTION and i.start_s <= time_s < i.end_s for i in told):
+        return _first(at, resource, time_s, Source.INSTRUCTION)
+    return _first(at, resource, time_s, Source.SCHEDULE)
+
+
 def _first(at: Situation, resource: str, time_s: float, source: Source) -> Instance | None:
-    counts = _HELD if source is Source.ORDER else _TOLD
+    counts = _HELD if source in ORDERED else _TOLD
     found = [i for i in at.book.trade.live(resource, time_s) if i.source is source and i.state in counts]
     return max(found, key=lambda i: (i.start_s, i.version), default=None)
 

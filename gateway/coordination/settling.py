@@ -89,7 +89,7 @@ def circumstances(at: Situation, asked: Asked) -> Circumstances:
     sold = [
         one
         for one in accounts.asked.values()
-        if one.resource == asked.resource and one.wholesale and not asked.wholesale
+        if one.resource == asked.resource and one.wholesale and _beside(one, asked)
     ]
     excuses = [
         Excuse(record.declared.emergency_id, control.start_s, inf if record.cleared_s is None else record.cleared_s)
@@ -102,6 +102,11 @@ def circumstances(at: Situation, asked: Asked) -> Circumstances:
         tuple(excuses),
         interval_s=at.zone.clocks.interval_s,
     )
+
+
+def _beside(one: Asked, asked: Asked) -> bool:
+    """Whether the wholesale market pays for the one what the other must not be paid for again."""
+    return not asked.wholesale or (asked.by is AskedBy.SCHEDULE and one.by is not AskedBy.SCHEDULE)
 
 
 def contract(at: Situation, asked: Asked) -> Contract:
@@ -117,6 +122,8 @@ def contract(at: Situation, asked: Asked) -> Contract:
     if asked.by is AskedBy.INSTRUCTION:
         # What is missing costs what the system operator charges for it, which is passed on.
         return Contract(zone.dso, resource.owner, replace(curtailment, utilisation_per_mwh=_offered(at, asked)))
+    if asked.by is AskedBy.SCHEDULE:
+        return Contract(zone.dso, resource.owner, replace(curtailment, utilisation_per_mwh=asked.price_per_mwh))
     if asked.by is AskedBy.RELAY:
         rules = zone.settlement
         terms = Terms(rules.wholesale_per_mwh, rules.imbalance_per_mwh)

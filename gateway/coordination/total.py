@@ -256,10 +256,16 @@ def _instructions(
         held = at.book.trade.instances.get(f"{dispatch.dispatch_id}:{resource.id}")
         standing = held is not None and (held.live or held.state in _OUT)
         same = standing and held is not None and abs(held.asked_w - told.power_w) < 1.0
-        idle = held is None and told.power_w <= 0.0 and _anchor_w(at, resource) <= 0.0
+        still = held is None and told.power_w <= 0.0 and _anchor_w(at, resource) <= 0.0
+        idle = still and not _scheduled(at, resource)
         if same or idle:
             continue
         yield _instruction(at, one, resource, told.power_w, 1 if held is None else held.version + 1)
+
+
+def _scheduled(at: Situation, resource: Resource) -> bool:
+    """Whether an order of the schedule ahead would make it run where no instruction takes its place."""
+    return any(i.source is Source.SCHEDULE for i in at.book.trade.live(resource.id, at.now_s))
 
 
 def _instruction(at: Situation, one: NodeDispatch, resource: Resource, power_w: float, version: int) -> Message:
@@ -341,7 +347,7 @@ def _settled(at: Situation, one: NodeDispatch, known: Dispatched) -> Iterator[Me
     asking = need is not None and need.state in (NeedState.POSTED, NeedState.OFFERED) and at.now_s < need.need.closes_s
     if short and (need is None or asking):
         return
-    promised_w = sum(_promise_w(i) for i in parts if i.live)
+    promised_w = sum(promise_w(i) for i in parts if i.live)
     dispatch = one.dispatch
     status = AckStatus.ACCEPT if promised_w >= dispatch.power_w - SAME_W else AckStatus.PARTIAL
     told_w = dispatch.power_w if status is AckStatus.ACCEPT else promised_w
@@ -364,7 +370,8 @@ def _shortfall(at: Situation, one: NodeDispatch, capability_w: float, *, short: 
     yield at.message(at.zone.system_operator, dispatch.dispatch_id, notice, suffix=f":{at.cycle_id}")
 
 
-def _promise_w(instance: Instance) -> float:
+def promise_w(instance: Instance) -> float:
+    """What its owner has committed to of what was asked."""
     if instance.committed_w is None:
         return 0.0
     return min(instance.committed_w, instance.asked_w) if instance.asked_w >= 0 else instance.committed_w

@@ -30,7 +30,7 @@ from gateway.coordination.market_messages import (
 from gateway.coordination.messages import AckCommit, AckReceipt, Dispatch, Message, OutageNotice
 from gateway.coordination.operation_messages import DispatchRelay, Instruction, ShortfallNotice
 from gateway.coordination.payload import written
-from gateway.coordination.schedules import Schedules
+from gateway.coordination.schedules import BACKED, Schedules
 from gateway.coordination.trade_records import Instance, NeedRecord, NodeDispatch, OfferRecord, Source, answers_of
 
 SAME_W = 1_000.0
@@ -142,6 +142,7 @@ class Trade:
             case DispatchRelay() as body:
                 self._relayed(body, at_s)
             case AckReceipt() | AckCommit() | ShortfallNotice():
+                self.schedules.sent(message)
                 self._node_told(message)
             case BidAggregate() as body:
                 self.bids[f"{body.node}@{body.start_s:.0f}"] = body
@@ -256,7 +257,8 @@ class Trade:
 
     def _outage(self, body: OutageNotice) -> None:
         for instance in self.of(body.resource):
-            if instance.live and instance.end_s > body.start_s and instance.asked_w > body.available_w:
+            meets = instance.end_s > body.start_s and instance.start_s < body.end_s
+            if instance.live and meets and instance.asked_w > body.available_w:
                 self.step(instance.id, OrderEvent.OUTAGE)
 
     def _answered(self, message: Message, at_s: float) -> None:
@@ -292,7 +294,7 @@ class Trade:
             Instance(
                 body.order_id,
                 body.resource,
-                Source.ORDER,
+                Source.SCHEDULE if body.need_id.endswith(BACKED) else Source.ORDER,
                 body.version,
                 body.power_w,
                 body.start_s,

@@ -14,10 +14,16 @@ class Source(StrEnum):
 
     ORDER = "order"
     """A distribution service."""
+    SCHEDULE = "schedule"
+    """An order of what the system operator has selected of the node ahead (total DSO)."""
     INSTRUCTION = "instruction"
     """Its part of what the system operator dispatched to the node (total DSO)."""
     RELAY = "relay"
     """The system operator's own dispatch, passed on (market facilitator)."""
+
+
+ORDERED = frozenset({Source.ORDER, Source.SCHEDULE})
+"""What comes as an order."""
 
 
 @dataclass(slots=True)

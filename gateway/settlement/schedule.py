@@ -19,6 +19,8 @@ class AskedBy(StrEnum):
 
     ORDER = "order"
     """A distribution service: the power itself, for the whole time."""
+    SCHEDULE = "schedule"
+    """Its part of the schedule of a node (total DSO): the power itself, wherever no dispatch took its place."""
     INSTRUCTION = "instruction"
     """Its part of the dispatch of a node (total DSO)."""
     RELAY = "relay"
@@ -60,8 +62,13 @@ class Asked:
 
     @property
     def wholesale(self) -> bool:
-        """Whether the system operator is behind it: then the power is due at the end of the interval."""
+        """Whether the system operator is behind it."""
         return self.by is not AskedBy.ORDER
+
+    @property
+    def ramped(self) -> bool:
+        """Whether the power is due at the end of the interval, on the straight line to there."""
+        return self.by not in (AskedBy.ORDER, AskedBy.SCHEDULE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +152,20 @@ def _obligation(
     near = [held for held in around.limits if held.start_s < end_s and start_s < held.end_s]
     beside = [one for one in around.sold if one.start_s < end_s and start_s < one.end_s]
     edges = [t for held in near for t in (held.start_s, held.end_s)] + [t for a in beside for t in (a.start_s, a.end_s)]
-    moments, weights = _moments(start_s, length_s) if asked.wholesale else _between(start_s, end_s, edges)
+    moments, weights = _moments(start_s, length_s) if asked.ramped else _between(start_s, end_s, edges)
     limits = [limit_at(near, moment_s) for moment_s in moments]
     wanted = [_wanted_w(asked, around.from_w, moment_s) for moment_s in moments]
     allowed = [_clamped(w, limit) for w, limit in zip(wanted, limits, strict=True)]
     took = [
         limit.limit_id for w, a, limit in zip(wanted, allowed, limits, strict=True) if limit and abs(w - a) > SAME_W
     ]
-    reached_w, allowed_w = _mean(wanted, weights) - base_w, _mean(allowed, weights) - base_w
-    ordered_w = asked.power_w - base_w
     sold = [_sold_w(beside, moment_s, limit) for moment_s, limit in zip(moments, limits, strict=True)]
+    if asked.by is AskedBy.SCHEDULE:  # a dispatch takes its place, whatever that asks for
+        wanted = [w if other is None else base_w for w, other in zip(wanted, sold, strict=True)]
+        allowed = [w if other is None else base_w for w, other in zip(allowed, sold, strict=True)]
+        sold = [None] * len(sold)
+    reached_w, allowed_w = _mean(wanted, weights) - base_w, _mean(allowed, weights) - base_w
+    ordered_w = reached_w if asked.by is AskedBy.SCHEDULE else asked.power_w - base_w
     sold_w = _mean([0.0 if w is None else w - base_w for w in sold], weights)
     own_w = allowed_w - (0.0 if terms.stackable else overlap(ordered_w, sold_w))
     box = None if not took else Box(-inf, own_w, took[-1]) if ordered_w >= 0 else Box(own_w, inf, took[-1])
@@ -166,7 +177,7 @@ def _obligation(
         box,
         sold_w,
         next(excuses, ""),
-        reached_w if asked.wholesale else None,
+        reached_w if asked.ramped else None,
     )
 
 
@@ -188,7 +199,7 @@ def _between(start_s: float, end_s: float, edges: Sequence[float]) -> Moments:
 
 def _wanted_w(asked: Asked, from_w: float, time_s: float) -> float:
     """What was asked at a moment: of a dispatch, the straight line to its end."""
-    if not asked.wholesale:
+    if not asked.ramped:
         return asked.power_w
     end_s, told_s = max(asked.agreed_end_s, asked.end_s), max(asked.start_s, asked.sent_s)
     part = (time_s - told_s) / max(end_s - told_s, 1e-9)

@@ -99,23 +99,27 @@ class SmallEngine:
         study_id = market.study.study_id
         if self.failing:
             return Schedule(study_id, Outcome.NOT_CONVERGED, VERSION, detail="told by the test")
-        left_w = market.delivery_w[0] if market.delivery_w else 0.0
-        wanted_w, cost, told = left_w, 0.0, []
-        for offer in sorted(market.offers, key=lambda o: o.blocks[0].price_per_mwh):
-            most_w = min(
-                [
-                    sum(b.power_w for b in offer.blocks),
-                    *offer.available_w[:1],
-                    *(e.ceiling_w for e in market.limits if e.resource == offer.resource),
-                ]
-            )
-            power_w = max(min(left_w, most_w), 0.0)
-            left_w -= power_w
-            cost += power_w / 1e6 * offer.blocks[0].price_per_mwh
-            told.append(Instruction(offer.resource, 0, power_w))
-        outcome = Outcome.SHORTFALL if left_w > 1.0 else Outcome.DELIVERED
-        short_w = max(left_w, 0.0)
-        return Schedule(study_id, outcome, VERSION, tuple(told), (wanted_w - short_w,), (short_w,), {}, (cost,))
+        wanted_w, told, short_w, cost = market.delivery_w or (0.0,), [], [], []
+        for k, power_w in enumerate(wanted_w):
+            left_w = power_w
+            cost.append(0.0)
+            for offer in sorted(market.offers, key=lambda o: o.blocks[0].price_per_mwh):
+                boxes = [e for e in market.limits if (e.resource, e.interval) == (offer.resource, k)]
+                most_w = min(
+                    [
+                        sum(b.power_w for b in offer.blocks),
+                        *offer.available_w[k : k + 1],
+                        *(e.ceiling_w for e in boxes),
+                    ]
+                )
+                part_w = max(min(left_w, most_w), 0.0)
+                left_w -= part_w
+                cost[k] += part_w / 1e6 * offer.blocks[0].price_per_mwh
+                told.append(Instruction(offer.resource, k, part_w))
+            short_w.append(max(left_w, 0.0))
+        outcome = Outcome.SHORTFALL if max(short_w) > 1.0 else Outcome.DELIVERED
+        done_w = tuple(w - s for w, s in zip(wanted_w, short_w, strict=True))
+        return Schedule(study_id, outcome, VERSION, tuple(told), done_w, tuple(short_w), {}, tuple(cost))
 
     def _curve(self, market: Market) -> OfferCurve:
         points, total_w, price = [], 0.0, 0.0

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import async_solipsism
 import pytest
@@ -107,9 +107,16 @@ class Scene:
             self.play.deliver(self.play.written[-1 - one.pct % len(self.play.written)], float(one.n))
 
     def _do_schedule(self, one: Act) -> None:
-        start_s = self._start_s(1)
-        points = (SchedulePoint(start_s, start_s + INTERVAL_S, one.pct / 100 * MW),)
-        self._say(one, "IESO", ScheduleDayAhead(f"s{one.n}", 1 + one.n % 2, one.who, points), f"s{one.n}")
+        """Of a resource, or of the node (total DSO): then of two intervals of which somebody has just offered."""
+        start_s, total = self._start_s(1), self.play.facts.model is DsoModel.TOTAL_DSO
+        ahead = [SchedulePoint(start_s + k * INTERVAL_S, start_s + (k + 1) * INTERVAL_S, 0.0) for k in range(1 + total)]
+        points = tuple(replace(p, power_w=(k + 1) * one.pct / 100 * MW) for k, p in enumerate(ahead))
+        what = "TD1" if total else one.who
+        if total:
+            span, blocks = (start_s, start_s + 4 * INTERVAL_S), (Block(RESOURCES[one.who].ceiling_w, 20.0 + one.n),)
+            offer = OfferSubmit(f"s-{one.who}", 1, one.who, MarketSide.WHOLESALE, *span, blocks, span[1])
+            self._say(one, RESOURCES[one.who].owner, offer, offer.offer_id)
+        self._say(one, "IESO", ScheduleDayAhead(f"s{one.n}", 1 + one.n % 2, what, points), f"s{one.n}")
 
     def _do_heartbeat(self, one: Act) -> None:
         self._say(one, "IESO", HeartbeatOut(one.n % 3), "hb")
