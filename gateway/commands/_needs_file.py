@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from gateway.commands._entries import FileFaultsError, is_json, read_entries
 from gateway.commands._moments import moment
 from gateway.console.needs import LongTermNeedWord, ServiceWord
 
@@ -33,14 +34,6 @@ NEED: Final = {
 COLUMNS: Final = tuple(dict.fromkeys((RECORD, *SERVICE, *NEED)))
 
 
-class NeedsFileError(Exception):
-    """The file cannot be used; `faults` says everything that is wrong with it."""
-
-    def __init__(self, source: str, faults: Sequence[str]) -> None:
-        super().__init__(f"{source}: " + "; ".join(faults))
-        self.faults = tuple(f"{source}: {fault}" for fault in faults)
-
-
 @dataclass(frozen=True, slots=True)
 class NeedsFile:
     """What a file says, as the operator's API takes it."""
@@ -51,25 +44,17 @@ class NeedsFile:
     """Where each record stands, by what it is and its id."""
 
 
-Entry = tuple[str, Mapping[str, object]]
-"""Where it stands, and its members."""
-
-
 def read_needs(path: Path) -> NeedsFile:
     """Every service and need of a file that ends in `.csv` or `.json`.
 
     Raises:
-        NeedsFileError: with every fault found.
+        FileFaultsError: with every fault found.
         OSError: it cannot be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise NeedsFileError(path.name, [f"it is no text in UTF-8: {error}"]) from error
     made: dict[str, list[Mapping[str, object]]] = {"service": [], "need": []}
     lines: dict[tuple[str, str], str] = {}
     found: list[str] = []
-    for where, entry in _json(path.name, text) if _is_json(path) else _csv(path.name, text):
+    for where, entry in read_entries(path, COLUMNS, (RECORD, "id")):
         record = str(entry.get(RECORD, ""))
         if record not in made:
             found.append(f"{where}: {RECORD} is {record!r}; write service or need")
@@ -82,7 +67,7 @@ def read_needs(path: Path) -> NeedsFile:
         lines.setdefault(key, where)
         made[record].append(members)
     if found:
-        raise NeedsFileError(path.name, found)
+        raise FileFaultsError(path.name, found)
     return NeedsFile(made["service"], made["need"], lines)
 
 
@@ -90,7 +75,7 @@ def written(path: Path, services: Sequence[Mapping[str, object]], needs: Sequenc
     """The text of a file that says the same, in the form that its name asks for."""
     entries: list[Mapping[str, object]] = [{RECORD: "service", **service} for service in services]
     entries += [{RECORD: "need", **{name: _shown(name, need[ours]) for name, ours in NEED.items()}} for need in needs]
-    if _is_json(path):
+    if is_json(path):
         told = [{name: value for name, value in entry.items() if value is not None} for entry in entries]
         return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
     stream = io.StringIO()
@@ -98,36 +83,6 @@ def written(path: Path, services: Sequence[Mapping[str, object]], needs: Sequenc
     rows.writeheader()
     rows.writerows({n: str(v).lower() if isinstance(v, bool) else v for n, v in entry.items()} for entry in entries)
     return stream.getvalue()
-
-
-def _is_json(path: Path) -> bool:
-    return path.suffix.lower() == ".json"
-
-
-def _csv(source: str, text: str) -> Iterator[Entry]:
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    header = rows.fieldnames or ()
-    faults = [
-        f"line 1: column {name!r} is not known; use {', '.join(COLUMNS)}" for name in header if name not in COLUMNS
-    ]
-    faults += [f"line 1: there is no column {name!r}" for name in (RECORD, "id") if name not in header]
-    if faults:
-        raise NeedsFileError(source, faults)
-    for row in rows:
-        extra = row.pop(None, None)  # what is beyond the last column
-        given = {name: value.strip() for name, value in row.items() if value and value.strip()}
-        yield f"line {rows.line_num}", {**given, **({"a cell beyond the last column": extra} if extra else {})}
-
-
-def _json(source: str, text: str) -> Iterator[Entry]:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise NeedsFileError(source, [f"not JSON: {error}"]) from error
-    if not isinstance(document, list):
-        raise NeedsFileError(source, ["not a list of services and needs"])
-    for n, entry in enumerate(document):
-        yield f"entry {n}", entry if isinstance(entry, dict) else {}
 
 
 def _read(record: str, entry: Mapping[str, object]) -> tuple[Mapping[str, object], list[str]]:

@@ -58,7 +58,9 @@ def run(args: Namespace) -> int:
             print(f"ampacity meter: {args.file}: {fault}", file=sys.stderr)
     except ConfigError as error:
         print(f"ampacity meter: {error}", file=sys.stderr)
-    except (OSError, UnicodeDecodeError, MeteringError) as error:
+    except UnicodeDecodeError as error:
+        print(f"ampacity meter: {args.file}: it is no text in UTF-8: {error}", file=sys.stderr)
+    except (OSError, MeteringError) as error:
         print(f"ampacity meter: {error}", file=sys.stderr)
     return 1
 

@@ -40,6 +40,12 @@ MODELS: tuple[Column, ...] = (
 )
 
 
+BOUNDARIES = (
+    'JSON: {"td_interfaces": {NAME: BUS}, "interfaces": {NAME: BRANCH}, "connections": {DER: BUS}}; '
+    "those of the zone file where absent"
+)
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare what the command takes."""
     verbs = parser.add_subparsers(dest="verb", metavar="WHAT", required=True)
@@ -47,7 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     upload = _acting(verbs.add_parser("upload", help="upload one"))
     upload.add_argument("file", type=Path, metavar="FILE", help="Ampacity's or pandapower's JSON")
     upload.add_argument("--version", required=True, metavar="NAME", help="a new one")
-    upload.add_argument("--boundaries", type=Path, metavar="FILE", help="JSON; those of the zone file where absent")
+    upload.add_argument("--boundaries", type=Path, metavar="FILE", help=BOUNDARIES)
     upload.add_argument("--feeder", default="", metavar="NAME", help="whose network it is, in a zone of several")
     upload.add_argument("--from", type=moment_argument, dest="from_s", metavar="TIME", help="when it begins to hold")
     upload.add_argument("--until", type=moment_argument, dest="until_s", metavar="TIME", help="when it ends to hold")

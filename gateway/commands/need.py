@@ -24,7 +24,8 @@ from gateway.commands._console import Answer
 from gateway.commands._console_tables import mw, time_of, titled
 from gateway.commands._der_client import Json, Operator
 from gateway.commands._der_tables import Column, at
-from gateway.commands._needs_file import NeedsFileError, read_needs, written
+from gateway.commands._entries import FileFaultsError
+from gateway.commands._needs_file import read_needs, written
 from gateway.tell import day
 
 SERVICES: tuple[Column, ...] = (
@@ -78,7 +79,7 @@ def run(args: Namespace) -> int:
     """0 when done, 1 where the gateway refuses or none runs, or the file is faulty."""
     try:
         return _console.answered("need", args, _need)
-    except NeedsFileError as error:
+    except FileFaultsError as error:
         print(*(f"ampacity need: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
     except OSError as error:
         print(f"ampacity need: {error}", file=sys.stderr)
@@ -101,7 +102,7 @@ def _imported(operator: Operator, args: Namespace) -> None:
     judged = operator.put("needs", body={"by": args.by, "services": told.services, "needs": told.needs})
     if not judged["taken"]:
         faults = [f"{told.lines[one['record'], one['id']]}: {one['problem']}" for one in judged["faults"]]
-        raise NeedsFileError(args.file.name, faults)
+        raise FileFaultsError(args.file.name, faults)
 
 
 def _listed(found: Json) -> RenderableType | str:

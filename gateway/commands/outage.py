@@ -21,8 +21,9 @@ from gateway.commands import _console
 from gateway.commands._console import Answer
 from gateway.commands._der_client import Operator, OperatorError
 from gateway.commands._der_tables import Column, at, table
+from gateway.commands._entries import FileFaultsError
 from gateway.commands._moments import duration, moment_argument
-from gateway.commands._outage_file import OutageFileError, read_works
+from gateway.commands._outage_file import read_works
 from gateway.tell import clock, day
 
 OVERRIDE = "override"
@@ -85,7 +86,7 @@ def run(args: Namespace) -> int:
     """0 when done, 1 where the gateway refuses or none runs, or the file is faulty."""
     try:
         return _console.answered("outage", args, _outage)
-    except OutageFileError as error:
+    except FileFaultsError as error:
         print(*(f"ampacity outage: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
     except OSError as error:
         print(f"ampacity outage: {error}", file=sys.stderr)

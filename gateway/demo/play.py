@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from gateway import clock
 from gateway.demo.eventlog import EventLog, Line
 from gateway.demo.processes import Child, DemoError, child, until_answering
 from gateway.demo.scene import Record, Sample, Scene
+from gateway.testbed.requests import iso
 from ieee2030_5.pki import make_pki
 
 SAMPLE_S = 0.5
@@ -121,11 +121,11 @@ class _Performance:
             await self._post("available", {"resource": device, "power_mw": power_mw})
         start_s = clock.wall() + (OFFERED_S if scene.offers else 0.0)
         for device, blocks in scene.offers.items():
-            await self._post("offer", {"resource": device, "blocks": blocks, "start": _iso(start_s)})
+            await self._post("offer", {"resource": device, "blocks": blocks, "start": iso(start_s)})
         if scene.dispatch_mw is not None:
             end_s = start_s + max(self.zone.clocks.interval_s, scene.lasts_s)
             asked = {"resource": scene.node or scene.resource, "power_mw": scene.dispatch_mw}
-            await self._post("dispatch", {**asked, "start": _iso(start_s), "end": _iso(end_s)})
+            await self._post("dispatch", {**asked, "start": iso(start_s), "end": iso(end_s)})
 
     async def _get(self, path: str) -> Mapping[str, Any]:
         url = f"{self.control}/{path}"
@@ -140,10 +140,6 @@ class _Performance:
         async with self.session.post(url, json=body) as response:
             if response.status >= HTTPStatus.MULTIPLE_CHOICES:
                 raise DemoError(f"POST {url}: {response.status} {await response.text()}")
-
-
-def _iso(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _sample(at_s: float, truth: Mapping[str, Any]) -> Sample:

@@ -1,7 +1,7 @@
 """What flexibility is worth in place of something else: a figure, what it assumes, and what moves it most."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import exp
 from typing import Final
 
@@ -143,28 +143,10 @@ def ageing(
     mean_c = sum(step.ambient_c * step.hours for step in course) / sum(step.hours for step in course)
 
     def formula(
-        *,
-        replacement_cost: float,
-        peak_load_pu: float,
-        mean_ambient_c: float,
-        top_oil_rise_c: float,
-        hot_spot_rise_c: float,
-        loss_ratio: float,
-        oil_exponent: float,
-        winding_exponent: float,
-        life_h: float,
+        *, replacement_cost: float, peak_load_pu: float, mean_ambient_c: float, life_h: float, **of: float
     ) -> float:
-        made = Thermal(top_oil_rise_c, hot_spot_rise_c, loss_ratio, oil_exponent, winding_exponent)
         scale, warmer_c = peak_load_pu / peak_pu if peak_pu else 1.0, mean_ambient_c - mean_c
-
-        def factor(load_pu: float, ambient_c: float) -> float:
-            return ageing_factor(made.hot_spot_c(load_pu * scale, ambient_c + warmer_c))
-
-        avoided_h = sum(
-            (factor(step.before_pu, step.ambient_c) - factor(step.after_pu, step.ambient_c)) * step.hours
-            for step in course
-        )
-        return avoided_h / life_h * replacement_cost
+        return _avoided_h(course, Thermal(**of), scale, warmer_c) / life_h * replacement_cost
 
     return _valued(
         "asset management (ageing)",
@@ -173,12 +155,19 @@ def ageing(
         replacement_cost=replacement_cost,
         peak_load_pu=peak_pu,
         mean_ambient_c=mean_c,
-        top_oil_rise_c=thermal.top_oil_rise_c,
-        hot_spot_rise_c=thermal.hot_spot_rise_c,
-        loss_ratio=thermal.loss_ratio,
-        oil_exponent=thermal.oil_exponent,
-        winding_exponent=thermal.winding_exponent,
+        **asdict(thermal),
         life_h=life_h,
+    )
+
+
+def _avoided_h(course: Sequence[Loading], thermal: Thermal, scale: float, warmer_c: float) -> float:
+    """Hours of normal life that are not lost, with loads and ambient temperatures moved by this much."""
+
+    def factor(load_pu: float, ambient_c: float) -> float:
+        return ageing_factor(thermal.hot_spot_c(load_pu * scale, ambient_c + warmer_c))
+
+    return sum(
+        (factor(step.before_pu, step.ambient_c) - factor(step.after_pu, step.ambient_c)) * step.hours for step in course
     )
 
 

@@ -1,6 +1,7 @@
 """A TCP relay in front of somebody's server, so that a simulated client can lose its link or become slow."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -14,9 +15,10 @@ _LOOK_S: Final = 0.05
 class Relay:
     """Passes octets on unread; obeys `drop_link` (cut and refuse) and `delay` (hold what the client sends)."""
 
-    def __init__(self, host: str, port: int, faults: Faults) -> None:
+    def __init__(self, host: str, port: int, faults: Faults, loses: Callable[[], bool] = lambda: False) -> None:
+        """`loses` is asked of each piece that a client sends; where it says so, the piece arrives nowhere."""
         self._target = (host, port)
-        self._faults = faults
+        self._faults, self._loses = faults, loses
         self.port = 0
         """Where it listens, once `listening`."""
         self.listening = asyncio.Event()
@@ -41,15 +43,17 @@ class Relay:
         # The first task to end, whichever side closed, ends the others by raising.
         with suppress(ExceptionGroup):
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, back, slow=True))
-                tasks.create_task(self._pump(there, writer, slow=False))
+                tasks.create_task(self._pump(reader, back, asked=True))
+                tasks.create_task(self._pump(there, writer, asked=False))
                 tasks.create_task(self._cut())
         writer.transport.abort()
         back.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, slow: bool) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, asked: bool) -> None:
         while data := await source.read(_CHUNK):
-            if slow and self._faults.delay:
+            if asked and self._loses():
+                continue
+            if asked and self._faults.delay:
                 await asyncio.sleep(self._faults.delay_s)
             sink.write(data)
             await sink.drain()

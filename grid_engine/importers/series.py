@@ -38,8 +38,11 @@ def read_series(path: Path | str) -> Readings:
         SeriesError: with every fault found.
     """
     source = Path(path)
-    with source.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.reader(file))
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SeriesError(source.name, [f"it is no CSV in UTF-8: {error}"]) from error
     ids = _header(source.name, rows)
     faults: list[str] = []
     times = [_time(row, line, faults) for line, row in enumerate(rows[1:], 2) if row]

@@ -96,3 +96,11 @@ def test_a_nodal_year_that_is_not_whole_is_refused_by_name(tmp_path, change, sai
     with pytest.raises(SeriesError) as caught:
         read_nodal_year(year(tmp_path, **({"nodes": ["n1", "n2"]} | change)), ["n1", "n2"])
     assert said in caught.value.faults
+
+
+def test_what_is_no_text_is_told(tmp_path):
+    path = tmp_path / "series.csv"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SeriesError) as caught:
+        read_series(path)
+    assert caught.value.faults[0].startswith("it is no CSV in UTF-8")

@@ -9,7 +9,8 @@ import pytest
 from gateway.__main__ import main
 from gateway.testbed.serial_line import serial_line
 from protocols.signals import Outcome
-from tests.gateway.fieldtools.site import command, elsewhere
+from tests.background import elsewhere
+from tests.gateway.fieldtools.site import command
 from tests.gateway.tape.site import zone_on
 from tests.interop import facade_site
 from tests.interop.modbus_site import BATTERY, HOST, PATIENCE_S, SOLAR, address_of, served, served_on_a_line

@@ -1,10 +1,8 @@
 """The operator's API of a zone at rest, over loopback in a thread of its own: nothing cycles, all else is real."""
 
-import asyncio
 import queue
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,6 +35,7 @@ from ieee2030_5.admin.server import Service
 from ieee2030_5.settings import AdminSettings
 from protocols.points import Quantity
 from protocols.signals import LinkState, Outcome
+from tests.background import elsewhere
 from tests.gateway.coordination.build import (
     MW,
     T,
@@ -160,24 +159,17 @@ def office(directory: Path, zone_facts: ZoneFacts | None = None, of: Book | None
         {"A": "modbus", "B": "ieee2030_5"},
     )
     settings = AdminSettings(token.make(directory, {}), announce=directory / URL_FILE)
-    service = Service(OPERATOR, lambda: seat, settings)
-    loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with ground.tasks:
-            await service.start()
-            ready.set()
-            await over.wait()
-            await service.stop()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
     try:
-        assert ready.wait(30)
-        made.url = f"http://127.0.0.1:{service.port}"
-        yield made
+        with elsewhere(lambda: _serving(seat, settings), within_s=30) as made.url:
+            yield made
     finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(30)
-        loop.close()
         journal.close()
+
+
+@asynccontextmanager
+async def _serving(seat: Seat, settings: AdminSettings) -> AsyncIterator[str]:
+    service = Service(OPERATOR, lambda: seat, settings)
+    async with seat.exchange.ground.tasks:
+        await service.start()
+        yield f"http://127.0.0.1:{service.port}"
+        await service.stop()

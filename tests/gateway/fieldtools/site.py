@@ -3,10 +3,8 @@
 import asyncio
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from gateway.fieldtools import opening
@@ -27,33 +25,6 @@ async def started(make: Callable[[], H]) -> AsyncIterator[H]:
         yield harness
     finally:
         await harness.stop()
-
-
-@contextmanager
-def elsewhere(serve: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]:
-    """What `serve` gives, served by another thread until left."""
-    ready = threading.Event()
-    given: list[tuple[T, asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    async def live() -> None:
-        async with serve() as served:
-            stop = asyncio.Event()
-            given.append((served, asyncio.get_running_loop(), stop))
-            ready.set()
-            await stop.wait()
-
-    with ThreadPoolExecutor(1) as pool:
-        living = pool.submit(lambda: asyncio.run(live()))
-        living.add_done_callback(lambda _: ready.set())
-        assert ready.wait(20), "the device did not start"
-        if not given:
-            living.result()
-        served, loop, stop = given[0]
-        try:
-            yield served
-        finally:
-            loop.call_soon_threadsafe(stop.set)
-            living.result(20)
 
 
 def watched(target: str, address: str, count: int, change: Callable[[], None]) -> list[Value]:

@@ -5,8 +5,9 @@ import yaml
 
 from config.loader import load
 from gateway.__main__ import main
+from tests.background import elsewhere
 from tests.contract import harness_dnp3, harness_mqtt, harness_opcua, harness_sparkplug
-from tests.gateway.fieldtools.site import elsewhere, started
+from tests.gateway.fieldtools.site import started
 from tests.interop.modbus_site import BATTERY, served
 
 pytestmark = pytest.mark.sockets

@@ -6,8 +6,9 @@ import pytest
 
 from gateway.__main__ import main
 from protocols.signals import Bounds
+from tests.background import elsewhere
 from tests.contract.harness_dnp3 import Harness
-from tests.gateway.fieldtools.site import elsewhere, started, watched
+from tests.gateway.fieldtools.site import started, watched
 
 pytestmark = pytest.mark.sockets
 

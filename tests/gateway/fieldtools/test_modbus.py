@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from gateway.__main__ import main
-from tests.gateway.fieldtools.site import command, elsewhere
+from tests.background import elsewhere
+from tests.gateway.fieldtools.site import command
 from tests.interop.modbus_site import BATTERY, SOLAR, address_of, served
 
 pytestmark = pytest.mark.sockets

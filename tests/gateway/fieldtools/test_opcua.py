@@ -3,8 +3,9 @@
 import pytest
 
 from gateway.__main__ import main
+from tests.background import elsewhere
 from tests.contract.harness_opcua import Harness
-from tests.gateway.fieldtools.site import elsewhere, started, watched
+from tests.gateway.fieldtools.site import started, watched
 
 pytestmark = pytest.mark.sockets
 

@@ -1,7 +1,5 @@
 """A gateway's parties' side without its field: exchange, ledger and journal are real, and so are the sockets."""
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from gateway.parties.office import Office
 from gateway.parties.settings import settings
 from gateway.snapshot import Image
 from gateway.translate import facts as translate
+from tests.background import elsewhere
 from tests.scenarios.live import free_ports
 from tests.scenarios.stage import zone_file
 
@@ -124,19 +123,5 @@ async def running(zone: ZoneFile, clock: list[float] | None = None) -> AsyncIter
 @contextmanager
 def in_background(zone: ZoneFile) -> Iterator[str]:
     """The URL of an office in a thread of its own, for callers that block."""
-    loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with running(zone):
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        assert ready.wait(60)
+    with elsewhere(lambda: running(zone), within_s=60):
         yield f"http://127.0.0.1:{zone.listen.parties_port}"
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(60)
-        loop.close()

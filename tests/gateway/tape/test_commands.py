@@ -9,7 +9,8 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.tape.words import Kind, read
-from tests.gateway.fieldtools.site import command, elsewhere
+from tests.background import elsewhere
+from tests.gateway.fieldtools.site import command
 from tests.gateway.tape.site import zone_on
 from tests.interop.modbus_site import BATTERY, served
 

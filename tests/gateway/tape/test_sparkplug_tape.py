@@ -9,8 +9,9 @@ import pytest
 from gateway.__main__ import main
 from gateway.tape.check import check
 from gateway.tape.words import Kind, read
+from tests.background import elsewhere
 from tests.contract.harness_sparkplug import Harness
-from tests.gateway.fieldtools.site import command, elsewhere
+from tests.gateway.fieldtools.site import command
 from tests.gateway.tape.site import broker, taped_session
 
 pytestmark = pytest.mark.sockets
