@@ -22,6 +22,7 @@ from gateway.clock import Now
 from gateway.console import serving as console
 from gateway.coordination.book import Book
 from gateway.coordination.situation import Situation
+from gateway.coordination.timekeeping import OwnClock
 from gateway.coordination.zone import ZoneFacts
 from gateway.desk import Desk
 from gateway.engine import Engine, ZoneEngine
@@ -34,13 +35,14 @@ from gateway.ledger import Appends, Ledger
 from gateway.loop import Loop
 from gateway.metering import MeterStore
 from gateway.model_desk import ModelDesk
-from gateway.models import Adopts, LiveEngine, Model, Verdict
+from gateway.models import LiveEngine, Model
 from gateway.narrate import Narrator
 from gateway.northbound.opcua import Serving, ZoneServer
 from gateway.northbound.opcua_space import Picture as ServedPicture
 from gateway.northbound.sunspec import SunSpecFacade
 from gateway.parties import settings as parties
 from gateway.parties.office import Office
+from gateway.renewal import Renewal, renew
 from gateway.snapshot import Image
 from gateway.supervise import causes, supervised
 from gateway.tape.adapters import MakeTape
@@ -60,9 +62,6 @@ Run = Callable[[], Coroutine[None, None, None]]
 Failed = Callable[[str, float], None]
 """Hears why something that tells others of the zone ended, and in how many seconds it starts again."""
 
-TOLD = 10
-"""Changes or faults of a network model that are told in one line of the log; how many there are is told too."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -78,12 +77,15 @@ class Parts:
     history: Callable[[Sequence[Measurement]], None]
     telemetry: Telemetry = field(default_factory=NoTelemetry)
     meters: Meters = field(default_factory=NoMeters)
+    recorded_s: float | None = None
+    """The latest time in the journal before this start."""
 
 
 def assemble(zone: ZoneFile, facts: ZoneFacts, parts: Parts) -> Loop:
     """The control loop of a zone on given parts."""
     say = Narrator(facts)
-    ground = Ground(facts, Image(translate.polls(zone)), Ledger(parts.journal, parts.book, say), parts.now, say)
+    ledger, own_clock = Ledger(parts.journal, parts.book, say), OwnClock(parts.recorded_s)
+    ground = Ground(facts, Image(translate.polls(zone)), ledger, parts.now, say, own_clock=own_clock)
     adapters = {r: a for a in parts.adapters for r in a.resources if r in facts.resources}
     operators = {point: a for a in parts.adapters if isinstance(a, Operator) for point in a.operates}
     exchange = Exchange(ground, parts.send)
@@ -113,20 +115,17 @@ async def keep_running(loop: Loop, adapters: Sequence[Adapter], rng: random.Rand
             tasks.create_task(supervised(name, partial(adapter.run, loop.emit), crashed, rng), name=name)
 
 
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """How a running gateway comes to another network model."""
-
-    wanted: asyncio.Event
-    """Set by whoever wants the model to be read again."""
-    read: Callable[[], Model | Verdict]
-    """Reads it anew, or says why it cannot be; takes its time."""
-
-
 async def run(
-    zone: ZoneFile, now: Now = clock.wall, renewal: Renewal | None = None, tapes: MakeTape | None = None
+    zone: ZoneFile,
+    now: Now = clock.wall,
+    renewal: Renewal | None = None,
+    tapes: MakeTape | None = None,
+    *,
+    trust_clock: bool = False,
 ) -> None:
     """Control a zone until cancelled; with `tapes`, sessions with the field are recorded.
+
+    A clock that is behind the journal is quarantined until it has caught up, unless `trust_clock` vouches for it.
 
     Raises:
         JournalError: the journal cannot be opened, or is not the one that was written.
@@ -144,7 +143,7 @@ async def run(
             MeterStore.open(directory / "meters.sqlite") as meters,
         ):
             adapters = build_adapters(zone, now, journal, tapes)
-            kept = (historian.offer, historian, meters)
+            kept = (historian.offer, historian, meters, None if trust_clock else record.latest_s(journal))
             loop = assemble(zone, facts, Parts(adapters, engine, journal, book, office.send, now, *kept))
             desk = Desk(facts, loop.ground.ledger, now, say, loop.ground.touched.set)
             served = await _served(zone, facts, loop, desk, now)
@@ -155,7 +154,7 @@ async def run(
             served += console.served(zone, books, desk, works, models)
             served.append(("models", partial(models.run, works.review), models.failed))
             served += grouping.served(zone, adapters, engine, lambda: loop.ground.image.freeze(now()))
-            await journal.append([record.entry(_started(zone, now()))])
+            await journal.append([record.entry(_started(zone, now(), trust_clock=trust_clock))])
             await models.follow()
             async with _opened(office, loop):
                 structlog.get_logger().info("gateway.started", zone=facts.id, model=facts.model.value)
@@ -261,26 +260,6 @@ async def _keep_up(name: str, run: Run, failed: Failed) -> None:
     await supervised(name, run, crashed, random.Random())
 
 
-async def renew(models: Adopts, renewal: Renewal) -> None:
-    """Take over a new network model whenever one is wanted and valid, until cancelled."""
-    log = structlog.get_logger()
-    while True:
-        await renewal.wanted.wait()
-        renewal.wanted.clear()
-        began = time.perf_counter()
-        found = await asyncio.to_thread(renewal.read)
-        verdict = found if isinstance(found, Verdict) else await models.adopt(found)
-        took_ms = round(1e3 * (time.perf_counter() - began), 1)
-        told = verdict.faults or verdict.changes
-        which, count, detail = verdict.version, len(told), "; ".join(told[:TOLD])
-        if verdict.faults:
-            log.error("model.rejected", model_version=which, count=count, detail=detail)
-        elif told:
-            log.info("model.adopted", model_version=which, count=count, detail=detail, duration_ms=took_ms)
-        else:
-            log.info("model.unchanged", model_version=which)
-
-
 def model(zone: ZoneFile) -> Model:
     """The networks that a zone file names."""
     network = zone.network
@@ -310,10 +289,10 @@ def _engine(zone: ZoneFile, facts: ZoneFacts) -> LiveEngine:
         raise StartError(str(error)) from error
 
 
-def _started(zone: ZoneFile, at_s: float) -> record.Started:
+def _started(zone: ZoneFile, at_s: float, *, trust_clock: bool) -> record.Started:
     digest = hashlib.sha256(zone.model_dump_json().encode()).hexdigest()
     model = zone.zone.dso_model.value
-    return record.Started(zone.zone.id, model, zone.network.version, version("ampacity"), digest, at_s)
+    return record.Started(zone.zone.id, model, zone.network.version, version("ampacity"), digest, at_s, trust_clock)
 
 
 class StartError(Exception):

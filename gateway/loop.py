@@ -122,7 +122,8 @@ class Loop:
     def _skewed(self, found: Skewed, at_s: float) -> None:
         self.ground.say.skewed(found)
         if found.skew_s:
-            detail = f"its clock is {abs(found.skew_s):.1f} s {'ahead' if found.skew_s > 0 else 'behind'}"
+            side = "ahead" if found.skew_s > 0 else "behind"
+            detail = f"its clock is {abs(found.skew_s):.1f} s {side} {found.detail}".rstrip()
             self.actuation.later(Alarmed(CLOCK_SKEW, found.subject, at_s, detail))
         self.ground.touched.set()
 

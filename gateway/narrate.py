@@ -308,6 +308,7 @@ class Narrator:
                 subject=found.subject,
                 skew_s=round(found.skew_s, 3),
                 consequence="no new set point, and nothing looser, until it agrees again",
+                detail=found.detail,
             )
         else:
             self._log.info("clock.agrees", subject=found.subject)

@@ -49,6 +49,8 @@ class Started:
     config_sha256: str
     """Of the zone file."""
     at_s: float
+    clock_trusted: bool = False
+    """Somebody vouched for the clock: times before this that are later than it are wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ _Aside = Started | Checkpoint | Acted
 _FACT: Codec[Fact] = Codec(Fact)
 
 _NO_EVENTS = frozenset({Kind.LINK, Kind.STARTED, Kind.CHECKPOINT, Kind.SERVED, Kind.ACTED})
+
+_BY_OUR_CLOCK = (Kind.STARTED, Kind.CHECKPOINT, Kind.DECIDED, Kind.ISSUED, Kind.LINK, Kind.PARTY_OUT)
+"""Kinds whose time is that of their writing."""
+_STARTS = 100_000
+"""More than a journal holds."""
 
 JUDGED = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED})
 """Outcomes found from the measured power."""
@@ -134,6 +141,14 @@ def restore(journal: JournalReader) -> Book:
     for event in events(journal.replay(after_seq)):
         book.fold(event)
     return book
+
+
+def latest_s(journal: JournalReader) -> float | None:
+    """The latest time that was recorded by a clock that somebody may still trust; `None` where nothing is."""
+    starts = journal.entries_after(0, (Kind.STARTED,), _STARTS)
+    trusted = (seq for seq, one in starts if isinstance(found := fact(one), Started) and found.clock_trusted)
+    after_seq = max(trusted, default=1) - 1
+    return max((s for kind in _BY_OUR_CLOCK if (s := journal.latest_time_s(kind, after_seq)) is not None), default=None)
 
 
 def time_of(fact: Fact) -> float:

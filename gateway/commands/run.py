@@ -26,6 +26,7 @@ from gateway.journal.entries import JournalError
 from gateway.logs.setup import configure
 from gateway.metering import MeteringError
 from gateway.models import Model, Verdict
+from gateway.renewal import Renewal
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -39,6 +40,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="record the sessions with devices and stations, for `ampacity replay`",
+    )
+    parser.add_argument(
+        "--trust-clock",
+        action="store_true",
+        help="this machine's clock is right although it is behind the journal, whose later times are not",
     )
     parser.add_argument("--level", default="info", choices=("debug", "info", "warning", "error"), help="lowest level")
 
@@ -57,7 +63,7 @@ def run(args: Namespace) -> int:
     outlet = configure(args.level, common=common)
     structlog.get_logger().info("config.loaded", path=str(args.zone), model_version=zone.network.version)
     try:
-        asyncio.run(_until_told(zone, args.zone, args.record))
+        asyncio.run(_until_told(zone, args))
     except (JournalError, HistorianError, MeteringError, app.StartError) as problem:
         print(f"ampacity run: {problem}", file=sys.stderr)
         return 1
@@ -66,16 +72,17 @@ def run(args: Namespace) -> int:
     return 0
 
 
-async def _until_told(zone: ZoneFile, path: Path, record: Path | None) -> None:
+async def _until_told(zone: ZoneFile, args: Namespace) -> None:
     """Run until SIGINT or SIGTERM, and end in order: leases stay with the devices."""
-    renewal = app.Renewal(asyncio.Event(), partial(_reread, path))
+    renewal = Renewal(asyncio.Event(), partial(_reread, args.zone))
     loop, me = asyncio.get_running_loop(), asyncio.current_task()
     loop.add_signal_handler(signal.SIGHUP, renewal.wanted.set)
     if me is not None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, me.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await app.run(zone, renewal=renewal, tapes=None if record is None else tapes_in(record, clock.wall))
+        tapes = None if args.record is None else tapes_in(args.record, clock.wall)
+        await app.run(zone, renewal=renewal, tapes=tapes, trust_clock=args.trust_clock)
 
 
 def _reread(path: Path) -> Model | Verdict:

@@ -1,7 +1,8 @@
 """Which clocks can be trusted: our own against one that nobody sets, and a device's by the times that it reports.
 
 A clock that is off by more than two seconds is quarantined: what is told by it may come at the wrong time. Until it
-agrees again, nobody is set free or sent to a new power; tighter limits and emergencies are told at any time.
+agrees again, nobody is set free or sent to a new power; tighter limits and emergencies are told at any time. A clock
+that is behind what was recorded by it before a restart is off too, until it has caught up or somebody vouches for it.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +18,10 @@ IN_A_ROW = 3
 """Readings of a device that must say the same, before it is off or right again."""
 OURS = "gateway"
 """Subject of alarms about our own clock."""
+BEHIND_RECORDS = (
+    "of what the journal holds already: set the clock of this machine; where it is right and the journal's times are "
+    "not, start again with --trust-clock"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +32,17 @@ class Skewed:
     """The resource, or `gateway`."""
     skew_s: float
     """By which it is ahead; 0 where it agrees again."""
+    detail: str = ""
+    """Against what, and what to do, where that is not plain."""
 
 
 @dataclass(slots=True)
 class OwnClock:
-    """The wall clock, held against a steady one."""
+    """The wall clock, held against a steady one, and at a start against what it recorded before."""
 
+    recorded_s: float | None = None
+    """The latest time that was recorded by it; nothing where there is none, or it has caught up."""
+    _behind: bool = False
     _trusted_s: float | None = None
     """Of the wall clock ahead of the steady one."""
     _seen_s: float = 0.0
@@ -41,11 +51,20 @@ class OwnClock:
 
     @property
     def quarantined(self) -> bool:
-        """Whether it was set a short while ago."""
-        return self._since_s is not None
+        """Whether it was set a short while ago, or is behind its records."""
+        return self._behind or self._since_s is not None
 
     def look(self, wall_s: float, steady_s: float) -> Skewed | None:
         """What has changed since the last look; small corrections are followed."""
+        was, recorded_s = self._behind, self.recorded_s
+        self._behind = recorded_s is not None and wall_s < recorded_s - SKEW_S
+        if self._behind and recorded_s is not None:
+            return None if was else Skewed(OURS, wall_s - recorded_s, BEHIND_RECORDS)
+        self.recorded_s = None
+        found = self._steadily(wall_s, steady_s)
+        return Skewed(OURS, 0.0) if was and found is None else found
+
+    def _steadily(self, wall_s: float, steady_s: float) -> Skewed | None:
         ahead_s, before_s = wall_s - steady_s, self._seen_s
         self._seen_s = ahead_s
         if self._trusted_s is None or abs(ahead_s - self._trusted_s) <= SKEW_S:

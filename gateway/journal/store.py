@@ -127,6 +127,12 @@ class JournalReader:
         ((seq,),) = self._query("SELECT coalesce(max(seq), 0) FROM entry")
         return int(str(seq))
 
+    def latest_time_s(self, kind: Kind, after_seq: int = 0) -> float | None:
+        """The latest time of one kind behind entry `after_seq`; `None` where there is none."""
+        where = "kind = ? AND seq > ? ORDER BY at_s DESC LIMIT 1"
+        found = self._query(f"SELECT at_s FROM entry WHERE {where}", kind.value, after_seq)  # noqa: S608 - our own text
+        return next((float(str(at_s)) for (at_s,) in found), None)
+
     def entry_at(self, seq: int) -> Entry | None:
         """One entry by its number."""
         return next((one.entry() for one in self._rows("WHERE seq = ?", seq)), None)

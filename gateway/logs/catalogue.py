@@ -322,8 +322,9 @@ EVENTS = (
     _event(
         "clock.skewed",
         "warning",
-        "Our clock was set, or a device's is off: what is told by it may come at the wrong time.",
+        "Our clock was set or is behind the journal, or a device's is off: what is told by it may come late.",
         "subject skew_s consequence",
+        "detail",
     ),
     _event("clock.agrees", "info", "A clock that was off agrees again.", "subject"),
     _event("baseline.kept", "info", "What a device held before it was ever written is known.", "resource values"),

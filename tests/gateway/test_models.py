@@ -11,6 +11,7 @@ from config.loader import load
 from gateway import app
 from gateway.engine import ZoneEngine
 from gateway.models import LiveEngine, Model, Verdict, judge
+from gateway.renewal import Renewal, renew
 from gateway.workers import LocalWorkers, WorkersError
 from grid_engine.exporters.json import write
 from grid_engine.importers.pandapower import convert
@@ -138,10 +139,10 @@ async def test_what_became_of_a_wanted_model_is_logged():
             told.set()
             return verdicts.pop(0)
 
-    renewal = app.Renewal(asyncio.Event(), lambda: Model("v", {}))
+    renewal = Renewal(asyncio.Event(), lambda: Model("v", {}))
     with capture_logs() as logs:
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(app.renew(Engine(), renewal))
+            task = tasks.create_task(renew(Engine(), renewal))
             for _ in range(3):
                 renewal.wanted.set()
                 await told.wait()
@@ -157,7 +158,7 @@ async def test_what_became_of_a_wanted_model_is_logged():
 
 async def test_zone_file_that_cannot_be_read_is_a_rejection():
     reasons = ("zone file: a fault",)
-    renewal, read = app.Renewal(asyncio.Event(), lambda: Verdict("", reasons)), asyncio.Event()
+    renewal, read = Renewal(asyncio.Event(), lambda: Verdict("", reasons)), asyncio.Event()
 
     class Engine:
         async def adopt(self, candidate: Model) -> Verdict:
@@ -169,7 +170,7 @@ async def test_zone_file_that_cannot_be_read_is_a_rejection():
 
     with capture_logs(processors=[heard]) as logs:
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(app.renew(Engine(), renewal))
+            task = tasks.create_task(renew(Engine(), renewal))
             renewal.wanted.set()
             await read.wait()
             task.cancel()

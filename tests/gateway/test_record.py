@@ -18,7 +18,7 @@ from gateway.coordination.messages import DispatchCopy, Header, LimitClear, Mess
 from gateway.coordination.operator import OperatorInstruction
 from gateway.journal.entries import Entry, JournalBrokenError, Kind
 from gateway.journal.store import Journal, JournalReader
-from gateway.record import Checkpoint, Started, entry, events, fact, restore, time_of
+from gateway.record import Checkpoint, Started, entry, events, fact, latest_s, restore, time_of
 from gateway.settlement.curtailment import Curtailment, Source
 from grid_engine.results import Answer, Purpose, Status, Study
 from protocols.signals import Ack, Baseline, Bounds, Control, LinkChanged, LinkState, Outcome, Release
@@ -128,6 +128,25 @@ async def test_an_altered_checkpoint_is_found(path):
     connection.close()
     with pytest.raises(JournalBrokenError, match="checkpoint 'R1'"):
         restored(path)
+
+
+async def test_the_latest_time_is_that_of_the_clock_that_was_last_vouched_for(path):
+    def start(at_s: float, *, clock_trusted: bool = False) -> Started:
+        return Started("R1", "DP", "r1-1", "0.1.0", "00", at_s, clock_trusted)
+
+    def latest() -> float | None:
+        journal = JournalReader.open(path)
+        try:
+            return latest_s(journal)
+        finally:
+            journal.close()
+
+    await written(path)
+    assert latest() is None
+    await written(path, [start(1.0), LinkChanged("A", LinkState.LOST, 900.0, "closed")], [start(5.0)])
+    assert latest() == 900.0, "a restart with the wrong clock does not make it right"
+    await written(path, [start(7.0, clock_trusted=True), LinkChanged("A", LinkState.ONLINE, 8.0, "")])
+    assert latest() == 8.0
 
 
 def test_an_unknown_fact_is_a_broken_journal():

@@ -126,3 +126,27 @@ def test_nobody_is_set_free_by_a_clock_of_ours_that_was_set():
     free = (*STANDS, cleared(limit(1.0 * MW), T + 5))
     assert told(*free, doubtful=frozenset({OURS})) == []
     assert len(told(*free, doubtful=frozenset())) == 1
+
+
+def test_a_clock_behind_what_it_recorded_is_off_until_it_has_caught_up():
+    clock = OwnClock(recorded_s=T + 30.0)
+    first = clock.look(T, 0.0)
+    assert first is not None
+    assert (first.subject, first.skew_s) == (OURS, -30.0)
+    assert "--trust-clock" in first.detail
+    assert [clock.look(T + 10.0, 10.0), clock.quarantined] == [None, True], "it is told once"
+    assert clock.look(T + 29.0, 29.0) == Skewed(OURS, 0.0)
+    assert not clock.quarantined
+    assert clock.look(T + 30.0, 30.0) is None
+
+
+def test_a_clock_behind_its_records_that_is_then_set_right_agrees_at_once():
+    clock = OwnClock(recorded_s=T + 3600.0)
+    assert clock.look(T, 0.0) is not None
+    assert clock.look(T + 3601.0, 1.0) == Skewed(OURS, 0.0)
+    assert clock.look(T + 3602.0, 2.0) is None
+
+
+def test_a_clock_that_is_ahead_of_its_records_is_trusted():
+    clock = OwnClock(recorded_s=T)
+    assert [clock.look(T - 1.5, 0.0), clock.look(T, 1.5)] == [None, None]
