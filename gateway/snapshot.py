@@ -8,6 +8,8 @@ from protocols.points import Phase, Point, Quantity
 from protocols.signals import LinkChanged, LinkState, Measurement, Quality
 
 STALE_AFTER_POLLS = 3
+LASTING = frozenset({Quantity.RATED_POWER_W})
+"""What is told once per connection and does not age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,6 @@ class Image:
     def _aged(self, measurement: Measurement, now_s: float) -> Measurement:
         poll_s = self._poll_s.get(measurement.point.resource, self._default_poll_s)
         fresh = now_s - measurement.received_time_s <= STALE_AFTER_POLLS * poll_s
-        if fresh or measurement.quality is Quality.BAD:
+        if fresh or measurement.point.quantity in LASTING or measurement.quality is Quality.BAD:
             return measurement
         return replace(measurement, quality=Quality.STALE)

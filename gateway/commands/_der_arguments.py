@@ -3,10 +3,10 @@
 import json
 import re
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.commands._moments import duration, moment_argument
 from ieee2030_5.access import Admission
 from ieee2030_5.curves import MODES
 from ieee2030_5.groups import GroupKind
@@ -14,7 +14,6 @@ from ieee2030_5.settings import Edition, Profile
 
 OPTIONAL = ("min_w", "profile", "edition", "pin", "in_band", "notify_hosts", "groups")
 """Columns of a table of devices that may be left out; the last two hold names with spaces between them."""
-_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def declare(parser: ArgumentParser) -> None:
@@ -120,7 +119,7 @@ def _control_arguments(made: ArgumentParser, common: ArgumentParser) -> None:
     for verb in (issue, supersede):
         verb.add_argument("values", nargs="+", type=_value, metavar="MODE=VALUE", help="W, var or percent; or JSON")
         start = verb.add_mutually_exclusive_group()
-        start.add_argument("--at", type=_moment, metavar="TIME", help="2026-05-31T12:00 (UTC); default: now")
+        start.add_argument("--at", type=moment_argument, metavar="TIME", help="2026-05-31T12:00-05:00; default: now")
         start.add_argument("--in", dest="later", type=duration, metavar="TIME", help="from now: 90s, 10m, 2h, 1d")
         verb.add_argument("--for", dest="duration", type=duration, required=True, metavar="TIME", help="how long")
         verb.add_argument("--randomize-start", type=int, metavar="S", help="-3600 to 3600")
@@ -154,19 +153,3 @@ def parsed(text: str) -> Any:  # noqa: ANN401  (whatever JSON says)
         return json.loads(text)
     except ValueError:
         return text
-
-
-def duration(text: str) -> int:
-    """A span such as 90s, 10m, 2h or 1d, in seconds."""
-    found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
-    if found is None:
-        raise ArgumentTypeError(f"{text!r} is no time, such as 90s, 10m, 2h or 1d")
-    return int(found[1]) * _UNITS_S[found[2]]
-
-
-def _moment(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no time, such as 2026-05-31T12:00") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

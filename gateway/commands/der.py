@@ -247,7 +247,7 @@ def _access(operator: Operator, args: Namespace) -> Answer:
         if args.state == "default":
             operator.delete("access", lfdi)
         else:
-            until = None if args.duration is None else int(wall()) + args.duration
+            until = None if args.duration is None else round(wall() + args.duration)
             operator.put("access", lfdi, body={"state": args.state, "until_s": until})
     found = operator.get("access")
     return found, t.table(t.ACCESS, found["access"])
@@ -276,11 +276,11 @@ def _control(operator: Operator, args: Namespace) -> Answer:
 
 
 def _wanted(args: Namespace) -> dict[str, object]:
-    start = args.at if args.later is None else int(wall()) + args.later
+    start = args.at if args.later is None else wall() + args.later
     return {
         "modes": dict(args.values),
-        "start_s": start,
-        "duration_s": args.duration,
+        "start_s": None if start is None else round(start),
+        "duration_s": max(1, round(args.duration)),
         "randomize_start_s": args.randomize_start,
         "randomize_duration_s": args.randomize_duration,
         "response_required": args.responses,

@@ -12,8 +12,8 @@ from argparse import ArgumentParser, Namespace
 from gateway.commands import _console
 from gateway.commands._console import Answer, megawatts
 from gateway.commands._console_tables import box
-from gateway.commands._der_arguments import duration
 from gateway.commands._der_client import Operator
+from gateway.commands._moments import duration
 from gateway.tell import clock
 
 

@@ -70,7 +70,7 @@ def run(args: Namespace) -> int:
         print(*error.faults, sep="\n", file=sys.stderr)
         return 1
     except (NetworkError, SeriesError, DayFileError) as error:
-        print(*(f"ampacity study: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
+        print(*(f"ampacity study: {error.source}: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
         return 1
     except (DayError, OSError) as error:
         print(f"ampacity study: {error}", file=sys.stderr)

@@ -87,7 +87,7 @@ async def upload(seat: Seat, what: ModelIn) -> ModelOut:
     try:
         await seat.models.propose(asked)
     except RefusedModel as error:
-        raise _refused(error) from error
+        raise _refused(error, "mend what is named and upload it again") from error
     except CannotRecord as error:
         raise KeepError(str(error)) from error
     return _told(seat, seat.situation().book.topology.models.records[what.version])
@@ -98,7 +98,7 @@ async def rule(seat: Seat, version: str, what: ModelRulingIn) -> ModelOut:
     try:
         await seat.models.rule(version, approved=what.approved, by=what.by)
     except RefusedModel as error:
-        raise _refused(error) from error
+        raise _refused(error, "`ampacity model list` shows what waits") from error
     except CannotRecord as error:
         raise KeepError(str(error)) from error
     return _told(seat, seat.situation().book.topology.models.records[version])
@@ -109,14 +109,14 @@ async def roll_back(seat: Seat, what: Act) -> ModelList:
     try:
         await seat.models.roll_back(what.by)
     except RefusedModel as error:
-        raise _refused(error) from error
+        raise _refused(error, "upload the network that is to hold instead") from error
     except CannotRecord as error:
         raise KeepError(str(error)) from error
     return models(seat)
 
 
-def _refused(error: RefusedModel) -> Refusal:
-    return Refusal(409, str(error), "model", "what was in force stays; mend the file and upload it again")
+def _refused(error: RefusedModel, remedy: str) -> Refusal:
+    return Refusal(409, str(error), "model", f"what was in force stays; {remedy}")
 
 
 def _told(seat: Seat, record: ModelRecord) -> ModelOut:

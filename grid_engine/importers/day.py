@@ -23,6 +23,7 @@ class DayError(Exception):
 
     def __init__(self, source: str, faults: tuple[str, ...]) -> None:
         super().__init__(f"{source}: " + "; ".join(faults))
+        self.source = source
         self.faults = faults
 
 

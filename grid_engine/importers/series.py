@@ -28,6 +28,7 @@ class SeriesError(Exception):
         more = len(faults) - _MOST_FAULTS
         shown = [*faults[:_MOST_FAULTS], f"and {more} more"] if more > 0 else faults
         super().__init__(f"{source}: " + "; ".join(shown))
+        self.source = source
         self.faults = tuple(faults)
 
 

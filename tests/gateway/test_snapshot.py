@@ -43,6 +43,11 @@ def test_a_reading_older_than_three_polls_is_stale_and_not_used_silently():
     assert late.power_w("A", stale=True) == 7
 
 
+def test_a_nameplate_is_told_once_and_does_not_age():
+    rated = replace(reading(2.5e6, 0), point=Point("A", Quantity.RATED_POWER_W))
+    assert image(rated).freeze(1e6).measurements[rated.point].quality is Quality.GOOD
+
+
 def test_what_has_no_poll_of_its_own_has_the_default_one():
     other = replace(reading(1, 0), point=Point("L12", Quantity.CURRENT_A))
     assert image(other).freeze(30).reading("L12", Quantity.CURRENT_A) == other

@@ -122,9 +122,12 @@ def test_nodal_8760_hours_are_studied_and_the_day_is_that_of_the_peak(tmp_path, 
 def test_nodal_series_without_a_node_names_it(tmp_path, capsys):
     missing = {name: mw for name, mw in BUSES.items() if name != "B5"}
     status, _, err = study(capsys, str(R1), "--year", str(year(tmp_path / "year.csv", missing)))
-    assert (status, err) == (1, "ampacity study: node B5 has no column\n")
+    assert (status, err) == (1, "ampacity study: year.csv: node B5 has no column\n")
     status, _, err = study(capsys, str(R1), "--year", str(year(tmp_path / "year.csv", BUSES, hours=8000)))
-    assert (status, err) == (1, "ampacity study: 8000 hours from the first row to the last, not 8760 or 8784\n")
+    assert (status, err) == (
+        1,
+        "ampacity study: year.csv: 8000 hours from the first row to the last, not 8760 or 8784\n",
+    )
     whole = year(tmp_path / "year.csv", BUSES)
     status, _, err = study(capsys, str(R1), "--year", str(whole), "--day", "2025-07-01")
     assert (status, err) == (

@@ -132,13 +132,13 @@ def test_a_control_is_issued_answered_superseded_and_cancelled(der: Der, tree: T
     der("program", "flex", "--device", "A", "--primacy", "40")
     der("program", "flex", "--description", "Flexibility")
     assert tree.utility.programs["flex"].description == "Flexibility"
-    shown = der("control", "issue", "flex", "opModMaxLimW=50", "--at", "2030-03-17T17:46:40", "--for", "10m")
+    shown = der("control", "issue", "flex", "opModMaxLimW=50", "--at", "2030-03-17T12:46:40-05:00", "--for", "10m")
     mrid = shown.splitlines()[1].split()[0]
     assert "opModMaxLimW=50" in shown
     event = tree.utility.programs["flex"].events[0]
     assert (event.mRID, event.base.opModMaxLimW, event.interval.duration) == (mrid, 5_000, 600)
     assert der("waiting", mrid).splitlines()[1].split()[:3] == ["A", "nothing", "received"]
-    wanted = ["opModMaxLimW=30", "--at", "2030-03-17T17:46:40Z", "--for", "600"]
+    wanted = ["opModMaxLimW=30", "--at", "2030-03-17T17:46:40Z", "--for", "600s"]
     der("control", "supersede", mrid, *wanted)
     assert [one["status"] for one in json.loads(der("control", "list", "flex", "--json"))["controls"]] == [
         "active",
@@ -154,7 +154,7 @@ def test_a_control_is_issued_answered_superseded_and_cancelled(der: Der, tree: T
 def test_modes_that_are_objects_are_json(der: Der, tree: Tree) -> None:
     der("program", "flex", "--device", "A", "--primacy", "40")
     der("control", "issue", "flex", 'opModFixedVar={"refType": 1, "value": 12.5}', "opModConnect=true",
-        "--at", "2030-03-17T17:46:40", "--for", "60")  # fmt: skip
+        "--at", "2030-03-17T12:46:40-05:00", "--for", "60s")  # fmt: skip
     assert tree.utility.programs["flex"].events[0].base == r.DERControlBase(
         opModConnect=True, opModFixedVar=r.FixedVar(refType=1, value=1_250)
     )
@@ -166,10 +166,10 @@ def test_a_curve_is_made_referred_to_and_kept_while_it_is_in_use(der: Der, tree:
                "x_multiplier=-2")  # fmt: skip
     (name,) = tree.utility.programs["flex"].curves
     assert made.splitlines()[1].split()[:3] == [name, "opModVoltVar", "9500,100"]
-    der("control", "issue", "flex", f"opModVoltVar={name}", "--at", "2030-03-17T17:46:40", "--for", "60")
+    der("control", "issue", "flex", f"opModVoltVar={name}", "--at", "2030-03-17T12:46:40-05:00", "--for", "60s")
     assert tree.utility.programs["flex"].events[0].base.opModVoltVar == r.Link(href=f"/derp/flex/dc/{name}")
     assert "in use" in der("curve", "flex", "--remove", name, status=1)
-    der("control", "issue", "flex", "opModVoltVar=123456789012", "--for", "60", status=1)
+    der("control", "issue", "flex", "opModVoltVar=123456789012", "--for", "60s", status=1)
     der("curve", "flex", "opModVoltWatt", "10000,100", "description=Spare")
     (spare,) = tree.utility.programs["flex"].curves.keys() - {name}
     assert der("curve", "flex", "--remove", spare) == der("curve", "flex")
@@ -204,7 +204,7 @@ def test_rates_and_access_are_set_and_reset(der: Der, tree: Tree) -> None:
         (f"register X --lfdi {LFDI}", "--max-w"),
         ("group nowhere", "--kind makes one"),
         ("program flex --device A", "--primacy"),
-        ("control issue A opModMaxLimW=1 --for 60", "are the gateway's (program); make a program"),
+        ("control issue A opModMaxLimW=1 --for 60s", "are the gateway's (program); make a program"),
         ("control cancel 00", "String should match pattern"),
         ("rates poll derp", "say of what and how often"),
         ("rates poll weather 60", "choose from dcap"),
@@ -217,7 +217,13 @@ def test_what_cannot_be_done_says_why_and_what_to_do(der: Der, words: str, told:
 
 @pytest.mark.parametrize(
     "words",
-    ["control issue flex opModMaxLimW --for 60", "control issue flex a=1 --for soon", "curve flex opModVoltVar 1;2"],
+    [
+        "control issue flex opModMaxLimW --for 60s",
+        "control issue flex a=1 --for soon",
+        "control issue flex a=1 --for 60",
+        "control issue flex a=1 --at 2030-03-17T12:46:40 --for 60s",
+        "curve flex opModVoltVar 1;2",
+    ],
 )
 def test_what_cannot_be_read_is_a_wrong_call(der: Der, words: str) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -30,11 +30,15 @@ def test_sys_16_a_model_is_uploaded_approved_and_rolled_back_by_commands(tmp_pat
         assert model("list") == 0
         assert "in force: r1-2" in capsys.readouterr().out
         assert model("approve", "r1-2") == 1
-        assert "does not wait for approval" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert "does not wait for approval" in told
+        assert "`ampacity model list` shows what waits" in told
         assert model("rollback") == 0
         assert "in force: r1-1" in capsys.readouterr().out
         assert model("rollback") == 1
-        assert "nothing is before it" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert "nothing is before it" in told
+        assert "upload the network that is to hold instead" in told
         boundaries.write_text(json.dumps({"td_interfaces": {"TD1": "B1"}, "connections": {"A": "B3", "B": "B9"}}))
         again = ("upload", str(rebuilt), "--version", "r1-3", "--because", "x", "--boundaries", str(boundaries))
         assert model(*again) == 1
