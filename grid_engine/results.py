@@ -279,8 +279,8 @@ class Violation:
 
     @property
     def loading_pct(self) -> float:
-        """Value in percent of the limit."""
-        return 100.0 * self.value / self.limit
+        """Value in percent of the limit; 0 where nothing is allowed, as of nothing no value is a part."""
+        return 100.0 * self.value / self.limit if self.limit else 0.0
 
 
 @dataclass(frozen=True, slots=True)

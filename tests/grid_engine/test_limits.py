@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grid_engine.flow.nodal import build
-from grid_engine.results import NetworkState, Purpose, Rating, Reason, Study
+from grid_engine.results import NetworkState, Purpose, Rating, Reason, Study, Violation
 from grid_engine.studies.limits import NORMAL, Label, Monitor, monitor
 from grid_engine.studies.problem import pose
 from tests.grid_engine.small import small
@@ -143,3 +143,7 @@ def test_relaxed_rows_stay_where_they_stand_and_say_so() -> None:
     np.testing.assert_array_equal(eased.bound[others], of.bound[others])
     assert (of.without(~others).excess(np.full((of.size, 1), 2.0))[n] == -np.inf).all()
     assert of.tightened(np.full(of.size, 2.0)).bound[n] == pytest.approx(1.05 - 2e-4)
+
+
+def test_of_a_limit_of_nothing_no_flow_is_a_part() -> None:
+    assert Violation("L31", Reason.REVERSE_POWER, 0, 6e5, 0.0, "W").loading_pct == 0.0
