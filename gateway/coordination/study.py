@@ -64,10 +64,29 @@ def _commanded_w(at: Situation, resource: Resource, last_w: float | None) -> flo
 
 
 def wanted_w(at: Situation, resource: Resource, stands: Standing, time_s: float) -> float:
-    """Where a resource will go if nothing limits it, at a time now or ahead, W."""
+    """Where a resource will go if nothing limits it, at a time now or ahead, W.
+
+    What it is asked to do goes before what is expected of it, and that before what it could do.
+    """
     asked_w = _asked_w(at, resource, time_s)
-    known_w = _expected_w(at, resource, time_s) if asked_w is None else asked_w
-    return _able(at, resource, time_s, _potential_w(at, resource, stands) if known_w is None else known_w)
+    if asked_w is not None:
+        return _able(at, resource, time_s, asked_w)
+    expected_w = _expected_w(at, resource, time_s)
+    if expected_w is None:
+        return _able(at, resource, time_s, _potential_w(at, resource, stands))
+    ahead = time_s > at.now_s
+    return _able(at, resource, time_s, expected_w if ahead else _present_w(at, resource, stands, expected_w))
+
+
+def _present_w(at: Situation, resource: Resource, stands: Standing, expected_w: float) -> float:
+    """What is expected of this moment; it never hides what is measured, the worse of both counts.
+
+    Where a measurement proves the expectation wrong, what the resource could do counts as without one: at a limit
+    that lies beyond what was expected it would otherwise look as if it went no further, be released, and go on.
+    """
+    worse_w = _worst(expected_w, stands.power_w)
+    wrong = abs(worse_w - expected_w) > resource.verify_band_w
+    return _worst(worse_w, _potential_w(at, resource, stands)) if wrong else worse_w
 
 
 def wish_now(at: Situation, resource: Resource, since_s: float) -> Wish:

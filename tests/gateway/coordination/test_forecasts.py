@@ -26,13 +26,17 @@ def at(*events, now_s: float = T, **other):
 
 def test_f1_an_external_forecast_drives_what_is_expected_of_a_resource():
     assert wanted() == (4 * MW,) * 3
-    assert wanted(issue()) == (3 * MW, 2 * MW, 1 * MW)
-    assert wanted(issue(B=[3 * MW])) == (3 * MW, 4 * MW, 4 * MW)  # persistence beyond its end
+    assert wanted(issue(B=[5 * MW, 2 * MW, 1 * MW])) == (5 * MW, 2 * MW, 1 * MW)
+    assert wanted(issue(B=[5 * MW])) == (5 * MW, 4 * MW, 4 * MW)  # persistence beyond its end
+
+
+def test_f1_a_forecast_of_this_moment_does_not_hide_what_is_measured():
+    assert wanted(issue()) == (4 * MW, 2 * MW, 1 * MW)
 
 
 def test_f3_the_newest_issue_wins_in_whatever_order_they_come():
     old, new = issue(T - 600, B=[1 * MW] * 3), issue(T - 60)
-    assert wanted(new, old) == wanted(old, new) == (3 * MW, 2 * MW, 1 * MW)
+    assert wanted(new, old) == wanted(old, new) == (4 * MW, 2 * MW, 1 * MW)
     other = issue(T - 30, source="grid", B=[5 * MW] * 3)
     assert wanted(new, other) == (5 * MW,) * 3
     assert cited(at(new, other)) == (f"z+{other.issue_id}+{new.issue_id}", "zone file+grid+sky")

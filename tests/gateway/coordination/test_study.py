@@ -115,6 +115,21 @@ def test_without_dispatch_the_forecast_counts():
     assert wish(folded(), resource=sunny, time_s=T + 300) == 5 * MW
 
 
+@pytest.mark.parametrize(("measured_mw", "wanted_mw"), [(4.8, 4.8), (3.1, 4.0), (-1.0, 4.0)])
+def test_a_forecast_of_now_counts_unless_what_is_measured_is_worse(measured_mw, wanted_mw):
+    sunny = replace(B, forecast=Forecast(T, 300, (4 * MW, 3 * MW)))
+    now = measured("B", measured_mw * MW, T + 9)
+    assert wish(folded(), now, resource=sunny) == wanted_mw * MW
+    assert wish(folded(), now, resource=sunny, time_s=T + 300) == 3 * MW
+
+
+def test_who_sits_at_a_limit_beyond_its_forecast_may_want_all_that_it_can():
+    sunny = replace(B, forecast=Forecast(T, 300, (3 * MW,)))
+    book = folded(sent(limit(3.4 * MW, resource="B"), T))
+    assert wish(book, measured("B", 3.4 * MW, T + 9), resource=sunny) == sunny.ceiling_w
+    assert wish(book, measured("B", 3.02 * MW, T + 9), resource=sunny) == 3.02 * MW
+
+
 def test_without_forecast_a_solar_plant_wants_what_is_available_to_it():
     available = measured("B", 4 * MW, T + 9, Quantity.AVAILABLE_POWER_W)
     assert wish(folded(), available, resource=B) == 4 * MW
