@@ -11,13 +11,29 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.scenarios.live import PATIENT, Gateway, Live, in_s, live, until
+from tests.scenarios.live import PATIENT, Gateway, Live, free_ports, in_s, live, until
 
 pytestmark = pytest.mark.sockets
 
 LIMIT_MW = 0.01
 OFFERS = {"A": [[2.5, 30]], "E": [[1.0, 45]], "C": [[1.0, 55], [2.0, 65]], "D": [[1.5, 120]]}
 """Cumulative MW and price of scenarios S08 to S13."""
+
+
+def with_standby() -> dict[str, Any]:
+    """A plant of 0.5 MW on the second feeder, on Modbus, whose owner says nothing until it is asked."""
+    port, party_port = free_ports(2)
+    plant = {
+        "kind": "chp",
+        "connection": {"bus": "B6", "export_mw": 0.5, "date": "2023-01-01"},
+        "nameplate": {"p_max_mw": 0.5},
+        "controllable": "setpoint",
+        "owner": "AGENT_H",
+        "endpoint": {"protocol": "modbus", "host": "127.0.0.1", "port": port, "unit": 1},
+        "simulated": True,
+    }
+    party = {"role": "dera", "url": f"http://127.0.0.1:{party_port}", "simulated": True}
+    return {"devices": {"H": plant}, "parties": {"AGENT_H": party}}
 
 
 async def ready(gateway: Gateway) -> None:
@@ -47,7 +63,7 @@ async def answers(field: Live) -> list[tuple[str, float]]:
 
 
 async def test_s09_to_s11_a_node_is_shared_out_over_four_protocols_and_through_a_kill_9(tmp_path: Path) -> None:
-    async with live(tmp_path, "r1_short_total.yaml", clocks=PATIENT) as field:
+    async with live(tmp_path, "r1_short_total.yaml", clocks=PATIENT, **with_standby()) as field:
         async with field.gateway() as gateway:
             await ready(gateway)
             start = in_s(12)
@@ -82,7 +98,11 @@ async def test_s09_to_s11_a_node_is_shared_out_over_four_protocols_and_through_a
 
             await field.tell("outage", resource="E", end=in_s(3_600))
             await gateway.says("instr.tx", resource="C")
-            assert await instructed(field) == pytest.approx({"A": 1.20, "E": 0.00, "C": 1.80}, abs=LIMIT_MW)
+
+            async def shared_out() -> bool:
+                return await instructed(field) == pytest.approx({"A": 1.20, "E": 0.00, "C": 1.80}, abs=LIMIT_MW)
+
+            await until(shared_out, 20)
             assert {line["resource"] for line in gateway.said("instr.tx")} == {"C", "E"}
             assert gateway.said("selection.done")[-1]["cost_per_h"] == pytest.approx(143, abs=0.5)
             assert gateway.said("shortfall.notice") == []
@@ -99,8 +119,30 @@ async def test_s09_to_s11_a_node_is_shared_out_over_four_protocols_and_through_a
 
             await until(reported, 20)
             assert (await answers(field))[1:] == [("PARTIAL", pytest.approx(4.70, abs=LIMIT_MW))]
-            await stand_at(field, 40, A=1.20, D=1.50, E=0.0, B=4.0)
+            await stand_at(field, 40, A=1.20, C=2.00, D=1.50, E=0.0, H=0.0, B=4.0)
+            await assert_standby_fills_the_gap(field, gateway)
         assert_masked(await field.everything_said())
+
+
+async def assert_standby_fills_the_gap(field: Live, gateway: Gateway) -> None:
+    """S11 a: asked for what is missing, H offers it and is ordered to; the node does all that it is dispatched to."""
+    before = await field.everything_said()
+    await field.tell("habits", party="AGENT_H", offers={"H": [[0.5, 150]]})
+    await field.tell("dispatch", resource="TD1", power_mw=5.0, end=in_s(600))
+
+    async def accepted() -> bool:
+        return (await answers(field))[2:] == [("ACCEPT", pytest.approx(5.00, abs=LIMIT_MW))]
+
+    await until(accepted, 40)
+    said = (await field.everything_said())[len(before) :]
+    chain = [m["type"] for m in said if "H" in (m["body"].get("resource"), m["sender"][-1:], m["recipient"][-1:])]
+    wanted = ("NEED.Post", "OFFER.Submit", "ORDER.Issue", "ORDER.Receipt", "ORDER.Commit")
+    assert [code for code in chain if code in wanted] == list(wanted)
+    (order,) = [m["body"] for m in said if m["type"] == "ORDER.Issue"]
+    assert (order["resource"], order["power_mw"]) == ("H", pytest.approx(0.30, abs=LIMIT_MW))
+    assert order["price_per_mwh"] == 150
+    await stand_at(field, 40, A=1.20, C=2.00, D=1.50, E=0.0, H=0.30, B=4.0)
+    assert len(gateway.said("shortfall.notice")) == 1, "none but that of before"
 
 
 def assert_masked(said: list[dict[str, Any]]) -> None:
