@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from config.document import Node
 
@@ -16,6 +17,8 @@ SECURITY = "security"
 """Key of an OPC UA endpoint whose third and further parts, separated by commas, are files."""
 
 _SECURITY_WORDS = 2
+_PARTIES: Final[tuple[tuple[str, ...], ...]] = (("parties",), ("webhooks",), ("testbed", "parties"))
+"""Where parties and the like name files of their own."""
 
 
 def with_absolute_names(root: Node) -> Node:
@@ -32,9 +35,9 @@ def with_absolute_names(root: Node) -> Node:
         root = _changed(root, ("telemetry", key))
         root = _changed(root, ("sunspec", key))
         root = _changed(root, ("listen", key))
-        for section in ("parties", "webhooks"):
-            for entry in _keys(root, section):
-                root = _changed(root, (section, entry, key))
+        for path in _PARTIES:
+            for entry in _keys(root, *path):
+                root = _changed(root, (*path, entry, key))
     for key in (*ENDPOINT_FILES, TRUST):
         root = _changed(root, ("opcua_server", key))
     for user in _keys(root, "opcua_server", "users"):

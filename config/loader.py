@@ -63,6 +63,7 @@ _CHECKS: tuple[Check, ...] = (
     party_access.interface_is_secured,
     party_access.parties_can_prove,
     party_access.parties_can_be_reached,
+    party_access.simulated_parties_have_their_keys,
     party_access.access_files_are_there,
     stations.points_are_known,
     stations.addresses_fit,

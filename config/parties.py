@@ -46,6 +46,19 @@ class Party(Section):
     key_file: str = ""
 
 
+class PartyKeys(Section):
+    """What the testbed shows as a simulated party, to the gateway and to other parties, and what it is shown."""
+
+    token_variable: str = ""
+    """Name of the environment variable that holds the bearer token which it shows to the gateway."""
+    ca_file: str = ""
+    """PEM file of the authorities that may vouch for the gateway and for others that write to it; empty: those of
+    the operating system vouch for the gateway, and who writes to it shows no certificate."""
+    certificate_file: str = ""
+    """PEM file with the certificate that it shows, also where it is written to: its `url` is https then."""
+    key_file: str = ""
+
+
 class Listen(Section):
     """Where the gateway itself listens."""
 

@@ -15,7 +15,7 @@ from config.endpoints import (
 )
 from config.market import Adms, Approval, Interface, Market, Settlement
 from config.opcua_server import OpcUaServer
-from config.parties import Listen, Party, Webhook
+from config.parties import Listen, Party, PartyKeys, Webhook
 from config.registers import RegisterForm
 from config.section import Identifier, Megawatt, Percent, Seconds, Section, TcpPort
 from config.sunspec_facade import SunSpecFacade
@@ -318,6 +318,10 @@ class Testbed(Section):
     """Where simulated MQTT devices meet the gateway: a broker of the testbed's own, or one that runs already."""
     control_port: TcpPort = 18_099
     """HTTP control of the simulated world: faults by name, schedules, the truth."""
+    gateway_url: Annotated[str, Field(pattern=r"^$|^https?://")] = ""
+    """Base of the gateway's interface as simulated parties reach it; empty: as `listen` says."""
+    parties: dict[Identifier, PartyKeys] = Field(default_factory=dict)
+    """By which token and certificate simulated parties prove who they are; who is not named shows nothing."""
 
 
 class ZoneFile(Section):

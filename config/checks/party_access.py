@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from config.checks.finding import Finding, Subject
 from config.document import is_file
-from config.parties import Listen, Party, PartyProof
+from config.parties import Listen, Party, PartyKeys, PartyProof
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _FILES = ("ca_file", "certificate_file", "key_file")
@@ -43,18 +43,36 @@ def parties_can_prove(subject: Subject) -> Iterator[Finding]:
     """Every proof can be given, is complete, and is that of one party."""
     owner: dict[str, str] = {}
     for name, party in subject.zone.parties.items():
-        if party.simulated and subject.zone.listen.certificate_file:
-            problem = f"{name} is simulated, and the testbed does not speak TLS with listen"
-            yield Finding(("parties", name), problem, "write simulated: false, or take away listen.certificate_file")
         if party.auth is None:
             continue
         at, proof = ("parties", name, "auth"), party.auth
         yield from _proof(at, name, proof, subject.zone.listen)
         if party.simulated:
-            yield Finding(at, f"{name} is simulated, and the testbed proves nothing", "write simulated: false")
+            yield from _shows(at, name, proof, subject.zone.testbed.parties.get(name, PartyKeys()))
         for mark in _marks(proof):
             if owner.setdefault(mark, name) != name:
                 yield Finding(at, f"{name} proves itself by what {owner[mark]} has too", "each party needs its own")
+
+
+def simulated_parties_have_their_keys(subject: Subject) -> Iterator[Finding]:
+    """What the testbed shows as a party is complete, that of a party it plays, and not shown to others on the way."""
+    zone = subject.zone
+    to = zone.testbed.gateway_url or ("https://" if zone.listen.certificate_file else f"http://{zone.listen.host}")
+    for name, keys in zone.testbed.parties.items():
+        at, party = ("testbed", "parties", name), zone.parties.get(name)
+        if party is None or not party.simulated:
+            yield Finding(at, f"the testbed does not play {name}", "write simulated: true there, or take this away")
+        if bool(keys.certificate_file) != bool(keys.key_file):
+            present, absent = _present(keys)
+            yield Finding((*at, present), f"{name} has `{present}` without `{absent}`", "give both or neither")
+        if keys.token_variable and not _private(to):
+            problem = f"the token of {name} would travel in the clear"
+            yield Finding((*at, "token_variable"), problem, "write https:// in testbed.gateway_url")
+    for name, party in zone.parties.items():
+        keys = zone.testbed.parties.get(name, PartyKeys())
+        if party.simulated and party.url.startswith("https:") and not keys.certificate_file:
+            at, problem = ("parties", name, "url"), f"{name} is simulated, and has no certificate for its https `url`"
+            yield Finding(at, problem, f"name certificate_file and key_file in testbed.parties.{name}")
 
 
 def parties_can_be_reached(subject: Subject) -> Iterator[Finding]:
@@ -80,11 +98,12 @@ def parties_can_be_reached(subject: Subject) -> Iterator[Finding]:
 
 
 def access_files_are_there(subject: Subject) -> Iterator[Finding]:
-    """Files that the parties' interface, a party or a webhook names exist."""
+    """Files that the parties' interface, a party, real or simulated, or a webhook names exist."""
     zone = subject.zone
     named: list[tuple[_Path, object]] = [(("listen",), zone.listen)]
     named += [(("parties", name), party) for name, party in zone.parties.items()]
     named += [(("webhooks", name), hook) for name, hook in zone.webhooks.items()]
+    named += [(("testbed", "parties", name), keys) for name, keys in zone.testbed.parties.items()]
     for at, owner in named:
         for key in _FILES:
             if (file := getattr(owner, key, "")) and not is_file(Path(file)):
@@ -109,6 +128,18 @@ def _proof(at: _Path, name: str, proof: PartyProof, listen: Listen) -> Iterator[
         )
 
 
+def _shows(at: _Path, name: str, proof: PartyProof, keys: PartyKeys) -> Iterator[Finding]:
+    """What is asked of a simulated party, and the testbed does not have."""
+    asked = (
+        ("token", "token_variable", proof.token_sha256 or proof.token_stored, keys.token_variable),
+        ("certificate", "certificate_file", proof.certificate_sha256 or proof.subject, keys.certificate_file),
+    )
+    for what, key, wanted, given in asked:
+        if wanted and not given:
+            problem = f"{name} is simulated, and the testbed has no {what} to show for it"
+            yield Finding(at, problem, f"name {key} in testbed.parties.{name}, or write simulated: false")
+
+
 def _marks(proof: PartyProof) -> Iterator[str]:
     """What nobody else may have."""
     if proof.token_sha256:
@@ -118,7 +149,7 @@ def _marks(proof: PartyProof) -> Iterator[str]:
         yield from ([f"subject {proof.subject}"] if proof.subject else [])
 
 
-def _present(owner: Listen | Party) -> tuple[str, str]:
+def _present(owner: Listen | Party | PartyKeys) -> tuple[str, str]:
     return ("certificate_file", "key_file") if owner.certificate_file else ("key_file", "certificate_file")
 
 

@@ -9,6 +9,10 @@ devices then stay where they are simulated, and are reached over that testbed's 
   ampacity testbed ZONE --without AGENT_A
   ampacity testbed ZONE --only AGENT_A
 
+Beyond one machine parties prove who they are: `testbed.parties` of the zone file names the token
+(`token_variable`, in the environment) and the certificate (`certificate_file`, `key_file`, and in
+`ca_file` who vouches for the gateway) of each simulated party, `testbed.gateway_url` the gateway.
+
 What happens can be seen and changed over HTTP, on the zone's `testbed.control_port`; `GET /v1` tells
 every request with its fields. The world:
 
@@ -41,6 +45,7 @@ not_a_number.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -52,6 +57,8 @@ from config.loader import ConfigError, load
 from config.settings import ZoneFile
 from gateway import clock
 from gateway.supervise import causes
+from gateway.testbed.proofs import ProofError
+from gateway.testbed.proofs import of_zone as proofs_of_zone
 from gateway.testbed.run import Alone, run_parties
 from gateway.testbed.run import run as play
 
@@ -77,7 +84,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """0 when interrupted, 1 where the zone file is bad, names are wrong or an address is taken."""
+    """0 when interrupted, 1 where the zone file is bad, names or keys are wrong, or an address is taken."""
     try:
         zone = load(args.zone)
         playing = _playing(zone, args)
@@ -85,7 +92,7 @@ def run(args: Namespace) -> int:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         return 1
-    except LookupError as error:
+    except (LookupError, ProofError) as error:
         print(f"ampacity testbed: {error.args[0]}", file=sys.stderr)
         return 1
     problems: list[str] = []
@@ -105,12 +112,14 @@ def _playing(zone: ZoneFile, args: Namespace) -> Coroutine[Any, Any, None]:
 
     Raises:
         LookupError: a name is none of a simulated party.
+        ProofError: a token or certificate of a party that is played is not there.
     """
     only, without = _named(zone, args.only), _named(zone, args.without)
+    proofs = proofs_of_zone(zone, only or zone.parties.keys() - without, os.environ)
     if not only:
-        return play(zone, args.zone.parent, clock.wall, _say, without=without)
+        return play(zone, args.zone.parent, clock.wall, _say, without=without, proofs=proofs)
     world = args.world or f"http://127.0.0.1:{zone.testbed.control_port}/v1"
-    return run_parties(zone, Alone(only, world, args.control_port), clock.wall, _say)
+    return run_parties(zone, Alone(only, world, args.control_port), clock.wall, _say, proofs)
 
 
 def _named(zone: ZoneFile, names: str) -> frozenset[str]:

@@ -18,7 +18,8 @@ from gateway.testbed import control, parties, post, world
 from gateway.testbed.faces.every import faces
 from gateway.testbed.mailbox import Identity
 from gateway.testbed.party_control import Cast
-from gateway.testbed.post import Carrier, Say
+from gateway.testbed.post import Carrier, Say, Site
+from gateway.testbed.proofs import Proofs
 from gateway.testbed.remote import RemoteWorld
 from protocols.port import Now
 
@@ -48,6 +49,7 @@ async def run(
     ready: asyncio.Event | None = None,
     *,
     without: Collection[str] = (),
+    proofs: Proofs = Proofs(),  # noqa: B008 - frozen
 ) -> None:
     """Play everything that the zone file marks `simulated`, but for some parties; `directory` is the zone file's own.
 
@@ -60,20 +62,26 @@ async def run(
     place = world.of_zone(zone, directory, now())
     played = {name for name in zone.parties if name not in without}
     people = parties.of_zone(zone, place.devices, played)
-    stage = control.Stage(_cast(zone, people, now, say), place)
+    stage = control.Stage(_cast(zone, people, now, say, proofs), place)
     async with asyncio.TaskGroup() as tasks:
         for face in faces(zone, place, now):
             tasks.create_task(_serve(face.run))
             async with asyncio.timeout(START_S):
                 await face.listening.wait()
             say(f"listening: {face.where}")
-        async with _meeting(zone, stage, zone.testbed.control_port, say):
+        async with _meeting(zone, stage, zone.testbed.control_port, say, proofs):
             if ready is not None:
                 ready.set()
             await _live(stage, zone.testbed.step_s)
 
 
-async def run_parties(zone: ZoneFile, alone: Alone, now: Now, say: Say) -> None:
+async def run_parties(
+    zone: ZoneFile,
+    alone: Alone,
+    now: Now,
+    say: Say,
+    proofs: Proofs = Proofs(),  # noqa: B008 - frozen
+) -> None:
     """Play some of the parties that the zone file marks `simulated`, with devices that are played elsewhere.
 
     Raises:
@@ -82,15 +90,15 @@ async def run_parties(zone: ZoneFile, alone: Alone, now: Now, say: Say) -> None:
     own = [n for n, device in zone.devices.items() if device.simulated and device.owner in alone.parties]
     there = RemoteWorld(alone.world, own, say)
     people = parties.of_zone(zone, there.devices, alone.parties)
-    stage = control.Stage(_cast(zone, people, now, say))
+    stage = control.Stage(_cast(zone, people, now, say, proofs))
     async with asyncio.TaskGroup() as tasks:
         if own:
             tasks.create_task(there.run())
-        async with _meeting(zone, stage, alone.control_port, say):
+        async with _meeting(zone, stage, alone.control_port, say, proofs):
             await _live(stage, zone.testbed.step_s)
 
 
-def _cast(zone: ZoneFile, people: parties.Parties, now: Now, say: Say) -> Cast:
+def _cast(zone: ZoneFile, people: parties.Parties, now: Now, say: Say, proofs: Proofs) -> Cast:
     """The parties, with somebody who carries what they say."""
     model, urls = DsoModel(zone.zone.dso_model.value), _urls(zone)
     platform = zone.platform if zone.platform in urls else None
@@ -98,7 +106,7 @@ def _cast(zone: ZoneFile, people: parties.Parties, now: Now, say: Say) -> Cast:
     def way(message: Message) -> str:
         return message.header.recipient if platform is None or not by_platform(model, message.code) else platform
 
-    carrier = Carrier(urls, Random(zone.zone.id), say, way)
+    carrier = Carrier(urls, Random(zone.zone.id), say, way, proofs)
     owners = {name: device.owner for name, device in zone.devices.items()}
     identity = Identity("", zone.zone.id, model.value, DSO)
     return Cast(people, identity, carrier, owners, zone.clocks.interval_s, now)
@@ -119,18 +127,20 @@ async def _live(stage: control.Stage, step_s: float) -> None:
 
 
 @asynccontextmanager
-async def _meeting(zone: ZoneFile, stage: control.Stage, control_port: int, say: Say) -> AsyncIterator[None]:
+async def _meeting(
+    zone: ZoneFile, stage: control.Stage, control_port: int, say: Say, proofs: Proofs
+) -> AsyncIterator[None]:
     """The parties take and send messages, and can be told what to do, while it is entered."""
     cast = stage.cast
     urls = {name: zone.parties[name].url for name in cast.parties.members}
     runners: list[web.AppRunner] = []
     async with asyncio.TaskGroup() as tasks:
         try:
-            for (host, port), application in post.servers(urls, cast.parties, cast.carrier, cast.now).items():
-                runners.append(await _listen(application, host, port))
+            for (host, port), site in post.servers(urls, cast.parties, cast.carrier, cast.now, proofs).items():
+                runners.append(await _listen(site, host, port))
             for name, url in urls.items():
                 say(f"listening: party {name} {url}{post.PATH}")
-            runners.append(await _listen(control.create_app(stage), CONTROL_HOST, control_port))
+            runners.append(await _listen(Site(control.create_app(stage), None), CONTROL_HOST, control_port))
             say(f"listening: control http://{CONTROL_HOST}:{runners[-1].addresses[0][1]}/v1")
             carrying = tasks.create_task(cast.carrier.run())
             yield
@@ -140,11 +150,11 @@ async def _meeting(zone: ZoneFile, stage: control.Stage, control_port: int, say:
                 await runner.cleanup()
 
 
-async def _listen(application: web.Application, host: str, port: int) -> web.AppRunner:
-    runner = web.AppRunner(application, access_log=None)
+async def _listen(site: Site, host: str, port: int) -> web.AppRunner:
+    runner = web.AppRunner(site.application, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=site.tls).start()
     except OSError as error:
         await runner.cleanup()
         raise OSError(f"cannot listen on {host}:{port}: is another program using it?") from error
@@ -154,7 +164,8 @@ async def _listen(application: web.Application, host: str, port: int) -> web.App
 def _urls(zone: ZoneFile) -> dict[str, str]:
     """Where every party of the zone and the gateway itself take messages."""
     host = zone.listen.host if zone.listen.host not in ("", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared
+    scheme = "https" if zone.listen.certificate_file else "http"
     return {
         **{name: party.url for name, party in zone.parties.items() if party.url},
-        DSO: f"http://{host}:{zone.listen.parties_port}",
+        DSO: zone.testbed.gateway_url or f"{scheme}://{host}:{zone.listen.parties_port}",
     }

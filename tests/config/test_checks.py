@@ -50,8 +50,23 @@ CASES = {
     ),
     "a simulated party that should prove something": (
         "parties: {AGENT_A: {auth: {token_stored: true}}}",
-        "AGENT_A is simulated, and the testbed proves nothing",
-        "write simulated: false",
+        "AGENT_A is simulated, and the testbed has no token to show for it",
+        "name token_variable in testbed.parties.AGENT_A, or write simulated: false",
+    ),
+    "keys of a party that nobody simulates": (
+        f"parties: {{AGENT_A: {{{REAL}}}}}\ntestbed: {{parties: {{AGENT_A: {{token_variable: T}}}}}}",
+        "the testbed does not play AGENT_A",
+        "write simulated: true there, or take this away",
+    ),
+    "half a certificate of a simulated party": (
+        f"testbed: {{parties: {{AGENT_A: {{key_file: {BASE}}}}}}}",
+        "AGENT_A has `key_file` without `certificate_file`",
+        "give both or neither",
+    ),
+    "a simulated party's token in the clear": (
+        "testbed: {gateway_url: 'http://dso.example', parties: {AGENT_A: {token_variable: T}}}",
+        "the token of AGENT_A would travel in the clear",
+        "write https:// in testbed.gateway_url",
     ),
     "two places for one token": (
         f"parties: {{AGENT_A: {{{REAL}, auth: {{token_stored: true, token_sha256: '{'0' * 64}'}}}}}}",
@@ -89,9 +104,9 @@ CASES = {
         "correct the path",
     ),
     "a simulated party that would have to speak TLS": (
-        f"listen: {{certificate_file: {BASE}, key_file: {BASE}}}\nparties: {{IESO: {{{REAL}}}, AGENT_B: {{{REAL}}}}}",
-        "AGENT_A is simulated, and the testbed does not speak TLS with listen",
-        "write simulated: false, or take away listen.certificate_file",
+        "parties: {AGENT_A: {url: 'https://localhost:1'}}",
+        "AGENT_A is simulated, and has no certificate for its https `url`",
+        "name certificate_file and key_file in testbed.parties.AGENT_A",
     ),
     "a token in the clear": (
         f"parties: {{AGENT_A: {{{REAL}, url: 'http://a.example', token_variable: T}}}}",

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def self_signed(folder, name):
-    """Paths of certificate and key for a host of this name."""
+def self_signed(folder, name, host=""):
+    """Paths of certificate and key for somebody of this name, at a host of the same where none is given."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     certificate = (
@@ -21,7 +21,7 @@ def self_signed(folder, name):
         .serial_number(x509.random_serial_number())
         .not_valid_before(BEGIN)
         .not_valid_after(BEGIN + timedelta(days=36_500))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host or name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
