@@ -140,6 +140,8 @@ class Dnp3Endpoint(Section):
     """Select before operate; false operates directly."""
     floor: bool = True
     """Devices: takes a lower limit (AO88). Some take no negative one."""
+    connect: bool = True
+    """Devices: in an emergency that leaves no power, the connect switch (BO5) is opened where the device shows one."""
     switch_status: Literal["inputs", "outputs"] = "inputs"
     """Devices: switches are read back from BI69 and BI70, or from their own output status."""
     fallback_output: Annotated[int, Field(ge=0, le=65_535)] | None = None

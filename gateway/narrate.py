@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from gateway.coordination.book import Book
-from gateway.coordination.book_records import ControlRecord
 from gateway.coordination.events import (
     Alarmed,
     Answered,
@@ -37,18 +36,21 @@ from gateway.coordination.timekeeping import Skewed
 from gateway.coordination.topology import Work
 from gateway.coordination.zone import ZoneFacts
 from gateway.record import Fact
-from gateway.sayings import Gaps, alarmed, booked, mw, network_step, particulars, said, shared
+from gateway.sayings import (
+    Gaps,
+    alarmed,
+    booked,
+    instructed,
+    mw,
+    mw_or_none,
+    network_step,
+    outcome,
+    particulars,
+    said,
+    shared,
+)
 from grid_engine.results import Answer, Status, Study
-from protocols.signals import Ack, Command, Control, LinkChanged, LinkState, Outcome
-
-STEPS = frozenset({Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED})
-"""Answers of devices that fetch their controls: each is an edge."""
-
-CONCLUSIVE = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED, Outcome.REJECTED, Outcome.UNKNOWN, Outcome.EXPIRED})
-
-
-def _mw_or_none(power_w: float | None) -> float | None:
-    return None if power_w is None else mw(power_w)
+from protocols.signals import Command, LinkChanged, LinkState
 
 
 class Narrator:
@@ -120,9 +122,9 @@ class Narrator:
             "operator.instruction",
             corr_id=asked.instruction_id,
             resource=asked.resource,
-            mw=_mw_or_none(asked.limit.ceiling_w),
-            floor_mw=_mw_or_none(asked.limit.floor_w),
-            target_mw=_mw_or_none(asked.target_w),
+            mw=mw_or_none(asked.limit.ceiling_w),
+            floor_mw=mw_or_none(asked.limit.floor_w),
+            target_mw=mw_or_none(asked.target_w),
             lease_s=round(asked.expires_s - asked.at_s, 1),
             source=asked.source,
         )
@@ -319,62 +321,19 @@ class Narrator:
 
     def issued(self, event: Issued, *, reasserted: bool) -> None:
         """An instruction leaves for its device."""
-        instruction = event.instruction
-        log = self._log.bind(corr_id=event.limit_id, cycle_id=event.cycle_id, resource=instruction.resource)
-        if not isinstance(instruction, Control):
-            log.info("control.release", control_id=instruction.control_id, version=instruction.version)
-            return
-        ceiling = instruction.limit.ceiling_w
-        refreshed = event.at_s != instruction.start_s
-        (log.debug if refreshed and not reasserted else log.info)(
-            "control.tx",
-            control_id=instruction.control_id,
-            version=instruction.version,
-            mw=_mw_or_none(ceiling),
-            lease_s=round(instruction.expiry_s - event.at_s, 1),
-            reasserted=reasserted,
-        )
+        instructed(self._log, event, reasserted=reasserted)
 
     def answered(self, fact: Fact, book: Book) -> None:
         """A device answered, or showed its baseline."""
         if isinstance(fact, Answered):
-            self._outcome(fact.ack, book)
+            outcome(self._log, fact.ack, book)
         elif isinstance(fact, Kept):
             self._log.info("baseline.kept", resource=fact.baseline.resource, values=dict(fact.baseline.values))
 
     def verdicts(self, events: Iterable[Answered], book: Book) -> None:
         """Measured power has settled what became of controls."""
         for event in events:
-            self._outcome(event.ack, book)
-
-    def _outcome(self, ack: Ack, book: Book) -> None:
-        held = book.controls.get(ack.resource)
-        if ack.outcome not in CONCLUSIVE or held is None:
-            say = self._log.info if ack.outcome in STEPS else self._log.debug
-            say(
-                "control.ack",
-                resource=ack.resource,
-                control_id=ack.control_id,
-                outcome=ack.outcome.value,
-                detail=ack.detail,
-            )
-            return
-        written = ack if held.written is None else held.written
-        say = self._log.info if ack.outcome is Outcome.VERIFIED else self._log.warning
-        say(
-            "command.completed",
-            resource=ack.resource,
-            control_id=ack.control_id,
-            corr_id=held.limit_id,
-            outcome=ack.outcome.value,
-            detail=ack.detail,
-            constraint_id=_constraint(book, held),
-            requested=dict(written.requested),
-            read_back=dict(written.read_back),
-            power_before_mw=_mw_or_none(held.power_w),
-            write_ms=round(1e3 * (written.at_s - held.first_issued_s), 1),
-            latency_ms=round(1e3 * (ack.at_s - held.first_issued_s), 1),
-        )
+            outcome(self._log, event.ack, book)
 
     # --- the gateway itself
 
@@ -391,9 +350,3 @@ class Narrator:
     def dropped(self, fact: Fact) -> None:
         """An answer was lost because too many wait for the journal."""
         self._log.error("answer.dropped", kind=type(fact).__name__)
-
-
-def _constraint(book: Book, held: ControlRecord) -> str:
-    """Asset behind the limit that a control enforces; empty where the limit is gone."""
-    limit = book.limit(held.limit_id)
-    return "" if limit is None else limit.constraint_id

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import structlog
 
 from gateway.coordination.book import NON_RESPONSE, Book
-from gateway.coordination.events import Alarmed, Assessed, Contested, Event, Operated, Planned, Shown, Stated
+from gateway.coordination.book_records import ControlRecord
+from gateway.coordination.events import Alarmed, Assessed, Contested, Event, Issued, Operated, Planned, Shown, Stated
 from gateway.coordination.fairness import jain
 from gateway.coordination.host import NO_RESPONSE
 from gateway.coordination.market_messages import (
@@ -35,13 +36,24 @@ from gateway.coordination.study import estimated
 from gateway.settlement.assessment import Assessment
 from gateway.settlement.words import SettlementLine
 from grid_engine.results import Answer, Study
+from protocols.signals import Ack, Control, GridSwitch, Outcome
 
 Log = structlog.typing.FilteringBoundLogger
+
+STEPS = frozenset({Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED})
+"""Answers of devices that fetch their controls: each is an edge."""
+
+CONCLUSIVE = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED, Outcome.REJECTED, Outcome.UNKNOWN, Outcome.EXPIRED})
 
 
 def mw(power_w: float) -> float:
     """Watts as megawatts, to 100 W."""
     return round(power_w / 1e6, 4)
+
+
+def mw_or_none(power_w: float | None) -> float | None:
+    """The same where there may be none."""
+    return None if power_w is None else mw(power_w)
 
 
 def said(log: Log, message: Message) -> None:
@@ -245,3 +257,62 @@ class Gaps:
                 consequence="it is estimated, and limits on the way to it keep more free",
             )
         self._estimated = buses
+
+
+def instructed(log: Log, event: Issued, *, reasserted: bool) -> None:
+    """An instruction leaves for its device."""
+    instruction = event.instruction
+    log = log.bind(corr_id=event.limit_id, cycle_id=event.cycle_id, resource=instruction.resource)
+    if instruction.grid_switch is not GridSwitch.LEAVE:
+        log = log.bind(grid_switch=instruction.grid_switch.value)
+    if not isinstance(instruction, Control):
+        log.info("control.release", control_id=instruction.control_id, version=instruction.version)
+        return
+    refreshed = event.at_s != instruction.start_s
+    (log.debug if refreshed and not reasserted else log.info)(
+        "control.tx",
+        control_id=instruction.control_id,
+        version=instruction.version,
+        mw=mw_or_none(instruction.limit.ceiling_w),
+        floor_mw=mw_or_none(instruction.limit.floor_w),
+        target_mw=mw_or_none(instruction.target_w),
+        lease_s=round(instruction.expiry_s - event.at_s, 1),
+        reasserted=reasserted,
+    )
+
+
+def outcome(log: Log, ack: Ack, book: Book) -> None:
+    """What became of a control, or how far it has come."""
+    held = book.controls.get(ack.resource)
+    if ack.outcome not in CONCLUSIVE or held is None:
+        say = log.info if ack.outcome in STEPS else log.debug
+        say(
+            "control.ack",
+            resource=ack.resource,
+            control_id=ack.control_id,
+            outcome=ack.outcome.value,
+            detail=ack.detail,
+        )
+        return
+    written = ack if held.written is None else held.written
+    say = log.info if ack.outcome is Outcome.VERIFIED else log.warning
+    say(
+        "command.completed",
+        resource=ack.resource,
+        control_id=ack.control_id,
+        corr_id=held.limit_id,
+        outcome=ack.outcome.value,
+        detail=ack.detail,
+        constraint_id=_constraint(book, held),
+        requested=dict(written.requested),
+        read_back=dict(written.read_back),
+        power_before_mw=mw_or_none(held.power_w),
+        write_ms=round(1e3 * (written.at_s - held.first_issued_s), 1),
+        latency_ms=round(1e3 * (ack.at_s - held.first_issued_s), 1),
+    )
+
+
+def _constraint(book: Book, held: ControlRecord) -> str:
+    """Asset behind the limit that a control enforces; empty where the limit is gone."""
+    limit = book.limit(held.limit_id)
+    return "" if limit is None else limit.constraint_id

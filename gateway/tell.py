@@ -43,7 +43,7 @@ from gateway.coordination.operation_messages import Instruction as Instructs
 from gateway.coordination.operator import OperatorInstruction
 from gateway.coordination.topology import Cancelled, Scheduled
 from gateway.record import Acted, Checkpoint, Fact, Started
-from protocols.signals import Ack, Bounds, Control, Instruction, LinkChanged
+from protocols.signals import Ack, Bounds, Control, GridSwitch, Instruction, LinkChanged
 
 
 def told(fact: Fact) -> tuple[str, str]:
@@ -135,9 +135,13 @@ def _network(
 
 def instructed(one: Instruction) -> str:
     """What an instruction asks for."""
+    switch = _SWITCHED.get(one.grid_switch, "")
     if not isinstance(one, Control):
-        return "release: what was there before the first control comes back"
-    return _powers(one.limit, one.target_w)
+        return f"release: what was there before the first control comes back{switch}"
+    return f"{_powers(one.limit, one.target_w)}{switch}"
+
+
+_SWITCHED = {GridSwitch.OPEN: ", off the grid where it can be", GridSwitch.CLOSE: ", on the grid again"}
 
 
 def mw(power_w: float) -> str:

@@ -1,7 +1,7 @@
 """The frozen values that cross the port: measurements, link changes, baselines, controls and acknowledgements."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isfinite
 
@@ -102,6 +102,16 @@ class Bounds:
         return self.floor_w is None and self.ceiling_w is None
 
 
+class GridSwitch(StrEnum):
+    """What an instruction says of the device's switch to the grid, where it has one that we may move."""
+
+    LEAVE = "leave"
+    OPEN = "open"
+    """Off the grid: an emergency leaves it no power. The limit says the same to a device without such a switch."""
+    CLOSE = "close"
+    """On the grid again: an instruction of ours had taken it off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """A leased instruction to one resource.
@@ -126,6 +136,7 @@ class Control:
     """What the device falls back to when the lease runs out."""
     urgent: bool = False
     """An emergency: where the protocol knows precedence, it goes before everything else."""
+    grid_switch: GridSwitch = GridSwitch.LEAVE
 
     def __post_init__(self) -> None:
         if self.expiry_s <= self.start_s:
@@ -141,6 +152,7 @@ class Release:
     version: int
     baseline: Mapping[str, float]
     """Values of the `Baseline` that the adapter reported; empty where it has none to restore."""
+    grid_switch: GridSwitch = GridSwitch.LEAVE
 
 
 Instruction = Control | Release
@@ -202,6 +214,8 @@ class Ack:
     """Adapter's names of what was written, with raw values."""
     read_back: Mapping[str, float] = field(default_factory=dict)
     """The same names as read back from the device."""
+    disconnects: bool = False
+    """It moved the device's switch and took it off the grid; what was off already is left to whoever did that."""
 
     @classmethod
     def of(
@@ -224,6 +238,35 @@ class Ack:
             detail=detail,
             requested=requested or {},
             read_back=read_back or {},
+        )
+
+    def and_switch(
+        self,
+        outcome: Outcome,
+        detail: str,
+        *,
+        closes: bool,
+        was_closed: bool,
+        requested: Mapping[str, float] | None = None,
+        read_back: Mapping[str, float] | None = None,
+    ) -> "Ack":
+        """The same for an instruction that moves the device's switch to the grid beside its limit.
+
+        Off the grid is no power whatever became of the limit, and a device whose switch could not be opened is held
+        by its limit; to be on the grid again is part of what was asked.
+        """
+        off = not closes and outcome is Outcome.WRITTEN
+        whole = outcome if (closes and self.outcome is Outcome.WRITTEN) else self.outcome
+        if off and whole is Outcome.REJECTED:
+            whole = Outcome.WRITTEN
+        said = f"{'on the grid again' if closes else 'off the grid'}: {outcome.value} {detail}".rstrip()
+        return replace(
+            self,
+            outcome=whole,
+            detail="; ".join(filter(None, (self.detail, said))),
+            requested={**self.requested, **(requested or {})},
+            read_back={**self.read_back, **(read_back or {})},
+            disconnects=not closes and was_closed and outcome in (Outcome.WRITTEN, Outcome.UNKNOWN),
         )
 
 

@@ -203,7 +203,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         notes = " (emergency)" * holds["urgent"] + " (boxes have nothing in common)" * holds["conflict"]
         yield "holds now", f"{box(holds)} because of {holds['because']}{notes}"
     if control is not None:
-        what = "released" if control["release"] else box(control)
+        what = ("released" if control["release"] else box(control)) + ", off the grid" * control["off_grid"]
         lease = "" if control["leased_until_s"] is None else f", leased until {clock(control['leased_until_s'])[:-2]}"
         yield "control", f"{control['id']}: {what}, {control['outcome']}{lease}"
         for name in ("requested", "read_back"):

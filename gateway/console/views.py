@@ -184,6 +184,7 @@ def _control(record: ControlRecord) -> w.ControlOut:
         ceiling_w=None if control is None else control.limit.ceiling_w,
         target_w=None if control is None else control.target_w,
         urgent=control is not None and control.urgent,
+        off_grid=record.disconnected,
         outcome=_outcome(record),
         issued_s=record.issued_s,
         answered_s=record.answered_s or None,

@@ -230,6 +230,8 @@ class ControlOut(Word):
     ceiling_w: float | None
     target_w: float | None
     urgent: bool
+    off_grid: bool
+    """Taken off the grid by an emergency, where the device has a switch for it."""
     outcome: str
     """`sent` before the device has answered."""
     issued_s: float

@@ -52,7 +52,7 @@ from gateway.coordination.schedules import newest
 from gateway.coordination.topology import Cancelled, Scheduled, Topology
 from gateway.coordination.trade import Trade
 from grid_engine.results import Purpose, Status
-from protocols.signals import Ack, Baseline, Bounds, Control, Outcome, Release
+from protocols.signals import Ack, Baseline, Bounds, Control, GridSwitch, Outcome, Release
 
 SEEN = 100_000
 """Messages that are remembered by their key; beyond that the older half is forgotten."""
@@ -329,6 +329,7 @@ class Book:
                 event.limit_id,
                 event.power_w,
                 lifted=lifted if isinstance(lifted, Control) else None,
+                disconnected=held is not None and held.disconnected,
             )
             return
         ran_out = isinstance(held.instruction, Control) and event.at_s >= held.instruction.expiry_s
@@ -349,6 +350,8 @@ class Book:
             record.leased_until_s = record.instruction.expiry_s
         if ack.outcome in (Outcome.WRITTEN, Outcome.STARTED) and record.written_s is None:
             record.written_s = ack.at_s
+        closes = record.instruction.grid_switch is GridSwitch.CLOSE and ack.outcome is Outcome.WRITTEN
+        record.disconnected = ack.disconnects or (record.disconnected and not closes)
         if ack.read_back or record.written is None:
             # A renewal whose answer got lost does not undo what was read back before.
             record.written = ack if ack.requested else record.written

@@ -45,6 +45,8 @@ class ControlRecord:
     """End of the newest lease that the device has acknowledged; `None` before the first."""
     lifted: Control | None = None
     """The control that this release lifts; `None` for a control."""
+    disconnected: bool = False
+    """An instruction of ours has taken it off the grid, or may have, and none has put it back."""
 
     @property
     def read_back(self) -> bool:

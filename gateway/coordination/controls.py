@@ -14,7 +14,7 @@ from gateway.coordination.precedence import GRACE_S, Box, Target, box, commanded
 from gateway.coordination.situation import Situation
 from gateway.coordination.timekeeping import OURS
 from gateway.coordination.zone import Controllable, Resource
-from protocols.signals import Bounds, Control, Instruction, LinkState, Outcome, Release
+from protocols.signals import Bounds, Control, GridSwitch, Instruction, LinkState, Outcome, Release
 
 RETRY_S = 30.0
 """How long an instruction that was refused rests before it is tried once more."""
@@ -43,13 +43,17 @@ def _due(at: Situation, resource: Resource, *, reassert: bool) -> Iterator[tuple
     within, wanted_at = box(at, resource.id, at.now_s), commanded(at, resource)
     held = at.book.controls.get(resource.id)
     if (within is None or not within.urgent) and at.book.lapsed(resource.id, at.now_s) is not None:
-        return  # it was not cleared: the lease runs out and the device falls back, it is not set free
+        if held is None or not held.disconnected:
+            return  # it was not cleared: the lease runs out and the device falls back, it is not set free
+        within = Box(resource.static, "", at.now_s + resource.lease_s)  # on the grid again, and no more than that
     if within is None and wanted_at is None:
         set_free = held is not None and _needs_release(held, at.now_s, reassert=reassert)
         if held is not None and set_free and OURS not in at.doubtful:
             yield _release(at.book, held, resource), ""
         return
     wanted = _control(within, wanted_at, held, resource, at.now_s)
+    if wanted.urgent and _shuts(wanted.limit, resource) and not _is_load(at, resource):
+        wanted = replace(wanted, grid_switch=GridSwitch.OPEN)
     if {resource.id, OURS} & at.doubtful:
         wanted = _careful(held, wanted)
         if held is None and wanted.limit.is_open:
@@ -58,7 +62,7 @@ def _due(at: Situation, resource: Resource, *, reassert: bool) -> Iterator[tuple
     if held is None or not _same(held.instruction, wanted):
         yield wanted, ref
     elif reassert or _refresh_due(held, wanted, resource, at.now_s):
-        yield replace(held.instruction, expiry_s=wanted.expiry_s), ref
+        yield replace(held.instruction, expiry_s=wanted.expiry_s, grid_switch=wanted.grid_switch), ref
 
 
 def _control(
@@ -79,7 +83,26 @@ def _control(
         target_w=target_w,
         fallback=resource.static,
         urgent=within is not None and within.urgent,
+        grid_switch=_closing(held),
     )
+
+
+def _shuts(bounds: Bounds, resource: Resource) -> bool:
+    """True where a box leaves no power but none."""
+    floor_w = resource.floor_w if bounds.floor_w is None else max(bounds.floor_w, resource.floor_w)
+    ceiling_w = resource.ceiling_w if bounds.ceiling_w is None else min(bounds.ceiling_w, resource.ceiling_w)
+    return ceiling_w <= 0 <= floor_w
+
+
+def _is_load(at: Situation, resource: Resource) -> bool:
+    """A load's power is how far it has been reduced: no power is no reduction, and off the grid is something else."""
+    agreement = at.zone.agreements.get(resource.id)
+    return agreement is not None and agreement.kind == "load"
+
+
+def _closing(held: ControlRecord | None) -> GridSwitch:
+    """What we took off the grid comes back with the next instruction that asks for anything else; no other does."""
+    return GridSwitch.CLOSE if held is not None and held.disconnected else GridSwitch.LEAVE
 
 
 def _careful(held: ControlRecord | None, wanted: Control) -> Control:
@@ -95,7 +118,7 @@ def _careful(held: ControlRecord | None, wanted: Control) -> Control:
     apart = floor_w is not None and ceiling_w is not None and floor_w > ceiling_w
     limit = wanted.limit if apart else Bounds(floor_w, ceiling_w)
     target_w = None if before.target_w is None else limit.clamp(before.target_w)
-    return replace(wanted, limit=limit, target_w=target_w, urgent=before.urgent)
+    return replace(wanted, limit=limit, target_w=target_w, urgent=before.urgent, grid_switch=before.grid_switch)
 
 
 def _enforceable(bounds: Bounds, resource: Resource) -> Bounds:
@@ -115,6 +138,7 @@ def _same(sent: Instruction, wanted: Control) -> TypeGuard[Control]:
         and sent.target_w == wanted.target_w
         and sent.fallback == wanted.fallback
         and sent.urgent == wanted.urgent
+        and (sent.grid_switch is GridSwitch.OPEN) == (wanted.grid_switch is GridSwitch.OPEN)
     )
 
 
@@ -151,4 +175,4 @@ def _release(book: Book, held: ControlRecord, resource: Resource) -> Release:
     version = held.instruction.version + 1
     baseline = book.baselines.get(resource.id)
     values = {} if baseline is None else baseline.values
-    return Release(f"{resource.id}-c{version}", resource.id, version, values)
+    return Release(f"{resource.id}-c{version}", resource.id, version, values, _closing(held))

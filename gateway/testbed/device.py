@@ -139,6 +139,9 @@ class SimulatedDevice:
         """The set point of whoever controls the device in the owner's place; `None` leaves it to the owner."""
         self._order_fallback_w: float | None = None
         self._order_ends_at_s: float | None = None
+        self.is_connected = True
+        """False while its switch to the grid is open: no power, whatever is wanted."""
+        self._reconnects_at_s: float | None = None
         self.power_w = self._desired(now_s)
         self._frozen = self._true_reading()
 
@@ -205,6 +208,15 @@ class SimulatedDevice:
         self._order_ends_at_s = self.now_s + max(reversion_s or 0.0, 0.0) if timed else None
         self._follow()
 
+    def connect(self, now_s: float, *, closed: bool, reversion_s: float | None = None) -> None:
+        """Move the switch to the grid; opened, it closes by itself after `reversion_s` (`None`: never)."""
+        self.advance(now_s)
+        self.is_connected = closed or self.faults.lie
+        self._reconnects_at_s = None if closed or reversion_s is None else self.now_s + max(reversion_s, 0.0)
+        if not self.is_connected:
+            self.power_w = 0.0
+        self._follow()
+
     def set_available(self, available_w: float, now_s: float) -> None:
         """Change what the sun or the wind gives."""
         self.advance(now_s)
@@ -217,7 +229,8 @@ class SimulatedDevice:
     def advance(self, now_s: float) -> None:
         """Let time pass up to `now_s`."""
         while self.now_s < now_s:
-            timers = [at_s for at_s in (self._reverts_at_s, self._order_ends_at_s) if at_s is not None]
+            ends = (self._reverts_at_s, self._order_ends_at_s, self._reconnects_at_s)
+            timers = [at_s for at_s in ends if at_s is not None]
             end_s = min([now_s, self.now_s + self._lasts_s(), *timers])
             if self._moves():
                 end_s = min(end_s, self.now_s + STEP_S)
@@ -234,6 +247,9 @@ class SimulatedDevice:
         if self._order_ends_at_s is not None and self.now_s >= self._order_ends_at_s:
             self.order_w, self._order_ends_at_s = self._order_fallback_w, None
             self._follow()
+        if self._reconnects_at_s is not None and self.now_s >= self._reconnects_at_s:
+            self.is_connected, self._reconnects_at_s = True, None
+            self._follow()
 
     def _true_reading(self) -> Reading:
         return Reading(self.power_w, self.available_w, self.state_of_charge_pu)
@@ -244,6 +260,8 @@ class SimulatedDevice:
 
     def _desired(self, now_s: float) -> float:
         """Where the power would be without a ramp."""
+        if not self.is_connected:
+            return 0.0
         wanted = self._wanted(now_s)
         if not self.faults.lie:
             wanted = self.limit.clamp(wanted)

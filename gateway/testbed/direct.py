@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, isfinite
 from typing import assert_never
 
@@ -16,6 +16,7 @@ from protocols.signals import (
     Bounds,
     Command,
     Control,
+    GridSwitch,
     Instruction,
     LinkChanged,
     LinkState,
@@ -108,14 +109,17 @@ class DirectDevice:
             if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
                 return self._ack(instruction, Outcome.EXPIRED, "the lease ended before it could be written")
             self._version = instruction.version
+            opens = instruction.grid_switch is GridSwitch.OPEN and self._device.is_connected
             requested = self._write(instruction)
             silence = await _silence(faults, self._settings.timeout_s)
             if silence:
-                return self._ack(instruction, Outcome.UNKNOWN, f"wrote to {self._settings.name}: {silence}", requested)
-            return self._ack(instruction, *_compare(requested, _limit_values(self._device)), requested)
+                outcome, detail = Outcome.UNKNOWN, f"wrote to {self._settings.name}: {silence}"
+            else:
+                outcome, detail = _compare(requested, _limit_values(self._device))
+            return replace(self._ack(instruction, outcome, detail, requested), disconnects=opens)
 
     def _write(self, instruction: Instruction) -> dict[str, float]:
-        now_s = self._now()
+        now_s, reversion_s = self._now(), None
         match instruction:
             case Control():
                 reversion_s = float(ceil(instruction.expiry_s - now_s))
@@ -126,6 +130,8 @@ class DirectDevice:
                 self._device.set_order(instruction.baseline.get("order_w"), now_s)
             case _ as never:
                 assert_never(never)
+        if instruction.grid_switch is not GridSwitch.LEAVE:
+            self._device.connect(now_s, closed=instruction.grid_switch is GridSwitch.CLOSE, reversion_s=reversion_s)
         return _box(instruction.limit if isinstance(instruction, Control) else _bounds(instruction.baseline))
 
     def _ack(

@@ -17,7 +17,7 @@ from protocols.points import Point
 from protocols.signals import Bounds
 
 LIMIT_REVERSION, CEILING, FLOOR, TARGET_REVERSION, TARGET = 85, 87, 88, 92, 93
-LIMIT_ON, TARGET_ON = 17, 18
+LIMIT_ON, TARGET_ON, CONNECT = 17, 18, 5
 """Outputs of IEEE 1815.2 that move the simulated device; all others are held and shown."""
 METER_W, METER_VA, STATE_OF_CHARGE, AVAILABLE_W = 537, 546, 47, 43
 PHASE_W: Final = (538, 539, 540)
@@ -85,6 +85,8 @@ class DerOutstation:
         if self._ordered and device.order_w is None:
             self._ordered = False
             plant.show(Kind.BINARY_OUTPUT, TARGET_ON, 0)
+        if not self.faults.lie:
+            plant.show(Kind.BINARY_OUTPUT, CONNECT, int(device.is_connected))
         reading = device.reading
         self._measured(METER_W, reading.power_w)
         self._measured(METER_VA, abs(reading.power_w))
@@ -125,6 +127,8 @@ class DerOutstation:
             self._limit(renewed=not analog)
         elif command.index in (targets if analog else (TARGET_ON,)):
             self._order()
+        elif not analog and command.index == CONNECT:
+            self.device.connect(self._now(), closed=bool(self._plant.value(Kind.BINARY_OUTPUT, CONNECT)))
 
     def _limit(self, *, renewed: bool) -> None:
         """Put the limit in force that the outputs hold; it counts from the switch on."""

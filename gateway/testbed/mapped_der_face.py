@@ -105,13 +105,13 @@ class MappedDerFace:
             limit = self._limit()
             self._device.set_limit(limit, now_s, self._reversion_s(), self._fallback())
             self._shown = limit
+        if "connected" in touched or (renewed and not self._device.is_connected):
+            self._device.connect(now_s, closed=self._is_on("connected"), reversion_s=self._reversion_s())
         if touched & _ORDER or (renewed and self._device.order_w is not None):
             enabled = self._is_on("target_enabled") if "target_enabled" in self._controls else True
             self._device.set_order(self._held("target_w") if enabled else None, now_s, self._reversion_s())
 
     def _limit(self) -> Bounds:
-        if not self._is_on("connected"):
-            return Bounds(0.0, 0.0)
         if "limit_enabled" in self._controls and not self._is_on("limit_enabled"):
             return Bounds()
         return self._bounds("floor_w", "ceiling_w")
@@ -138,7 +138,8 @@ class MappedDerFace:
             self._put("ceiling_w", device.spec.p_max_w if device.limit.ceiling_w is None else device.limit.ceiling_w)
             self._put("floor_w", device.spec.p_min_w if device.limit.floor_w is None else device.limit.floor_w)
             self._turn("limit_enabled", on=not device.limit.is_open)
-            self._turn("connected", on=True)
+        if not device.faults.lie:
+            self._turn("connected", on=device.is_connected)
         self._put("lease_s", max(device.reversion_remaining_s, device.order_remaining_s))
         values = {
             Quantity.ACTIVE_POWER_W: reading.power_w,

@@ -34,6 +34,7 @@ _DOUBLES: Final = ("LimitMax", "LimitMin", "Target", "FallbackMax", "FallbackMin
 _WRITABLE: Final[Mapping[str, tuple[object, ua.VariantType]]] = {
     **dict.fromkeys(_DOUBLES, (0.0, ua.VariantType.Double)),
     **{f"{name}Enabled": (False, ua.VariantType.Boolean) for name in _DOUBLES},
+    "Disconnect": (False, ua.VariantType.Boolean),
     "ValidUntil": (NULL_TIME, ua.VariantType.DateTime),
     "WatchdogTimeout": (0.0, ua.VariantType.Double),
     "Watchdog": (0, ua.VariantType.UInt32),
@@ -157,6 +158,8 @@ class _Device:
             self._version = int(self.value("Version"))
             self.device.set_limit(self._bounds("Limit"), now_s, self._remaining_s(now_s), self._bounds("Fallback"))
             self._shown = self.device.limit
+            closed = not self.value("Disconnect")
+            self.device.connect(now_s, closed=closed, reversion_s=self._remaining_s(now_s))
             targeted = bool(self.value("TargetEnabled"))
             if targeted or self._targeted:
                 self.device.set_order(self.value("Target") if targeted else None, now_s)
@@ -168,6 +171,8 @@ class _Device:
     def set_locally(self) -> dict[str, object]:
         """Variables to be shown anew because somebody else than a client set the limit."""
         limit = self.device.limit
+        if self.device.is_connected is bool(self.value("Disconnect")) and not self.device.faults.lie:
+            return {"Disconnect": not self.device.is_connected}
         if self._shown == limit or self.device.reverted:
             return {}
         self._shown = limit

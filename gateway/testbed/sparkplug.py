@@ -29,6 +29,7 @@ DER_METRICS: Final[Mapping[str, DataType]] = {
     "Control/fallback_floor_w": DOUBLE,
     "Control/valid_until": DataType.DATE_TIME,
     "Control/target_w": DOUBLE,
+    "Control/disconnect": DataType.BOOLEAN,
     "Control/version": DataType.INT64,
     "Control/control_id": TEXT,
     "Answer/control_id": TEXT,
@@ -203,6 +204,7 @@ class SimulatedSparkplugNode:
             "Control/fallback_floor_w": fallback.floor_w if leased else None,
             "Control/valid_until": floor((der.valid_until_s or 0.0) * 1000 + 0.5) if leased else None,
             "Control/target_w": der.device.order_w,
+            "Control/disconnect": not der.device.is_connected,
             "Control/version": der.version,
             "Control/control_id": der.control_id,
         }
@@ -258,6 +260,9 @@ class SimulatedSparkplugNode:
             None if der.valid_until_s is None else der.valid_until_s - now_s,
             Bounds(_number(order.get("fallback_floor_w")), _number(order.get("fallback_ceiling_w"))),
         )
+        if "disconnect" in order:
+            lease_s = None if der.valid_until_s is None else der.valid_until_s - now_s
+            der.device.connect(now_s, closed=not order["disconnect"], reversion_s=lease_s)
         if "target_w" in order:
             der.target_w = _number(order["target_w"])
             der.device.set_order(der.target_w, now_s)

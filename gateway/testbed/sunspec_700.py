@@ -50,6 +50,8 @@ class Series700:
         for name in ("WSetEna", "WSetMod", "WSet", "WSetRvrt", "WSetPct", "WSetPctRvrt", "WSetEnaRvrt", "WSetRvrtTms")
     )
 
+    switch_points = frozenset({"703.ES"})
+
     @property
     def model_ids(self) -> tuple[int, ...]:
         """The models of the map, in their order."""
@@ -116,7 +118,7 @@ class Series700:
     def timers(self, device: SimulatedDevice) -> dict[str, float]:
         """What counts with time."""
         values = {"704.WMaxLimPctRvrtRem": float(ceil(device.reversion_remaining_s))}
-        values |= {"715.DERHb": float(int(device.now_s) % HEARTBEATS)}
+        values |= {"715.DERHb": float(int(device.now_s) % HEARTBEATS), "701.ConnSt": float(device.is_connected)}
         if self.takes_orders:
             values |= {"704.WSetRvrtRem": float(ceil(device.order_remaining_s))}
             values |= {"704.WSetEna": 0.0 if device.order_w is None else 1.0}
@@ -124,7 +126,7 @@ class Series700:
 
     def check(self, image: ModelImage) -> None:
         """Raise `RefusedError` where what has just been written has no meaning."""
-        check_switches(image, "704.WMaxLimPctEna", "704.WMaxLimPctEnaRvrt")
+        check_switches(image, "703.ES", "704.WMaxLimPctEna", "704.WMaxLimPctEnaRvrt")
         check_percent(image, "704.WMaxLimPct", "704.WMaxLimPctRvrt")
         if self.takes_orders:
             check_switches(image, "704.WSetEna", "704.WSetEnaRvrt", "704.WSetMod")
@@ -138,6 +140,14 @@ class Series700:
         reverts = image.get("704.WMaxLimPctEnaRvrt") == 1
         fallback = self._bounds(image.get("704.WMaxLimPctRvrt")) if reverts else Bounds()
         return self._bounds(image.get("704.WMaxLimPct")), image.get("704.WMaxLimPctRvrtTms") or None, fallback
+
+    def switch(self, image: ModelImage) -> tuple[bool, float | None]:
+        """Whether it may be in service, and after what time it may again by itself: never."""
+        return image.get("703.ES") == 1, None
+
+    def shown_switch(self, *, closed: bool) -> dict[str, float]:
+        """How that reads."""
+        return {"703.ES": float(closed)}
 
     def apply_order(self, image: ModelImage, device: SimulatedDevice) -> None:
         """Let the device take the set point that is written."""

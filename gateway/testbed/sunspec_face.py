@@ -121,6 +121,9 @@ class SunSpecFace:
             self._apply_limit()
         if touched & self._models.order_points:
             self._models.apply_order(self._image, self._device)
+        if touched & self._models.switch_points:
+            closed, reversion_s = self._models.switch(self._image)
+            self._device.connect(self._device.now_s, closed=closed, reversion_s=reversion_s)
         if self._curves is not None:
             self._curves.written(touched, self._device.now_s)
 
@@ -137,6 +140,9 @@ class SunSpecFace:
         if limit != self._shown:
             self._shown = limit
             for name, value in self._models.shown(limit).items():
+                self._image.set(name, value)
+        if not self._device.faults.lie:
+            for name, value in self._models.shown_switch(closed=self._device.is_connected).items():
                 self._image.set(name, value)
         if not isfinite(reading.power_w):
             for name in self._models.measured(0.0, 1.0, 0.0, throttled=False):

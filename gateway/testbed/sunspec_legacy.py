@@ -53,6 +53,7 @@ class Legacy:
         | {f"124.{name}" for name in ("StorCtl_Mod", "InWRte", "InOutWRte_RvrtTms")}
     )
     order_points: frozenset[str] = frozenset()
+    switch_points = frozenset({"123.Conn", "123.Conn_RvrtTms"})
 
     @property
     def inverter(self) -> int:
@@ -110,7 +111,12 @@ class Legacy:
             values |= {"802.WHRtg": spec.energy_wh, "802.SoH": 100.0, "802.LocRemCtl": 0.0, "802.CtrlHb": 0.0}
             values |= {"802.WChaRteMax": -spec.p_min_w, "802.WDisChaRteMax": spec.p_max_w, "802.V": DC_V}
             values |= {"802.State": float(_CONNECTED), "802.SoCMax": 100.0, "802.SoCMin": 100 * spec.soc_min_pu}
-        return values | {"123.Conn": 1.0, "123.WMaxLimPct_WinTms": 0.0, "123.WMaxLimPct_RvrtTms": 0.0}
+        return values | {
+            "123.Conn": 1.0,
+            "123.Conn_RvrtTms": 0.0,
+            "123.WMaxLimPct_WinTms": 0.0,
+            "123.WMaxLimPct_RvrtTms": 0.0,
+        }
 
     def measured(self, power_w: float, voltage_pu: float, soc_pu: float, *, throttled: bool) -> dict[str, float]:
         """What the measurements read at a power, a voltage and a state of charge."""
@@ -147,7 +153,7 @@ class Legacy:
 
     def check(self, image: ModelImage) -> None:
         """Raise `RefusedError` where what has just been written has no meaning."""
-        check_switches(image, "123.WMaxLim_Ena")
+        check_switches(image, "123.Conn", "123.WMaxLim_Ena")
         check_percent(image, "123.WMaxLimPct", *(("124.InWRte",) if self.is_store else ()))
 
     def limit(self, image: ModelImage) -> tuple[Bounds, float | None, Bounds]:
@@ -161,6 +167,14 @@ class Legacy:
             floor_w = self.spec.p_min_w * (image.get("124.InWRte") or 0.0) / 100
             timers.append(image.get("124.InOutWRte_RvrtTms"))
         return Bounds(floor_w, ceiling_w), min((t for t in timers if t), default=None), Bounds()
+
+    def switch(self, image: ModelImage) -> tuple[bool, float | None]:
+        """Whether it is to be connected, and after what time it is again by itself."""
+        return image.get("123.Conn") == 1, image.get("123.Conn_RvrtTms") or None
+
+    def shown_switch(self, *, closed: bool) -> dict[str, float]:
+        """How that reads."""
+        return {"123.Conn": float(closed)}
 
     def apply_order(self, image: ModelImage, device: SimulatedDevice) -> None:
         """There is no set point in these models."""

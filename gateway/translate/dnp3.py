@@ -50,6 +50,8 @@ def der(name: str, device: Device) -> DerPoints:
     points = der_points(name, units.watts(plate.p_max_mw), units.watts(plate.p_min_mw))
     if not endpoint.floor:
         points = replace(points, floor=None)
+    if not endpoint.connect:
+        points = replace(points, connect=None)
     if endpoint.switch_status == "outputs":
         limit, target = points.limit_enable, points.target_enable
         own = replace(limit, readback=limit.output, readback_kind=Kind.BINARY_OUTPUT)
@@ -57,6 +59,9 @@ def der(name: str, device: Device) -> DerPoints:
         if target is not None:
             own = replace(target, readback=target.output, readback_kind=Kind.BINARY_OUTPUT)
             points = replace(points, target_enable=own)
+        if points.connect is not None:
+            own = replace(points.connect, readback=points.connect.output, readback_kind=Kind.BINARY_OUTPUT)
+            points = replace(points, connect=own)
     if endpoint.fallback_output is not None:
         output = endpoint.fallback_output
         fallback = Setpoint(output, output, points.ceiling.unit, readback_kind=Kind.ANALOG_OUTPUT)

@@ -29,6 +29,7 @@ from protocols.dnp3.plan import (
     outputs,
     place_of,
     plan_control,
+    plan_switch,
     read_request,
     reads_equal,
     writes_of,
@@ -41,6 +42,7 @@ from protocols.signals import (
     Ack,
     Baseline,
     Control,
+    GridSwitch,
     Instruction,
     LinkChanged,
     LinkState,
@@ -240,6 +242,11 @@ class Dnp3Adapter:
             return self._ack(instruction, Outcome.EXPIRED, "its lease ran out before it could be sent")
         if not self._is_controllable or self._state not in {LinkState.ONLINE, LinkState.DEGRADED}:
             return self._ack(instruction, Outcome.UNKNOWN, f"not sent: link is {self._state.value}, {self._detail}")
+        ack = await self._limited(der, instruction, now_s)
+        return ack if instruction.grid_switch is GridSwitch.LEAVE else await self._switched(der, instruction, ack)
+
+    async def _limited(self, der: DerPoints, instruction: Instruction, now_s: float) -> Ack:
+        """Bring limit and set point to the device."""
         try:
             writes = self._plan(der, instruction, now_s)
             done = await self._operate(writes)
@@ -248,6 +255,26 @@ class Dnp3Adapter:
         except BusyError as error:
             return self._ack(instruction, Outcome.UNKNOWN, f"not sent: {error}")
         return await self._settle(instruction, writes, done)
+
+    async def _switched(self, der: DerPoints, instruction: Instruction, limit: Ack) -> Ack:
+        """Move the switch to the grid beside the limit; a device that shows none has the limit alone."""
+        closes = instruction.grid_switch is GridSwitch.CLOSE
+        write = None if der.connect is None else plan_switch(der.connect, closed=closes)
+        before = {} if write is None else await self._read_back([write])
+        if write is None or write.name not in before or before[write.name] == write.raw:
+            return limit
+        try:
+            moved = await self._settle(instruction, [write], await self._operate([write]))
+        except (UnsendableError, BusyError) as error:
+            moved = self._ack(instruction, Outcome.UNKNOWN, f"not sent: {error}")
+        return limit.and_switch(
+            moved.outcome,
+            moved.detail,
+            closes=closes,
+            was_closed=not closes,
+            requested=moved.requested,
+            read_back=moved.read_back,
+        )
 
     def _plan(self, der: DerPoints, instruction: Instruction, now_s: float) -> list[Write]:
         own = self._baselines.get(der.resource, {})

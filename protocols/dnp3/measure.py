@@ -51,7 +51,9 @@ class Image:
         for mapped in settings.inputs:
             self._inputs.setdefault((mapped.kind, mapped.index), []).append(mapped)
         self._ders = settings.ders
-        places = list(self._inputs) + [place_of(o) for der in settings.ders for o in outputs(der).values()]
+        switches = [der.connect for der in settings.ders if der.connect is not None]
+        shown = [*(o for der in settings.ders for o in outputs(der).values()), *switches]
+        places = list(self._inputs) + [place_of(output) for output in shown]
         self._wanted: dict[Kind, frozenset[int]] = {
             kind: frozenset(index for each, index in places if each is kind) for kind, _ in places
         }

@@ -12,7 +12,7 @@ from protocols.dnp3.layouts import STATIC_GROUPS, Kind
 from protocols.dnp3.settings import DerPoints, Setpoint, Switch
 from protocols.signals import Bounds, Control
 
-LIMIT_ENABLE, TARGET_ENABLE = "limit_enable", "target_enable"
+LIMIT_ENABLE, TARGET_ENABLE, CONNECT = "limit_enable", "target_enable", "connect"
 
 Place = tuple[Kind, int]
 """Where a value is read: kind and index."""
@@ -86,6 +86,11 @@ def plan_control(
         values[TARGET_ENABLE] = 1.0
         values |= _lease("target_reversion_s", der.target_reversion, lease_s)
     return writes_of(der, values)
+
+
+def plan_switch(switch: Switch, *, closed: bool) -> Write:
+    """The control that moves the switch to the grid; the map has no timer for it."""
+    return _write(CONNECT, switch, float(closed))
 
 
 def read_request(places: Iterable[Place]) -> bytes:

@@ -37,7 +37,7 @@ def der_inputs(resource: str, quantities: frozenset[Quantity]) -> tuple[MappedIn
 
 
 def der_points(resource: str, ceiling_w: float, floor_w: float) -> DerPoints:
-    """Limit (BO17, AO85, AO87, AO88) and charge/discharge target (BO18, AO92, AO93) of a DER.
+    """Limit (BO17, AO85, AO87, AO88), charge/discharge target (BO18, AO92, AO93) and switch (BO5) of a DER.
 
     Some outstations take no negative AO88; give such a DER no floor (`dataclasses.replace(points, floor=None)`).
 
@@ -62,4 +62,5 @@ def der_points(resource: str, ceiling_w: float, floor_w: float) -> DerPoints:
         target=percent(93, 154),
         target_enable=Switch(18, 70),
         target_reversion=Setpoint(92, 153, 1.0, AnalogForm.INT32),
+        connect=Switch(5, 23),
     )

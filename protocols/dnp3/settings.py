@@ -96,6 +96,8 @@ class DerPoints:
     target: Setpoint | None = None
     """None: the device takes no set point."""
     target_enable: Switch | None = None
+    connect: Switch | None = None
+    """Its switch to the grid, moved in emergencies alone; it counts only where the device shows it."""
     target_reversion: Setpoint | None = None
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from math import inf
 from typing import Final
 
+from protocols.modbus import switch
 from protocols.modbus.budget import WriteBudget
 from protocols.modbus.carry import carry_out, spared
 from protocols.modbus.client import ModbusError, NotConnectedError, RefusedError, UnitWire
@@ -36,7 +37,7 @@ from protocols.modbus.settings import SunSpecDer
 from protocols.modbus.sunspec import Model, Reading, Span
 from protocols.points import Point, Quantity
 from protocols.port import Now
-from protocols.signals import Ack, Baseline, Control, Instruction, Measurement, Outcome, Quality, Signal
+from protocols.signals import Ack, Baseline, Control, GridSwitch, Instruction, Measurement, Outcome, Quality, Signal
 
 CAPACITY_EVERY: Final = 10
 """Polls between two readings of the capacity, which seldom changes."""
@@ -51,6 +52,8 @@ class _Map:
     control: Model | None
     capacity: tuple[Span, ...]
     heart: Span | None
+    switch: Model | None
+    """The model with its switch to the grid."""
 
 
 class StoppedHeartError(ModbusError):
@@ -78,6 +81,8 @@ class DerSession:
         self._held: frozenset[str] = frozenset()
         per_day = settings.quirks.writes_per_day
         self._budget = None if per_day is None else WriteBudget(per_day)
+        self._is_off = False
+        """We have taken it off the grid."""
         self._heart = Heartbeat(settings.still_s)
         self._beats = settings.quirks.heartbeat
 
@@ -134,6 +139,11 @@ class DerSession:
         """Read, plan, write, and read back until the device holds what was asked or the time is up."""
         if isinstance(instruction, Control) and instruction.expiry_s <= self._now():
             return self._ack(instruction, Outcome.EXPIRED, "the lease had run out before it was written")
+        ack = await self._limited(instruction)
+        return ack if instruction.grid_switch is GridSwitch.LEAVE else await self._switched(instruction, ack)
+
+    async def _limited(self, instruction: Instruction) -> Ack:
+        """Bring limit and set point to the device."""
         try:
             found = await self._prepared(instruction)
         except RefusedError as error:
@@ -177,6 +187,32 @@ class DerSession:
         )
         proof = (prefixed(state.model, plan.requested), prefixed(state.model, done.read_back))
         return self._ack(instruction, done.outcome, done.detail, *proof)
+
+    async def _switched(self, instruction: Instruction, limit: Ack) -> Ack:
+        """Move the switch to the grid beside the limit; a device without one has the limit alone."""
+        closes = instruction.grid_switch is GridSwitch.CLOSE
+        try:
+            model = self._opened().switch
+            if model is None or await self._is_local():
+                return limit
+            names = (switch.SWITCHES[model.model_id], switch.TIMER)
+            before = await self._device.read(model, names)
+            was_closed = switch.is_closed(model, before)
+            if was_closed is None or (was_closed and closes) or not (was_closed or closes or self._is_off):
+                return limit
+            lease_s = self._remaining_s(instruction) if isinstance(instruction, Control) else 0.0
+            plan = switch.plan(model, before, closed=closes, lease_s=lease_s)
+            read = partial(self._device.read, model, names)
+            done = await carry_out(plan, before, self._wire, read, settle_s=self._settle_s, budget=self._budget)
+        except RefusedError as error:
+            return limit.and_switch(Outcome.REJECTED, str(error), closes=closes, was_closed=False)
+        except (ModbusError, SunSpecError) as error:
+            return limit.and_switch(Outcome.UNKNOWN, str(error), closes=closes, was_closed=False)
+        if done.outcome is Outcome.WRITTEN:
+            self._is_off = not closes
+        requested, read_back = prefixed(model, plan.requested), prefixed(model, done.read_back)
+        proof = {"requested": requested, "read_back": read_back}
+        return limit.and_switch(done.outcome, done.detail, closes=closes, was_closed=was_closed, **proof)
 
     def _remaining_s(self, control: Control) -> float:
         """What is left of the lease; never more than the device's longest, should our clock have gone back."""
@@ -287,6 +323,7 @@ def _map(models: Sequence[Model], read_max: int) -> _Map:
         control=control,
         capacity=tuple(by_id[i].span(names) for i, names in CAPACITY.items() if i in by_id),
         heart=None if heart is None else heart.span(_heart_points(heart.model_id)),
+        switch=control if control is not None and control.model_id == LEGACY else by_id.get(switch.ENTER_SERVICE),
     )
 
 

@@ -13,7 +13,7 @@ from protocols.modbus.codec import OutOfRangeError, Rounding
 from protocols.modbus.plan import Plan, Refusal
 from protocols.modbus.settings import SWITCHES, ControlRegister, MappedDer, Term
 from protocols.modbus.sunspec import WRITE_MAX, Reading, Write
-from protocols.signals import Bounds, Control
+from protocols.signals import Bounds, Control, GridSwitch
 
 WRITE_ORDER: Final = (
     Term.FALLBACK_CEILING, Term.FALLBACK_FLOOR, Term.LEASE, Term.CEILING, Term.FLOOR, Term.TARGET,
@@ -88,9 +88,12 @@ def plan_control(control: Control, remaining_s: float, state: MappedState) -> Pl
         refusal = _target(draft, state, limit, target_w)
         if refusal is not None:
             return refusal
-    if shut:
+    theirs = state.reading.values.get(Term.CONNECTED) == 0 and Term.CONNECTED not in state.held
+    if shut and not theirs:  # what somebody else took off the grid stays theirs
         draft.told[Term.CONNECTED] = 0.0
         draft.taken.add(Term.CONNECTED)
+    elif not shut and control.grid_switch is GridSwitch.CLOSE and state.has(Term.CONNECTED):
+        draft.told[Term.CONNECTED] = 1.0
     _give_back(draft, state)
     _lease(draft, state, control.fallback if not control.fallback.is_open else der.fallback, remaining_s)
     return _plan(draft, state)

@@ -115,7 +115,9 @@ class MappedDerSession:
             plan = self._planned(instruction, state)
             if isinstance(plan, Refusal):
                 return self._ack(instruction, Outcome.REJECTED, plan.detail)
-            return self._answer(instruction, plan, await self._write(instruction, plan, state))
+            ack = self._answer(instruction, plan, await self._write(instruction, plan, state))
+            opens = plan.requested.get(Term.CONNECTED) == 0 and state.reading.values.get(Term.CONNECTED) == 1
+            return replace(ack, disconnects=opens and ack.outcome in {Outcome.WRITTEN, Outcome.UNKNOWN})
 
     def _planned(self, instruction: Instruction, state: MappedState) -> Plan | Refusal:
         if not self._terms:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 
 from protocols.opcua import model
@@ -19,6 +19,7 @@ from protocols.signals import (
     Baseline,
     Command,
     Control,
+    GridSwitch,
     Instruction,
     LinkChanged,
     LinkState,
@@ -54,6 +55,8 @@ class _Der:
     kinds: dict[str, model.Kind] = field(default_factory=dict)
     """Types of the control's variables; empty until the baseline is known."""
     beats: int = 0
+    is_off: bool = False
+    """We have taken it off the grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,9 @@ class OpcUaAdapter:
         if lacking:
             detail = f"{der.folder.folder} lacks {', '.join(lacking)}; nothing was sent"
             return self._ack(instruction, Outcome.REJECTED, detail)
+        opens = await self._opens(client, der, instruction)
+        if not opens and instruction.grid_switch is GridSwitch.OPEN and not der.is_off:
+            requested.pop(model.DISCONNECT, None)  # whoever took it off the grid before may put it back
         der.unsettled = None
         failure = ""
         refused: dict[str, str] = {}
@@ -177,11 +183,24 @@ class OpcUaAdapter:
         ack = await self._settle(client, nodes, instruction, requested, failure)
         if ack.outcome is Outcome.UNKNOWN:
             der.unsettled = (instruction, requested)
-        return ack
+        elif model.DISCONNECT in requested and ack.outcome is Outcome.WRITTEN:
+            der.is_off = bool(requested[model.DISCONNECT])
+        return replace(ack, disconnects=opens and ack.outcome in {Outcome.WRITTEN, Outcome.UNKNOWN})
+
+    async def _opens(self, client: Session, der: _Der, instruction: Instruction) -> bool:
+        """Whether this instruction takes a device off the grid that is on it."""
+        node = der.nodes.get(model.DISCONNECT)
+        if instruction.grid_switch is not GridSwitch.OPEN or node is None or model.DISCONNECT not in der.kinds:
+            return False
+        try:
+            (reading,) = await client.read([node])
+        except OpcUaError:
+            return True  # not known: then it is for us to put it back
+        return not reading.value
 
     def _values(self, instruction: Instruction) -> dict[str, float]:
         if isinstance(instruction, Release):
-            return model.release_values(instruction.baseline, instruction.version, self._now())
+            return model.release_values(instruction.baseline, instruction.version, self._now(), instruction.grid_switch)
         return model.control_values(instruction, self._settings.watchdog_s)
 
     async def _settle(

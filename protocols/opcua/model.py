@@ -11,7 +11,7 @@ from enum import Enum
 from math import ceil, floor, isclose
 
 from protocols.points import Quantity
-from protocols.signals import Control
+from protocols.signals import Control, GridSwitch
 
 MEASURED: Mapping[str, Quantity] = {
     "ActivePower": Quantity.ACTIVE_POWER_W,
@@ -30,6 +30,8 @@ VALID_UNTIL = "ValidUntil"
 WATCHDOG = "Watchdog"
 """Counter that the gateway moves while it lives."""
 WATCHDOG_TIMEOUT = "WatchdogTimeout"
+DISCONNECT = "Disconnect"
+"""True takes the device off the grid until the lease ends; optional, and moved in emergencies alone."""
 RESULT = "Result"
 """The device's verdict on the last control: 0 taken over, else a reason to refuse."""
 REFUSALS: Mapping[int, str] = {1: "refused by its owner", 2: "value out of range", 3: "older than the version in force"}
@@ -68,6 +70,7 @@ CONTROL: Mapping[str, Rounding] = {
     "FallbackMaxEnabled": Rounding.NEAREST,
     "FallbackMin": Rounding.UP,
     "FallbackMinEnabled": Rounding.NEAREST,
+    DISCONNECT: Rounding.NEAREST,
     WATCHDOG_TIMEOUT: Rounding.NEAREST,
     VALID_UNTIL: Rounding.NEAREST,
     VERSION: Rounding.NEAREST,
@@ -95,16 +98,23 @@ def control_values(control: Control, watchdog_s: float) -> dict[str, float]:
     values[WATCHDOG_TIMEOUT] = watchdog_s
     values[VALID_UNTIL] = control.expiry_s
     values[VERSION] = float(control.version)
-    return ordered(values)
+    return ordered(values | switched(control.grid_switch))
 
 
-def release_values(baseline: Mapping[str, float], version: int, now_s: float) -> dict[str, float]:
+def switched(grid_switch: GridSwitch) -> dict[str, float]:
+    """What the switch to the grid must hold; nothing where it is left to whoever moved it last."""
+    return {} if grid_switch is GridSwitch.LEAVE else {DISCONNECT: float(grid_switch is GridSwitch.OPEN)}
+
+
+def release_values(
+    baseline: Mapping[str, float], version: int, now_s: float, grid_switch: GridSwitch = GridSwitch.LEAVE
+) -> dict[str, float]:
     """What the variables must hold for the owner to have the device back; without a baseline, nothing enabled.
 
     A lease in the baseline that has run out since leaves its fallback.
     """
     values = {name: 0.0 for name in CONTROL if name.endswith("Enabled")} | {WATCHDOG_TIMEOUT: 0.0, VALID_UNTIL: 0.0}
-    values |= {name: value for name, value in baseline.items() if name in CONTROL}
+    values |= {name: value for name, value in baseline.items() if name in CONTROL and name != DISCONNECT}
     if 0.0 < values[VALID_UNTIL] <= now_s:
         values |= {
             name: values[name.replace("Limit", "Fallback")]
@@ -113,7 +123,7 @@ def release_values(baseline: Mapping[str, float], version: int, now_s: float) ->
         }
         values[VALID_UNTIL] = 0.0
     values[VERSION] = float(version)
-    return ordered(values)
+    return ordered(values | switched(grid_switch))
 
 
 def ordered(values: Mapping[str, float]) -> dict[str, float]:
@@ -124,7 +134,8 @@ def ordered(values: Mapping[str, float]) -> dict[str, float]:
 def fitted(values: Mapping[str, float], kinds: Mapping[str, Kind]) -> tuple[dict[str, float], list[str]]:
     """Values that the device's variables can hold, and the variables that it lacks.
 
-    What is only to be disabled, and the watchdog, may be lacking: such a device has nothing to disable.
+    What is only to be disabled, the watchdog and the switch to the grid may be lacking: such a device has nothing to
+    disable, and in an emergency its limit of no power.
     """
     lacking = [name for name, value in values.items() if name not in kinds and not _dispensable(name, value)]
     fits = {name: as_kind(value, kinds[name], CONTROL[name]) for name, value in values.items() if name in kinds}
@@ -166,7 +177,7 @@ _ROUND: Mapping[Rounding, Callable[[float], int]] = {Rounding.DOWN: floor, Round
 
 
 def _dispensable(name: str, value: float) -> bool:
-    return name == WATCHDOG_TIMEOUT or (name in _OPTIONAL and value == 0.0)
+    return name in (WATCHDOG_TIMEOUT, DISCONNECT) or (name in _OPTIONAL and value == 0.0)
 
 
 _OPTIONAL = frozenset(name for name in CONTROL if name.endswith("Enabled")) | {VALID_UNTIL}

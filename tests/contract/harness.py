@@ -47,6 +47,8 @@ class ContractHarness(Protocol):
     """True where the device can have had a limit of somebody else's, to be restored by `Release`."""
     takes_floor: bool
     """True where the device can be given a lower limit as such."""
+    has_switch: bool
+    """True where the device can be taken off the grid in an emergency."""
     step_w: float
     """Coarsest step in which the protocol carries a limit."""
     now: Clock
@@ -75,6 +77,7 @@ def settle(device: SimulatedDevice, now: Clock) -> None:
         device.faults.switch(fault, on=False)
     device.set_limit(Bounds(), now(), None, Bounds())
     device.set_order(None, now())
+    device.connect(now(), closed=True)
     device.set_target(SPEC.initial_w, now())
 
 

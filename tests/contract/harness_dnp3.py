@@ -28,6 +28,7 @@ class Harness:
     answers_at_once = True
     keeps_baseline = True
     takes_floor = True
+    has_switch = True
     step_w = PER_MILLE_W
 
     def __init__(self) -> None:

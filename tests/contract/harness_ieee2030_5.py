@@ -22,6 +22,7 @@ class Harness:
     answers_at_once = False
     keeps_baseline = False
     takes_floor = True
+    has_switch = False
     step_w = 100.0
     """2.5 MW in 16 bits needs the multiplier 2."""
 

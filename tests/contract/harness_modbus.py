@@ -19,6 +19,7 @@ class Harness:
     answers_at_once = True
     keeps_baseline = True
     takes_floor = False
+    has_switch = True
     step_w = SPEC.p_max_w * 1e-4
 
     def __init__(self) -> None:

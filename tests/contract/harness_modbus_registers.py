@@ -23,6 +23,7 @@ CONTROLS = {
     Term.TARGET: Register(205, Encoding.FLOAT64),
     Term.LIMIT_ENABLED: Register(210, Encoding.UINT16),
     Term.TARGET_ENABLED: Register(211, Encoding.UINT16),
+    Term.CONNECTED: Register(212, Encoding.UINT16),
 }
 ON, OFF = 803, 802
 
@@ -33,6 +34,7 @@ class Harness:
     answers_at_once = True
     keeps_baseline = True
     takes_floor = True
+    has_switch = True
     step_w = STEP_W
 
     def __init__(self) -> None:

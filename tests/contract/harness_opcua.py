@@ -19,6 +19,7 @@ class Harness:
     answers_at_once = True
     keeps_baseline = True
     takes_floor = True
+    has_switch = True
     step_w = 1e-3
 
     def __init__(self) -> None:

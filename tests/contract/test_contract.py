@@ -12,7 +12,7 @@ import pytest_asyncio
 from gateway.coordination.events import Answered
 from gateway.coordination.verify import judge
 from protocols.points import Point, Quantity
-from protocols.signals import Ack, Bounds, LinkState, Measurement, Outcome, Quality, Release
+from protocols.signals import Ack, Bounds, GridSwitch, LinkState, Measurement, Outcome, Quality, Release
 from tests.contract.harness import POWER, RESOURCE, ContractHarness, control, next_version, running
 from tests.gateway.coordination.build import A, folded, issued, situation, zone
 
@@ -305,3 +305,39 @@ async def _both(site, first, second):
         one = tasks.create_task(site.adapter.apply(first))
         two = tasks.create_task(site.adapter.apply(second))
     return one.result(), two.result()
+
+
+def emergency(harness):
+    """No power, either way."""
+    wanted = control(harness, 0.0, floor_w=0.0 if harness.takes_floor else None)
+    return replace(wanted, urgent=True, grid_switch=GridSwitch.OPEN)
+
+
+async def test_an_emergency_takes_the_device_off_the_grid_and_the_end_of_it_puts_it_back(harness):
+    async with running(harness) as site:
+        await site.until_read()
+        ack = await site.give(emergency(harness))
+        await site.until(lambda: site.device.power_w == 0, "it has no power")
+        assert ack.disconnects is harness.has_switch
+        assert site.device.is_connected is not harness.has_switch or site.device.limit == Bounds(0.0, 0.0)
+        if harness.has_switch:
+            again = await site.give(replace(emergency(harness), target_w=None))
+            assert not again.disconnects, "it was off already, and stays ours"
+            assert site.device.power_w == 0
+        after = replace(control(harness, 1.2e6), grid_switch=GridSwitch.CLOSE)
+        await site.give(after)
+        await site.until(lambda: site.device.power_w == 1e6, "it is on the grid again, within its limit")
+        assert site.device.is_connected
+
+
+async def test_what_somebody_else_took_off_the_grid_stays_off(harness):
+    if not harness.has_switch:
+        pytest.skip("has no switch to the grid")
+    async with running(harness) as site:
+        await site.until_read()
+        site.device.connect(harness.now(), closed=False)
+        await site.until(lambda: site.latest().value == 0, "the device is seen to be off")
+        assert not (await site.give(emergency(harness))).disconnects
+        await site.give(control(harness, 1.2e6))
+        assert site.device.power_w == 0
+        assert not site.device.is_connected

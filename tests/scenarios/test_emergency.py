@@ -33,6 +33,35 @@ def test_s24_a_limit_outlives_the_emergency(tmp_path: Path) -> None:
     play(scene)
 
 
+def test_s24_whoever_is_left_no_power_is_off_the_grid_until_it_is_over_and_through_a_restart(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage(zone_file(), tmp_path) as stage:
+            await stage.open_gateway()
+            await stage.pass_time(5)
+            await stage.dispatch("A", 2.0, EPOCH_S)
+            await stage.pass_time(60)
+            emergency = await stage.loop.exchange.declare(2, "zone", "told by the test")
+            await stage.pass_time(10)
+            on_grid = {name: device.is_connected for name, device in stage.world.devices.items()}
+            assert on_grid == {"A": True, "B": False, "C": False, "D": True, "E": False}, "batteries may charge"
+            await stage.loop.exchange.clear(emergency)
+            await stage.pass_time(10)
+            assert all(device.is_connected for device in stage.world.devices.values())
+            emergency = await stage.loop.exchange.declare(3, "A", "told by the test")
+            await stage.pass_time(10)
+            assert not stage.world.devices["A"].is_connected
+            await stage.kill_gateway()
+            await stage.open_gateway()
+            await stage.pass_time(10)
+            assert not stage.world.devices["A"].is_connected
+            await stage.loop.exchange.clear(emergency)
+            await stage.pass_time(10)
+            assert stage.world.devices["A"].is_connected
+            assert stage.ceiling_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)
+
+    play(scene)
+
+
 def test_in_manual_mode_nothing_is_limited_before_an_operator_approves(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage(zone_file(approval={"mode": "manual"}), tmp_path) as stage:

@@ -23,6 +23,7 @@ from protocols.signals import (
     Ack,
     Baseline,
     Control,
+    GridSwitch,
     Instruction,
     Outcome,
     Signal,
@@ -48,6 +49,8 @@ class _Der:
     requested: Mapping[str, float | None] = field(default_factory=dict)
     said: Outcome = Outcome.UNKNOWN
     """How far the order had come when it was last told."""
+    is_off: bool = False
+    """We have taken it off the grid."""
 
 
 class SparkplugAdapter:
@@ -162,8 +165,12 @@ class SparkplugAdapter:
         if client is None or not der.turns.online:
             detail = f"{source} is not online at {self._settings.broker}; nothing was sent"
             return Ack.of(instruction, Outcome.UNKNOWN, self._now(), detail)
+        off, moves = self._off_grid(der, instruction)
         try:
             values, requested = self._written(der, instruction)
+            if off is not None:
+                name = terms.control_name(terms.DISCONNECT)
+                values[der.settings.names.get(name, name)], requested[terms.DISCONNECT] = off, float(off)
             message = self._session.command(source, values, self._now())
         except PayloadError as error:
             return Ack.of(instruction, Outcome.REJECTED, self._now(), f"{error}; nothing was sent")
@@ -177,7 +184,18 @@ class SparkplugAdapter:
         finally:
             der.turns.waiting = False
         der.said = ack.outcome
-        return ack
+        if off is not None and ack.outcome is Outcome.WRITTEN:
+            der.is_off = off
+        return replace(ack, disconnects=off is True and moves and ack.outcome not in (*ENDED.values(),))
+
+    def _off_grid(self, der: _Der, instruction: Instruction) -> tuple[bool | None, bool]:
+        """Whether the device is to be off the grid, nothing where that is left as it is; and whether that moves it."""
+        held = terms.held(self._session, der.settings).get(terms.DISCONNECT)
+        opens = instruction.grid_switch is GridSwitch.OPEN
+        theirs = opens and held == 1 and not der.is_off  # whoever took it off the grid before may put it back
+        if held is None or instruction.grid_switch is GridSwitch.LEAVE or theirs:
+            return None, False
+        return opens, held != float(opens)
 
     def _written(self, der: _Der, instruction: Instruction) -> tuple[dict[str, Value], dict[str, float | None]]:
         """Values by the device's names, and what they mean in our terms once they are rounded.

@@ -20,6 +20,8 @@ VALID_UNTIL = "valid_until"
 TERMS = (*topics.LIMIT_TERMS, topics.TARGET, topics.VERSION)
 OPTIONAL = frozenset({"fallback_ceiling_w", "fallback_floor_w", topics.VERSION})
 """Terms without which a device can still be controlled: it keeps a fallback of its own."""
+DISCONNECT = "disconnect"
+"""True takes the device off the grid until the lease ends; optional, and moved in emergencies alone."""
 CONTROL_ID = "Control/control_id"
 ANSWER_ID, ANSWER_VERSION = "Answer/control_id", "Answer/version"
 ANSWER_STATUS, ANSWER_DETAIL = "Answer/status", "Answer/detail"
@@ -72,6 +74,9 @@ def held(session: HostSession, der: SparkplugDer) -> dict[str, float]:
         value = read_number(der, term, session.reading(der.source, der.names.get(name, name)), session)
         if value is not None:
             found[term] = value
+    switch = session.reading(der.source, der.names.get(control_name(DISCONNECT), control_name(DISCONNECT)))
+    if switch is not None and isinstance(switch.value, bool):
+        found[DISCONNECT] = float(switch.value)
     return found
 
 

@@ -13,7 +13,7 @@ from protocols.modbus.register import Encoding, Register
 from protocols.modbus.settings import ControlRegister, MappedDer, MappedRegister, Quirks, Term
 from protocols.modbus.sunspec import Reading
 from protocols.points import Point, Quantity
-from protocols.signals import Ack, Baseline, Bounds, Control, LinkChanged, LinkState, Outcome, Release
+from protocols.signals import Ack, Baseline, Bounds, Control, GridSwitch, LinkChanged, LinkState, Outcome, Release
 from tests.protocols.modbus import virtual
 from tests.protocols.modbus.server import Line
 from tests.protocols.modbus.test_adapter import power, running
@@ -40,7 +40,7 @@ def der(*terms: Term, **options) -> MappedDer:
 
 
 def state(settings: MappedDer, values=None, *, held=(), power_w=0.0) -> MappedState:
-    rest = {Term.CEILING: 2.5e6, Term.FLOOR: -2.5e6}
+    rest = {Term.CEILING: 2.5e6, Term.FLOOR: -2.5e6, Term.CONNECTED: 1.0}
     known = {term.value: rest.get(term, 0.0) for term in settings.controls} | dict(values or {})
     return MappedState(settings, Reading(known, {}), power_w, known, frozenset(held))
 
@@ -103,6 +103,15 @@ def test_a_device_that_can_only_be_switched_off_is_switched_off_where_no_power_i
     assert isinstance(plan_control(control(Bounds(None, 1e6)), 900, state(settings)), Refusal)
     back = plan_release({}, state(settings, {Term.CONNECTED: 1.0}, held=[Term.CONNECTED]))
     assert back.requested == {Term.CONNECTED: 1.0}
+
+
+def test_what_somebody_else_switched_off_is_not_taken_over_and_comes_back_only_where_we_did_it():
+    settings = der(Term.CEILING, Term.CONNECTED, floor_w=0.0)
+    off = state(settings, {Term.CONNECTED: 0.0})
+    assert Term.CONNECTED not in plan_control(control(Bounds(None, 0.0)), 900, off).requested
+    assert Term.CONNECTED not in plan_control(control(Bounds(None, 1e6)), 900, off).requested
+    again = control(Bounds(None, 1e6), grid_switch=GridSwitch.CLOSE)
+    assert plan_control(again, 900, off).requested[Term.CONNECTED] == 1.0
 
 
 def test_a_lease_longer_than_its_register_is_as_long_as_that_allows():
