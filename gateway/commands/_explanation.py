@@ -177,7 +177,7 @@ def _violations(answer: Answer) -> Table:
     ranked = sorted(grouped.items(), key=lambda item: -max(map(_excess, item[1])))
     for (asset, phase, reason, case), members in ranked[:VIOLATIONS]:
         worst = max(members, key=_excess)
-        loading = "" if worst.unit == "pu" else f"{worst.loading_pct:.1f} %"
+        loading = "" if worst.unit == "pu" or not worst.limit else f"{worst.loading_pct:.1f} %"
         table.add_row(
             harmless(f"{asset}.{phase}" if phase else asset),
             reason,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.coordination import offers, registration
+from gateway.coordination import hosting, offers, registration
 from gateway.coordination.market_messages import (
     BidForward,
     MarketSide,
@@ -15,7 +15,7 @@ from gateway.coordination.market_messages import (
     ScheduleRelay,
 )
 from gateway.coordination.messages import AckCommit, AckReceipt, Dispatch, Message, OutageAck, OutageNotice
-from gateway.coordination.operation_messages import HeartbeatIn, HeartbeatOut
+from gateway.coordination.operation_messages import HeartbeatIn, HeartbeatOut, HostInclude
 from gateway.coordination.payload import sha256_of, written
 from gateway.coordination.situation import Situation
 from gateway.coordination.trade_records import Source
@@ -44,6 +44,8 @@ def _answers(at: Situation, message: Message) -> Iterator[Message]:
             yield from _schedule(at, message, body)
         case AckReceipt() | AckCommit() as body:
             yield from _forwarded(at, message, body)
+        case HostInclude() as body:
+            yield from hosting.answered(at, message, body)
         case HeartbeatOut() as body:
             header = message.header
             yield at.message(header.sender, header.corr_id, HeartbeatIn(body.sequence), suffix=_to(message))

@@ -15,6 +15,7 @@ from gateway.coordination import (
     facilitator,
     failure,
     host,
+    hosting,
     needs,
     notices,
     selection,
@@ -62,7 +63,7 @@ def conclude(at: Situation, question: Study, answer: Answer) -> Steps:
         at,
         replace(
             found,
-            messages=messages,
+            messages=(*messages, *hosting.published(at)),
             headroom=solved.headroom,
             alarms=(*bought.alarms, *notices.noticed(at, answer)),
             selected=selected,
