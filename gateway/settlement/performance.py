@@ -154,7 +154,7 @@ def _clamped(ordered_w: float, box: Box | None) -> tuple[float, str]:
     if box is None:
         return ordered_w, ""
     inside_w = min(max(ordered_w, box.floor_w), box.ceiling_w)
-    if inside_w * ordered_w < 0:
+    if inside_w * ordered_w <= 0:
         inside_w = 0.0
     return (inside_w, box.limit_id or "limit") if abs(inside_w - ordered_w) > 1.0 else (ordered_w, "")
 

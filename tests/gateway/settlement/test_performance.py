@@ -46,6 +46,11 @@ def test_five_minute_order(terms, limits_mw, result):
     assert net(five_minute(terms, limits_mw), terms) == pytest.approx(result, abs=0.01)
 
 
+def test_a_limit_takes_nothing_from_an_order_that_the_wholesale_schedule_pays_for_whole():
+    (found,) = performances(order(1, wholesale_w=2 * MW, box=Box(-9 * MW, -0.5 * MW, "l")), [0.0], [-0.5 * MW], PLAIN)
+    assert (found.expected_w, found.curtailed_w, found.shortfall_w) == (0.0, 0.0, 0.0)
+
+
 def test_lines_say_what_they_are_for():
     lines = {line.kind: line for line in settled(DEAL, five_minute(PLAIN), PLAIN)}
     assert lines[LineKind.UTILISATION].amount == pytest.approx(83.75)
