@@ -65,7 +65,7 @@ def _last(at: Situation, resource: Resource, spare: Bounds | None) -> Message | 
     since_s, lapsed = at.book.answered_s(resource.id), at.book.lapsed(resource.id, at.now_s)
     late = since_s is not None and at.now_s >= since_s + at.zone.clocks.limit_expiry_s
     own = resource.static if spare is None else spare
-    if own.is_open or not (late or lapsed is not None):
+    if own.is_open or not (late or lapsed is not None or _unchecked(at, resource, since_s)):
         return None
     floor_w = resource.floor_w if own.floor_w is None else own.floor_w
     ceiling_w = resource.ceiling_w if own.ceiling_w is None else own.ceiling_w
@@ -76,6 +76,16 @@ def _last(at: Situation, resource: Resource, spare: Bounds | None) -> Message | 
     expires_s = at.now_s + at.zone.clocks.limit_expiry_s
     rung = STATIC if spare is None else EQUAL
     return _issue(at, resource.id, Bounds(min(floor_w, ceiling_w), ceiling_w), rung, expires_s)
+
+
+def _unchecked(at: Situation, resource: Resource, answered_s: float | None) -> bool:
+    """Whether it was asked for something since the last good answer, and the time to look at that is over."""
+    dispatch = at.book.dispatch_at(resource.id, at.now_s)
+    if dispatch is None or answered_s is None or at.now_s >= dispatch.end_s:
+        return False
+    asked = at.book.accounts.asked.get(f"{dispatch.dispatch_id}:{dispatch.version}")
+    come_s = dispatch.start_s if asked is None else max(dispatch.start_s, asked.sent_s)
+    return answered_s < come_s <= at.now_s - at.zone.clocks.impact_check_s
 
 
 def _issue(at: Situation, resource_id: str, bounds: Bounds, constraint_id: str, expires_s: float) -> Message:

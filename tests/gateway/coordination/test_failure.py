@@ -5,7 +5,7 @@ from dataclasses import replace
 from gateway.coordination.failure import EQUAL, SHRUNK, STATIC, limits_without_engine
 from grid_engine.results import Answer, Envelope, Status
 from protocols.signals import Bounds
-from tests.gateway.coordination.build import MW, A, T, decided, folded, limit, sent, situation, zone
+from tests.gateway.coordination.build import MW, A, T, decided, dispatched, folded, limit, sent, situation, zone
 
 FAILED = Answer("s", Status.NOT_CONVERGED, "v")
 
@@ -37,6 +37,21 @@ def test_without_a_limit_nothing_happens_until_a_limit_would_have_run_out():
     assert ladder(book, T + 899) == []
     (one,) = ladder(book, T + 900)
     assert (one.ceiling_w, one.floor_w, one.constraint_id) == (0.5 * MW, -2.5 * MW, STATIC)
+
+
+def test_what_came_since_the_last_answer_is_held_to_the_static_limit_once_the_time_to_look_at_it_is_over():
+    book = folded(decided(T - 10), dispatched(2 * MW, T, T))
+    assert ladder(book, T + 29) == []
+    (one,) = ladder(book, T + 30)
+    assert (one.ceiling_w, one.constraint_id) == (0.5 * MW, STATIC)
+
+
+def test_what_came_before_the_last_answer_was_looked_at():
+    book = folded(dispatched(2 * MW, T, T), decided(T + 10))
+    assert ladder(book, T + 40) == []
+    book.fold(dispatched(2.5 * MW, T, T + 20, version=2))
+    assert ladder(book, T + 49) == []
+    assert len(ladder(book, T + 50)) == 1
 
 
 def test_a_limit_that_runs_out_is_followed_by_the_static_one_at_once():
