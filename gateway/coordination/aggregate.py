@@ -8,8 +8,8 @@ from gateway.coordination.inquiry import Asked, Told, studied, traced
 from gateway.coordination.market_messages import BidAggregate, MarketSide
 from gateway.coordination.market_messages import Block as Step
 from gateway.coordination.messages import Message
+from gateway.coordination.offering import offer_of
 from gateway.coordination.situation import Situation
-from gateway.coordination.total import offer_of
 from grid_engine.dispatch.questions import Trace
 from grid_engine.dispatch.words import Market, OfferCurve, Outcome
 from grid_engine.results import Purpose

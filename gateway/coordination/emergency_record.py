@@ -1,6 +1,6 @@
 """Emergencies that were declared, and what every resource has to keep to while they last."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.coordination.lifecycle import ALERT, AlertEvent, AlertState, OrderEvent
 from gateway.coordination.messages import Message
@@ -28,9 +28,12 @@ class Emergencies:
     records: dict[str, EmergencyRecord] = field(default_factory=dict)
 
     def control(self, resource: str) -> EmergencyControl | None:
-        """What a resource has to keep to now; nothing outside of emergencies."""
+        """What a resource has to keep to now, of several the strictest on either side; nothing outside of them."""
         found = [r.controls[resource] for r in self.records.values() if r.cleared_s is None and resource in r.controls]
-        return min(found, key=lambda control: control.ceiling_w, default=None)
+        if not found:
+            return None
+        strictest = min(found, key=lambda control: control.ceiling_w)
+        return replace(strictest, floor_w=max(control.floor_w for control in found))
 
     @property
     def lasting(self) -> tuple[EmergencyRecord, ...]:

@@ -145,6 +145,7 @@ ORDER: Machine[OrderState, OrderEvent] = Machine(
         **{(state, _E.EMERGENCY): _O.EMERGENCY for state in ACTIVE},
         **{(state, _E.SUPERSEDE): _O.SUPERSEDED for state in (*ACTIVE, _O.NON_RESPONSE, _O.DECLINED, _O.INTERRUPTED)},
         (_O.EMERGENCY, _E.CALM): _O.DELIVERING,
+        (_O.EMERGENCY, _E.WITHDRAW): _O.REVOKED_BY_DSO,
         (_O.DELIVERED, _E.VERIFY): _O.VERIFIED,
         (_O.INTERRUPTED, _E.VERIFY): _O.VERIFIED,
         (_O.EMERGENCY, _E.VERIFY): _O.VERIFIED,

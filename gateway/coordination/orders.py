@@ -41,7 +41,7 @@ def ordered(at: Situation, offer_id: str, power_w: float) -> Message:
 
 
 def revoked(at: Situation, order_id: str, detail: str) -> Message:
-    """The withdrawal of an order that has not begun.
+    """The withdrawal of an order that has not begun, or that an emergency has interrupted.
 
     Raises:
         ValueError: there is no such order, or its life does not allow it any more.
@@ -49,7 +49,8 @@ def revoked(at: Situation, order_id: str, detail: str) -> Message:
     order = at.book.trade.instances.get(order_id)
     if order is None or order.source not in ORDERED:
         raise ValueError(f"order {order_id!r} is unknown")
-    if at.now_s >= order.start_s or not ORDER.allows(order.state, OrderEvent.WITHDRAW):
+    begun = at.now_s >= order.start_s and order.state is not OrderState.EMERGENCY
+    if begun or not ORDER.allows(order.state, OrderEvent.WITHDRAW):
         raise ValueError(
             f"order {order_id} is {order.state.value} and began or begins at {order.start_s:.0f}: "
             "only an emergency ends what has begun"

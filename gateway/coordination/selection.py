@@ -16,10 +16,11 @@ from gateway.coordination.inquiry import Asked, Told, cleared, studied
 from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.market_messages import MarketSide, OrderIssue, OrderRevoke, SchedulePoint
 from gateway.coordination.messages import AckCommit, AckStatus, Message
+from gateway.coordination.offering import offer_of
 from gateway.coordination.operation_messages import ShortfallNotice
 from gateway.coordination.schedules import BACKED, Heard
 from gateway.coordination.situation import Situation
-from gateway.coordination.total import offer_of, promise_w
+from gateway.coordination.total import promise_w
 from gateway.coordination.trade_records import Instance, OfferRecord, Source
 from grid_engine.dispatch.questions import Clear
 from grid_engine.dispatch.words import LocalNeed, Market, Offer, Outcome, Schedule

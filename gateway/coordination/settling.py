@@ -96,6 +96,8 @@ def circumstances(at: Situation, asked: Asked) -> Circumstances:
         for record in at.book.emergencies.records.values()
         if (control := record.controls.get(asked.resource)) is not None
     ]
+    if asked.revoked_s is not None and not asked.taken_back:
+        excuses.append(Excuse(f"{asked.ref}:revoked", asked.revoked_s, inf))
     return Circumstances(
         tuple(accounts.limits.get(asked.resource, ())),
         tuple(sold),

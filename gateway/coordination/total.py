@@ -5,16 +5,13 @@ bought from standby offers, and only what is missing then is reported. Nothing b
 """
 
 import hashlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from math import inf
 
 from gateway.coordination import operating, study
 from gateway.coordination.events import Dispatched, Planned
 from gateway.coordination.inquiry import Asked, Told, cleared, studied
 from gateway.coordination.lifecycle import NeedState, OrderState
-from gateway.coordination.market_messages import Block as Step
 from gateway.coordination.market_messages import (
     Effect,
     MarketSide,
@@ -23,20 +20,18 @@ from gateway.coordination.market_messages import (
     OrderIssue,
 )
 from gateway.coordination.messages import AckCommit, AckStatus, Message
+from gateway.coordination.offering import OUT, anchor_w, available_w, offer_of
 from gateway.coordination.operating import available
 from gateway.coordination.operation_messages import Instruction, ShortfallNotice
 from gateway.coordination.situation import Situation
 from gateway.coordination.trade_records import Instance, NodeDispatch, OfferRecord, Source
 from gateway.coordination.zone import Controllable, Resource
 from grid_engine.dispatch.questions import Clear
-from grid_engine.dispatch.words import Block, LocalNeed, Market, Offer, Outcome, Schedule, Store
+from grid_engine.dispatch.words import LocalNeed, Market, Outcome, Schedule
 from grid_engine.results import Envelope, Purpose, Status
-from protocols.points import Quantity
 
 SAME_W = 1_000.0
 """Powers closer than this are the same towards the system operator."""
-
-_OUT = frozenset({OrderState.NON_RESPONSE, OrderState.DECLINED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,7 @@ def _key(at: Situation, one: NodeDispatch) -> str:
     """Names everything that the shares stand on."""
     trade = at.book.trade
     offers = [(r.offer.offer_id, r.offer.version, r.state.value) for r in _records(at, one, standby=True)]
-    out = sorted((i.resource, i.state.value) for i in _parts(at, one) if i.state in _OUT)
+    out = sorted((i.resource, i.state.value) for i in _parts(at, one) if i.state in OUT)
     orders = sorted((i.id, i.state.value) for i in _orders(at, one))
     outages = sorted((o.resource, o.available_w) for o in at.book.outages.values() if o.start_s <= at.now_s < o.end_s)
     limits = sorted(
@@ -161,7 +156,7 @@ def _limits(at: Situation) -> Generator[Asked, Told, tuple[Envelope, ...]]:
 
 def _records(at: Situation, one: NodeDispatch, *, standby: bool) -> list[OfferRecord]:
     """Valid offers for the interval, one per resource: the cheapest first block; without who is out or ordered."""
-    out = {i.resource for i in _parts(at, one) if i.state in _OUT} | {i.resource for i in _orders(at, one)}
+    out = {i.resource for i in _parts(at, one) if i.state in OUT} | {i.resource for i in _orders(at, one)}
     dispatch = one.dispatch
     found: dict[str, OfferRecord] = {}
     sides = (MarketSide.WHOLESALE, MarketSide.DISTRIBUTION) if standby else (MarketSide.WHOLESALE,)
@@ -179,61 +174,6 @@ def _records(at: Situation, one: NodeDispatch, *, standby: bool) -> list[OfferRe
             if held is None or offer.blocks[0].price_per_mwh < held.offer.blocks[0].price_per_mwh:
                 found[offer.resource] = record
     return [found[name] for name in sorted(found)]
-
-
-def offer_of(at: Situation, record: OfferRecord, *, ramped: bool = True) -> Offer:
-    """An offer of a party in the engine's words: sizes of blocks in place of sums, from where it stands."""
-    offer, resource = record.offer, at.zone.resources[record.offer.resource]
-    ramps = [] if resource.ramp_w_per_s is None else [60.0 * resource.ramp_w_per_s]
-    ramps += [] if offer.ramp_mw_per_min is None else [1e6 * offer.ramp_mw_per_min]
-    ramp_w_per_min = min(ramps, default=inf)
-    outage = at.book.outages.get(resource.id)
-    lost = outage is not None and outage.start_s <= at.now_s < outage.end_s
-    return Offer(
-        resource.id,
-        _blocks(offer.blocks),
-        initial_w=_anchor_w(at, resource) if ramped and ramp_w_per_min < inf else None,
-        ramp_up_w_per_min=ramp_w_per_min,
-        ramp_down_w_per_min=ramp_w_per_min,
-        available_w=(max(outage.available_w, 0.0),) if outage is not None and lost else (),
-        divisible=offer.divisible,
-        min_block_w=offer.minimum_w,
-        store=_store(at, resource),
-    )
-
-
-def _blocks(steps: Sequence[Step]) -> tuple[Block, ...]:
-    sums = (0.0, *(step.power_w for step in steps))
-    sizes = [after - before for before, after in pairwise(sums)]
-    return tuple(Block(size_w, step.price_per_mwh) for size_w, step in zip(sizes, steps, strict=True))
-
-
-def _store(at: Situation, resource: Resource) -> Store | None:
-    charge = at.snapshot.reading(resource.id, Quantity.STATE_OF_CHARGE_PU)
-    storage = resource.storage
-    if storage is None or charge is None:
-        return None
-    return Store(
-        storage.energy_wh,
-        min(max(charge.value, 0.0), 1.0) * storage.energy_wh,
-        storage.least_pu * storage.energy_wh,
-        storage.energy_wh,
-        storage.efficiency_in,
-        storage.efficiency_out,
-    )
-
-
-def _anchor_w(at: Situation, resource: Resource) -> float:
-    """Where it ramps from: what it was told last, else where it stands."""
-    told = [
-        i
-        for i in at.book.trade.instances.values()
-        if i.resource == resource.id and i.source is Source.INSTRUCTION and i.start_s <= at.now_s < i.end_s + 1.0
-    ]
-    newest = max(told, key=lambda i: (i.start_s, i.version), default=None)
-    if newest is not None and newest.state not in (OrderState.INTERRUPTED, *_OUT):
-        return newest.asked_w
-    return at.snapshot.power_w(resource.id, stale=True) or 0.0
 
 
 def _local(at: Situation) -> Iterator[LocalNeed]:
@@ -254,9 +194,9 @@ def _instructions(
             continue  # it is ordered, not instructed
         resource = at.zone.resources[told.resource]
         held = at.book.trade.instances.get(f"{dispatch.dispatch_id}:{resource.id}")
-        standing = held is not None and (held.live or held.state in _OUT)
+        standing = held is not None and (held.live or held.state in OUT)
         same = standing and held is not None and abs(held.asked_w - told.power_w) < 1.0
-        still = held is None and told.power_w <= 0.0 and _anchor_w(at, resource) <= 0.0
+        still = held is None and told.power_w <= 0.0 and anchor_w(at, resource) <= 0.0
         idle = still and not _scheduled(at, resource)
         if same or idle:
             continue
@@ -315,10 +255,11 @@ def _asked_for(at: Situation, one: NodeDispatch, short_w: float) -> list[Message
     """Back to the local market: everybody who could help is asked, once."""
     if _need_id(one) in at.book.trade.needs:
         return []
-    dispatch, out = one.dispatch, {i.resource for i in _parts(at, one) if i.state in _OUT}
+    dispatch, out = one.dispatch, {i.resource for i in _parts(at, one) if i.state in OUT}
     owners: dict[str, list[Resource]] = {}
     for resource in at.zone.resources.values():
-        if resource.controllable is not Controllable.NONE and resource.id not in out and resource.ceiling_w > 0:
+        able = resource.controllable is not Controllable.NONE and resource.ceiling_w > 0
+        if able and resource.id not in out and available_w(at, resource) != (0.0,):
             owners.setdefault(resource.owner, []).append(resource)
     found = []
     for owner, resources in owners.items():
@@ -338,14 +279,15 @@ def _asked_for(at: Situation, one: NodeDispatch, short_w: float) -> list[Message
 
 
 def _settled(at: Situation, one: NodeDispatch, known: Dispatched) -> Iterator[Message]:
-    """The answer to the system operator, once everybody has answered us; then only what changes."""
+    """The answer to the system operator, once everybody has answered us or it is due; then only what changes."""
     parts = [*_parts(at, one), *_orders(at, one)]
-    if any(i.state in (OrderState.DISPATCHED, OrderState.RECEIVED) for i in parts):
+    due = _due(at, one)
+    if not due and any(i.state in (OrderState.DISPATCHED, OrderState.RECEIVED) for i in parts):
         return
     need = at.book.trade.needs.get(_need_id(one))
     short = known.shortfall_w > SAME_W
     asking = need is not None and need.state in (NeedState.POSTED, NeedState.OFFERED) and at.now_s < need.need.closes_s
-    if short and (need is None or asking):
+    if short and (need is None or asking) and not due:
         return
     promised_w = sum(promise_w(i) for i in parts if i.live)
     dispatch = one.dispatch
@@ -355,6 +297,13 @@ def _settled(at: Situation, one: NodeDispatch, known: Dispatched) -> Iterator[Me
         commit = AckCommit(dispatch.dispatch_id, dispatch.version, dispatch.resource, status, told_w)
         yield at.message(at.zone.system_operator, dispatch.dispatch_id, commit, suffix=f":{at.cycle_id}")
     yield from _shortfall(at, one, told_w, short=status is AckStatus.PARTIAL)
+
+
+def _due(at: Situation, one: NodeDispatch) -> bool:
+    """Whether the system operator has to know before the next cycle what it gets, whoever has not answered yet."""
+    lost_s = [o.start_s for o in at.book.outages.values() if o.start_s <= at.now_s < o.end_s]
+    since_s = max(one.dispatch.start_s, one.received_s, *lost_s)
+    return at.now_s >= since_s + at.zone.market.shortfall_s - at.zone.clocks.tick_s
 
 
 def _shortfall(at: Situation, one: NodeDispatch, capability_w: float, *, short: bool) -> Iterator[Message]:

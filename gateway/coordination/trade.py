@@ -128,8 +128,8 @@ class Trade:
             case OrderIssue() as body:
                 self._ordered(body, at_s)
             case OrderRevoke() as body:
-                if self.step(body.order_id, OrderEvent.WITHDRAW):
-                    self.instances[body.order_id].revoked_s = at_s
+                if self.step(body.order_id, OrderEvent.WITHDRAW):  # no end of an emergency brings it back
+                    self.instances[body.order_id].revoked_s, self.instances[body.order_id].before = at_s, None
             case OfferReject() as body:
                 self._rejected(body)
             case Instruction() as body:
