@@ -17,6 +17,7 @@ from gateway.coordination import (
     host,
     hosting,
     needs,
+    network,
     notices,
     selection,
     total,
@@ -54,7 +55,7 @@ def conclude(at: Situation, question: Study, answer: Answer) -> Steps:
         case DsoModel.DUAL_PARTICIPATION:
             found = Conclusion(limits)
         case DsoModel.TOTAL_DSO:
-            found = yield from _total(at, limits)
+            found = yield from _total(at, question, answer, limits)
         case DsoModel.MARKET_FACILITATOR:
             found = yield from _facilitated(at, question, answer, limits)
     bought = yield from needs.procured(at, question, answer)
@@ -65,7 +66,7 @@ def conclude(at: Situation, question: Study, answer: Answer) -> Steps:
             found,
             messages=(*messages, *hosting.published(at)),
             headroom=solved.headroom,
-            alarms=(*bought.alarms, *notices.noticed(at, answer)),
+            alarms=(*found.alarms, *bought.alarms, *notices.noticed(at, answer)),
             selected=selected,
         ),
     )
@@ -76,18 +77,22 @@ def limits_ahead(at: Situation, messages: Sequence[Message]) -> tuple[Message, .
     return accompanied(at, approval.sorted_out(at, messages, None).messages)
 
 
-def _total(at: Situation, limits: tuple[Message, ...]) -> Steps:
-    shared = yield from total.share_out(at)
+def _total(at: Situation, question: Study, answer: Answer, limits: tuple[Message, ...]) -> Steps:
+    """Network first, then the portions of the node's dispatch, then what is ordered ahead."""
+    first = yield from network.network_first(at, question, answer)
+    kept = network.without(limits, first.withheld)
+    operated = first.plan is not None and bool(first.plan.operations)
+    shared = yield from total.share_out(at, kept, operated=operated)
     ahead = yield from selection.chosen(at)
     bids = yield from aggregate.bids(at)
     messages, selected = (*shared.messages, *ahead.messages, *bids), (*shared.selected, *ahead.selected)
-    return Conclusion((*limits, *messages), plan=shared.plan, selected=selected)
+    return Conclusion((*kept, *messages), plan=shared.plan or first.plan, selected=selected, alarms=shared.alarms)
 
 
 def _facilitated(at: Situation, question: Study, answer: Answer, limits: tuple[Message, ...]) -> Steps:
-    first = yield from facilitator.network_first(at, question, answer)
+    first = yield from network.network_first(at, question, answer)
     notes = yield from facilitator.annotations(at)
-    kept = facilitator.without(limits, first.withheld)
+    kept = network.without(limits, first.withheld)
     return Conclusion((*facilitator.relays(at), *kept, *notes), plan=first.plan)
 
 

@@ -116,6 +116,8 @@ class Dispatched:
     detail: str = ""
     certainty: float | None = None
     """Probability that what was chosen delivers as much; `None` where everybody is sure to."""
+    since_s: float | None = None
+    """Since when more than the committed offers is needed for a dispatch of a node; `None` where it is not."""
 
 
 @dataclass(frozen=True, slots=True)

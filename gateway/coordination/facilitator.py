@@ -1,108 +1,24 @@
-"""Market facilitator: dispatches are relayed unchanged, the network gives way before anybody is limited.
+"""Market facilitator: dispatches are relayed unchanged, whatever is done to the network and to limits beside them.
 
 What is left to limit is told to owner and system operator alike. Nobody is dispatched in another's place:
 that is the system operator's business in its next interval.
 """
 
-import hashlib
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 
-from gateway.coordination import operating, study
-from gateway.coordination.events import Planned
-from gateway.coordination.inquiry import Asked, Told, planned, studied
+from gateway.coordination import study
+from gateway.coordination.inquiry import Asked, Told, studied
 from gateway.coordination.lifecycle import OrderState
-from gateway.coordination.market import ControlRoom
 from gateway.coordination.market_messages import MarketSide
 from gateway.coordination.masking import above
 from gateway.coordination.messages import LimitInfo, LimitIssue, Message, Supporting
-from gateway.coordination.operating import PlanRecord, available
 from gateway.coordination.operation_messages import DispatchRelay
 from gateway.coordination.payload import sha256_of
 from gateway.coordination.situation import Situation
 from gateway.coordination.trade_records import NodeDispatch, OfferRecord, Source
-from grid_engine.dispatch.operation_words import Plan
-from grid_engine.dispatch.questions import Reconfigure
-from grid_engine.results import Answer, Purpose, Status, Study
+from grid_engine.results import Answer, Purpose, Status
 
-_COARSE_W = 10_000.0
-"""Requests that differ by less are the same question."""
 _CURTAILED_W = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Facilitated:
-    """What a market facilitator does beside its limits."""
-
-    plan: Planned | None
-    withheld: frozenset[str]
-    """Resources whose new limits wait for the network to be operated."""
-
-
-def network_first(at: Situation, question: Study, answer: Answer) -> Generator[Asked, Told, Facilitated]:
-    """Look for operations of the network that spare the limits which an answer asks for."""
-    room, running = at.zone.room, at.book.operating.running
-    if room is None or answer.status is not Status.SOLVED:
-        return Facilitated(None, frozenset())
-    if running is not None:
-        return Facilitated(None, frozenset(_patient(at, room, running, answer)))
-    violated = any(v.interval == 0 for v in answer.violations)
-    now = study.only_now(question)
-    key = _key(now)
-    if not violated or key == at.book.operating.searched:
-        return Facilitated(None, frozenset())
-    controls = available(room, at.book.operating, at.now_s)
-    found = yield from planned(Reconfigure(now, controls, room.weights, interval_s=at.zone.clocks.interval_s))
-    plan = _plan(at, room, key, found)
-    withheld = frozenset(e.resource for e in answer.envelopes) if plan.operations else frozenset()
-    return Facilitated(plan, withheld)
-
-
-def _plan(at: Situation, room: ControlRoom, key: str, found: Plan) -> Planned:
-    best = found.options[0] if found.options and found.verdict.held else None
-    operations = () if best is None else best.operations
-    return operating.plan(at, room, key, operations, found.detail)
-
-
-def _key(question: Study) -> str:
-    """Names a question, coarsely: small changes of what is measured do not set off another search."""
-    members = tuple((p.resource, round(p.requested_w[0] / _COARSE_W), p.adjustable) for p in question.participants)
-    state = question.state
-    what = (
-        members,
-        sorted(state.taps.items()),
-        sorted(state.switches_closed.items()),
-        sorted(state.in_service.items()),
-    )
-    rules = (question.load_scale, sorted(question.ratings.items(), key=lambda item: item[0]))
-    return hashlib.sha256(repr((what, rules)).encode()).hexdigest()[:16]
-
-
-def _patient(at: Situation, room: ControlRoom, running: PlanRecord, answer: Answer) -> Iterator[str]:
-    """Resources that do not harm the network yet: the plan has until shortly before they would."""
-    for envelope in answer.envelopes:
-        if envelope.interval == 0 and at.now_s < _patience_ends_s(
-            at, room, running, envelope.resource, envelope.ceiling_w
-        ):
-            yield envelope.resource
-
-
-def _patience_ends_s(at: Situation, room: ControlRoom, running: PlanRecord, resource: str, ceiling_w: float) -> float:
-    """When a limit can wait no longer: shortly before the ramp reaches it, or when the plan is overdue."""
-    overdue_s = running.plan.at_s + room.confirm_s * len(running.steps)
-    dispatch = at.book.dispatch_at(resource, at.now_s)
-    if dispatch is None or at.now_s >= dispatch.end_s:
-        return overdue_s
-    from_w = at.book.settled_w.get(resource, 0.0)
-    if dispatch.power_w <= ceiling_w or dispatch.power_w <= from_w:
-        return overdue_s
-    share = max((ceiling_w - from_w) / (dispatch.power_w - from_w), 0.0)
-    return dispatch.start_s + share * (dispatch.end_s - dispatch.start_s) - room.guard_s
-
-
-def without(messages: Sequence[Message], withheld: frozenset[str]) -> tuple[Message, ...]:
-    """The messages but for new limits of resources that can wait."""
-    return tuple(m for m in messages if not (isinstance(m.body, LimitIssue) and m.resource in withheld))
 
 
 def relays(at: Situation) -> Iterator[Message]:

@@ -13,24 +13,18 @@ from itertools import pairwise
 from gateway.coordination import forecasts, study
 from gateway.coordination.events import Dispatched
 from gateway.coordination.inquiry import Asked, Told, cleared, studied
-from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.market_messages import MarketSide, OrderIssue, OrderRevoke, SchedulePoint
 from gateway.coordination.messages import AckCommit, AckStatus, Message
-from gateway.coordination.offering import offer_of
+from gateway.coordination.offering import OUT, offer_of
 from gateway.coordination.operation_messages import ShortfallNotice
+from gateway.coordination.portions import SAME_W, WAITING, promise_w
 from gateway.coordination.schedules import BACKED, Heard
 from gateway.coordination.situation import Situation
-from gateway.coordination.total import promise_w
 from gateway.coordination.trade_records import Instance, OfferRecord, Source
 from grid_engine.dispatch.questions import Clear
 from grid_engine.dispatch.words import LocalNeed, Market, Offer, Outcome, Schedule
 from grid_engine.results import Purpose, Status, Study
 
-SAME_W = 1_000.0
-"""Powers closer than this are the same towards the system operator."""
-
-_OUT = frozenset({OrderState.NON_RESPONSE, OrderState.DECLINED})
-_WAITING = frozenset({OrderState.DISPATCHED, OrderState.RECEIVED})
 _SOLVED = frozenset({Outcome.DELIVERED, Outcome.SHORTFALL})
 
 
@@ -97,7 +91,7 @@ def chosen(at: Situation) -> Generator[Asked, Told, Chosen]:
 def _hour(at: Situation, node: str, point: SchedulePoint) -> _Hour:
     hour_id = f"{node}-{point.start_s:.0f}"
     orders = [at.book.trade.instances.get(f"{hour_id}:{resource}") for resource in at.zone.resources]
-    out = {order.resource for order in orders if order is not None and order.state in _OUT}
+    out = {order.resource for order in orders if order is not None and order.state in OUT}
     records: dict[str, OfferRecord] = {}
     for record in at.book.trade.open_offers(MarketSide.WHOLESALE, point.start_s, point.end_s):
         offer = record.offer
@@ -333,7 +327,7 @@ def _is_settled(at: Situation, hour: _Hour) -> bool:
     found = at.book.shared[f"{hour.id}{BACKED}"]
     proposals = at.book.approvals.waiting.values()
     held = {m.body.need_id for one in proposals for m in one.messages if isinstance(m.body, OrderIssue)}
-    waiting = any(order.state in _WAITING for order in _ordered(at, hour))
+    waiting = any(order.state in WAITING for order in _ordered(at, hour))
     return found.outcome in _SOLVED and found.ref not in held and not waiting
 
 

@@ -9,12 +9,12 @@ from gateway.coordination.precedence import target
 from gateway.coordination.situation import Situation
 from gateway.coordination.stored import sustained
 from gateway.coordination.topology import Reported, expected
-from gateway.coordination.zone import Controllable, Resource
+from gateway.coordination.zone import Controllable, DsoModel, Resource
 from gateway.settlement.curtailment import Source, Wish
 from gateway.snapshot import Snapshot
-from grid_engine.results import NetworkState, Participant, Purpose, Study
+from grid_engine.results import NetworkState, Participant, Policy, Purpose, Study
 from protocols.points import Quantity
-from protocols.signals import Control, LinkState, Quality
+from protocols.signals import Bounds, Control, LinkState, Quality
 
 _VOLTAGES = (Quantity.VOLTAGE_PU, Quantity.VOLTAGE_V)
 
@@ -204,7 +204,29 @@ def impact(at: Situation) -> Study:
     # The first entry is this moment: what is wanted now, not what the interval began with.
     ahead_s = tuple(first_s + k * clocks.interval_s for k in range(1, clocks.look_ahead_intervals))
     starts_s = (at.now_s, *ahead_s)
-    return _study(at, Purpose.IMPACT, _participants(at, starts_s), starts_s)
+    question = _study(at, Purpose.IMPACT, _participants(at, starts_s), starts_s)
+    return _steered(at, question) if at.zone.model is DsoModel.TOTAL_DSO else question
+
+
+def _steered(at: Situation, question: Study) -> Study:
+    """Under a total DSO: who was told a power stands there, and nobody stands beyond his limit.
+
+    What is told keeps within limits, so that a limit which is shared out once more among smaller wishes would take
+    a little more every time. Once limits are in force, only what grows beyond them is cut.
+    """
+    members, limited = [], False
+    for member in question.participants:
+        record = at.book.limit_at(member.resource, at.now_s)
+        if member.adjustable and target(at, member.resource, at.now_s) is not None:
+            limited = limited or record is not None
+            member = replace(member, held_w=member.requested_w)  # noqa: PLW2901
+        elif member.adjustable and record is not None:
+            limited = True
+            member = replace(member, held_w=tuple(record.bounds.clamp(w) for w in member.held_w))  # noqa: PLW2901
+        members.append(member)
+    told = any(target(at, resource, at.now_s) is not None for resource in at.zone.resources)
+    policy = Policy.INCREMENTAL if limited and told else question.policy
+    return replace(question, participants=tuple(members), policy=policy)
 
 
 def intervals_ahead(at: Situation) -> tuple[float, ...]:
@@ -249,6 +271,16 @@ def only_now(question: Study) -> Study:
 def look_at(at: Situation, purpose: Purpose, starts_s: tuple[float, ...], study_id: str) -> Study:
     """The zone at some times, everybody where they are expected without what is being asked for."""
     members = tuple(replace(p, held_w=p.requested_w) for p in _participants(at, starts_s))
+    return replace(_study(at, purpose, members, starts_s), study_id=study_id, intervals=len(starts_s))
+
+
+def look_within(at: Situation, purpose: Purpose, boxes: Mapping[str, Bounds], study_id: str) -> Study:
+    """The zone now, everybody who obeys where they are expected within their limits."""
+    starts_s, free = (at.now_s,), Bounds()
+    members = tuple(
+        replace(p, held_w=tuple(boxes.get(p.resource, free).clamp(w) if p.adjustable else w for w in p.requested_w))
+        for p in _participants(at, starts_s)
+    )
     return replace(_study(at, purpose, members, starts_s), study_id=study_id, intervals=len(starts_s))
 
 

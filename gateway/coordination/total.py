@@ -1,37 +1,33 @@
 """Total DSO: one resource towards the system operator, shared out among the offers behind it.
 
-A dispatch of the node is shared out at least cost within limits, ramps and energy; what is missing is
-bought from standby offers, and only what is missing then is reported. Nothing below the node is named.
+A dispatch of the node is shared out at least cost within limits, ramps and energy. What a new limit, an outage or
+somebody who does not answer takes away comes back by the remedies in this order: the network is operated
+(`network`), the committed offers are dispatched anew, the local market is asked (`standby`), and what is missing
+then is reported (`node_answers`). Nothing is shared out anew while operations of the network are under way, and
+nothing is bought while they wait for an operator. Nothing below the node is named.
 """
 
 import hashlib
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from gateway.coordination import operating, study
-from gateway.coordination.events import Dispatched, Planned
+from gateway.coordination import network, node_answers, operating, portions, standby, study, supply
+from gateway.coordination.events import Alarmed, Dispatched, Planned
 from gateway.coordination.inquiry import Asked, Told, cleared, studied
-from gateway.coordination.lifecycle import NeedState, OrderState
-from gateway.coordination.market_messages import (
-    Effect,
-    MarketSide,
-    NeedKind,
-    NeedPost,
-    OrderIssue,
-)
-from gateway.coordination.messages import AckCommit, AckStatus, Message
-from gateway.coordination.offering import OUT, anchor_w, available_w, offer_of
+from gateway.coordination.messages import LimitClear, LimitIssue, Message
+from gateway.coordination.offering import OUT, anchor_w, offer_of
 from gateway.coordination.operating import available
-from gateway.coordination.operation_messages import Instruction, ShortfallNotice
+from gateway.coordination.operation_messages import Instruction
+from gateway.coordination.portions import SAME_W
 from gateway.coordination.situation import Situation
-from gateway.coordination.trade_records import Instance, NodeDispatch, OfferRecord, Source
-from gateway.coordination.zone import Controllable, Resource
+from gateway.coordination.trade_records import NodeDispatch, OfferRecord, Source
+from gateway.coordination.zone import Resource
 from grid_engine.dispatch.questions import Clear
-from grid_engine.dispatch.words import LocalNeed, Market, Outcome, Schedule
-from grid_engine.results import Envelope, Purpose, Status
+from grid_engine.dispatch.words import Market, Outcome, Schedule
+from grid_engine.results import Envelope, Purpose, Status, Study
+from protocols.signals import Bounds
 
-SAME_W = 1_000.0
-"""Powers closer than this are the same towards the system operator."""
+_SOLVED = frozenset({Outcome.DELIVERED, Outcome.SHORTFALL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +38,51 @@ class Shared:
     selected: tuple[Dispatched, ...] = ()
     plan: Planned | None = None
     """What to operate in the network, where that delivers more."""
+    alarms: tuple[Alarmed, ...] = ()
 
 
-def share_out(at: Situation) -> Generator[Asked, Told, Shared]:
-    """Share out the node's dispatch where anything has changed, and answer the system operator when it is settled."""
+def share_out(
+    at: Situation, limits: Sequence[Message] = (), *, operated: bool = False
+) -> Generator[Asked, Told, Shared]:
+    """Share out the node's dispatch where anything has changed, and answer the system operator when it is settled.
+
+    Args:
+        limits: what this cycle says about limits: portions keep within them already.
+        operated: this cycle has found operations of the network already.
+    """
     node = next(iter(at.zone.market.nodes), "")
     one = at.book.trade.node_dispatch(node, at.now_s)
     if one is None:
         return Shared()
-    known, key = at.book.shared.get(one.dispatch.dispatch_id), _key(at, one)
-    if known is not None and known.key == key:
-        return Shared(tuple(_settled(at, one, known)))
-    found = yield from _cheapest(at, one)
-    schedule, records, noted = found.schedule, found.records, (_noted(at, one, key, found.schedule),)
-    if schedule.outcome not in (Outcome.DELIVERED, Outcome.SHORTFALL):
-        return Shared(selected=noted)
-    messages = [*_instructions(at, one, schedule, records), *_bought(at, one, schedule, records)]
-    short_w = max(schedule.shortfall_w[0], 0.0)
-    if short_w > SAME_W and found.plan is None:
-        messages += _asked_for(at, one, short_w)
-    return Shared(tuple(messages), noted, found.plan)
+    under_way = network.pending(at)
+    hoped = under_way is not None and under_way.helps
+    waits = operated or hoped
+    boxes = _boxes(at, limits)
+    known, key = at.book.shared.get(one.dispatch.dispatch_id), _key(at, one, boxes, waits=waits)
+    switching = operated or (under_way is not None and hoped and under_way.released)
+    if known is not None and _stands(at, known, key, switching=switching):
+        need = at.book.trade.needs.get(portions.need_id(one))
+        trying = waits or standby.is_open(at, portions.need_id(one)) or known.outcome not in _SOLVED
+        answers = node_answers.settled(at, one, known, trying=trying)
+        return Shared(tuple(answers), alarms=tuple(standby.uncovered(at, need)))
+    found = yield from _cheapest(at, one, boxes, waits=waits)
+    waits = waits or found.plan is not None
+    key = _key(at, one, boxes, waits=waits)
+    noted = _noted(at, one, key, known, found)
+    if found.schedule.outcome not in _SOLVED:
+        return Shared(selected=(noted,))
+    messages = list(_instructions(at, one, boxes, found))
+    if not waits:
+        messages += standby.ordered(at, one, found.schedule, found.records)
+        if noted.shortfall_w > SAME_W:
+            fresh = known is None or known.shortfall_w <= SAME_W
+            messages += standby.asked_for(at, one, noted.shortfall_w, fresh=fresh)
+    return Shared(tuple(messages), (noted,), found.plan)
 
 
-def _noted(at: Situation, one: NodeDispatch, key: str, schedule: Schedule) -> Dispatched:
-    bought_w = sum(order.effective_w for order in _orders(at, one))
-    done = schedule.outcome in (Outcome.DELIVERED, Outcome.SHORTFALL)
+def _noted(at: Situation, one: NodeDispatch, key: str, known: Dispatched | None, found: "_Found") -> Dispatched:
+    schedule, bought_w = found.schedule, sum(order.effective_w for order in portions.bought(at, one))
+    done = schedule.outcome in _SOLVED
     return Dispatched(
         at.cycle_id,
         at.now_s,
@@ -78,119 +94,159 @@ def _noted(at: Situation, one: NodeDispatch, key: str, schedule: Schedule) -> Di
         schedule.cost_per_h[0] if done else 0.0,
         schedule.prices,
         schedule.detail,
+        since_s=_since_s(at, one, key, known) if found.firm_short_w + bought_w > SAME_W or not done else None,
     )
 
 
-def _key(at: Situation, one: NodeDispatch) -> str:
-    """Names everything that the shares stand on."""
-    trade = at.book.trade
-    offers = [(r.offer.offer_id, r.offer.version, r.state.value) for r in _records(at, one, standby=True)]
-    out = sorted((i.resource, i.state.value) for i in _parts(at, one) if i.state in OUT)
-    orders = sorted((i.id, i.state.value) for i in _orders(at, one))
+def _since_s(at: Situation, one: NodeDispatch, key: str, known: Dispatched | None) -> float:
+    """Since when more than the committed offers is needed; anew for what goes missing after the answer.
+
+    Of a new dispatch that is since it came or began.
+    """
+    if known is None or not _same_question(known, key):
+        return max(one.received_s, one.dispatch.start_s)
+    new = one.answered is not None and known.shortfall_w <= SAME_W
+    return at.now_s if known.since_s is None or new else known.since_s
+
+
+# --- what the portions stand on
+
+
+def _boxes(at: Situation, limits: Sequence[Message]) -> dict[str, Bounds]:
+    """The limits in force once what this cycle says about them is told."""
+    found = {r: record.bounds for r in at.zone.resources if (record := at.book.limit_at(r, at.now_s)) is not None}
+    for message in limits:
+        if isinstance(message.body, LimitIssue):
+            found[message.resource] = Bounds(message.body.floor_w, message.body.ceiling_w)
+        elif isinstance(message.body, LimitClear):
+            found.pop(message.resource, None)
+    return found
+
+
+def _key(at: Situation, one: NodeDispatch, boxes: Mapping[str, Bounds], *, waits: bool) -> str:
+    """Names everything that the portions stand on, the dispatch itself first."""
+    offers = [
+        (r.offer.offer_id, r.offer.version, r.state.value) for r in supply.records(at, one, standby=True).values()
+    ]
+    orders = sorted((i.id, i.state.value) for i in portions.bought(at, one))
     outages = sorted((o.resource, o.available_w) for o in at.book.outages.values() if o.start_s <= at.now_s < o.end_s)
-    limits = sorted(
-        (r, record.limit.ceiling_w, record.limit.floor_w)
-        for r in at.zone.resources
-        if (record := at.book.limit_at(r, at.now_s)) is not None
-    )
-    state = study.states(at, (at.now_s,))[0]
-    network = (sorted(state.taps.items()), sorted(state.switches_closed.items()), sorted(state.in_service.items()))
+    limits = sorted((r, box.ceiling_w, box.floor_w) for r, box in boxes.items())
     emergencies = [record.declared.emergency_id for record in at.book.emergencies.lasting]
-    asked = (one.dispatch.dispatch_id, one.dispatch.version, one.dispatch.power_w, at.zone.model_version)
-    what = (asked, offers, out, orders, outages, limits, network, emergencies, trade.needs.get(_need_id(one)) is None)
+    what = (offers, sorted(portions.out(at, one)), orders, outages, limits, _network(at), emergencies, waits)
+    return f"{_hash(_asked(at, one))}-{_hash(what)}"
+
+
+def _asked(at: Situation, one: NodeDispatch) -> tuple[object, ...]:
+    return one.dispatch.dispatch_id, one.dispatch.version, one.dispatch.power_w, at.zone.model_version
+
+
+def _network(at: Situation) -> tuple[object, ...]:
+    state = study.states(at, (at.now_s,))[0]
+    return sorted(state.taps.items()), sorted(state.switches_closed.items()), sorted(state.in_service.items())
+
+
+def _hash(what: object) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+
+
+def _same_question(known: Dispatched, key: str) -> bool:
+    return known.key.split("-")[0] == key.split("-", maxsplit=1)[0]
+
+
+def _stands(at: Situation, known: Dispatched, key: str, *, switching: bool) -> bool:
+    """Whether what was shared out still holds; what the engine could not say is asked again after a while."""
+    if known.key == key:
+        return known.outcome in _SOLVED or at.now_s < known.at_s + at.zone.clocks.impact_check_s
+    return switching and _same_question(known, key)
+
+
+# --- sharing out
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The cheapest shares, and the offers that they are of."""
+    """The cheapest portions, and the offers that they are of."""
 
     schedule: Schedule
     records: dict[str, OfferRecord]
+    firm_short_w: float
+    """What the committed offers leave."""
     plan: Planned | None = None
 
 
-def _cheapest(at: Situation, one: NodeDispatch) -> Generator[Asked, Told, _Found]:
-    """The schedule of the firm offers; where these fall short, with the network operated, or with standby offers."""
-    limits = yield from _limits(at)
-    records = {r.offer.resource: r for r in _records(at, one, standby=False)}
-    market = _market(at, one, records, limits)
+def _cheapest(
+    at: Situation, one: NodeDispatch, boxes: Mapping[str, Bounds], *, waits: bool
+) -> Generator[Asked, Told, _Found]:
+    """The schedule of the firm offers; where these fall short, with the network operated, or with called offers."""
+    limits = yield from _limits(at, boxes)
+    question = study.look_within(at, Purpose.IMPACT, boxes, f"{at.cycle_id}-share")
+    firm = supply.records(at, one, standby=False)
+    market = _market(at, one, question, firm, limits)
     found = yield from cleared(Clear(market))
-    if not _short(found.schedule):
-        return _Found(found.schedule, records)
-    room = at.zone.room
-    if room is not None and at.book.operating.running is None:
-        helped = yield from cleared(Clear(market, available(room, at.book.operating, at.now_s)))
-        if helped.operations and not _short(helped.schedule):
-            plan = operating.plan(at, room, _key(at, one), helped.operations)
-            return _Found(found.schedule, records, plan)
-    more = {r.offer.resource: r for r in _records(at, one, standby=True)}
-    if len(more) == len(records):
-        return _Found(found.schedule, records)
-    found = yield from cleared(Clear(_market(at, one, more, limits)))
-    return _Found(found.schedule, more)
+    short_w = _short_w(found.schedule)
+    if short_w <= SAME_W or waits:
+        return _Found(found.schedule, firm, short_w)
+    plan = yield from _operated(at, one, market, short_w)
+    more = supply.records(at, one, standby=True)
+    if plan is not None or more.keys() == firm.keys():
+        return _Found(found.schedule, firm, short_w, plan)
+    found = yield from cleared(Clear(_market(at, one, question, more, limits)))
+    return _Found(found.schedule, more, short_w)
 
 
-def _market(at: Situation, one: NodeDispatch, records: dict[str, OfferRecord], limits: tuple[Envelope, ...]) -> Market:
+def _operated(
+    at: Situation, one: NodeDispatch, market: Market, short_w: float
+) -> Generator[Asked, Told, Planned | None]:
+    """Operations of the network with which the committed offers deliver more; each network is searched once."""
+    room, newest = at.zone.room, at.book.operating.newest
+    key = _hash((_asked(at, one), _network(at)))
+    if room is None or network.was_skipped(at) or (newest is not None and newest.plan.key == key):
+        return None
+    found = yield from cleared(Clear(market, available(room, at.book.operating, at.now_s)))
+    if not found.operations or found.schedule.outcome not in _SOLVED:
+        return None
+    helps = _short_w(found.schedule) < short_w - SAME_W
+    return operating.plan(at, room, key, found.operations) if helps else None
+
+
+def _market(
+    at: Situation, one: NodeDispatch, question: Study, records: dict[str, OfferRecord], limits: Sequence[Envelope]
+) -> Market:
     return Market(
-        study.look_at(at, Purpose.IMPACT, (at.now_s,), f"{at.cycle_id}-share"),
+        question,
         tuple(offer_of(at, record) for record in records.values()),
-        (one.dispatch.power_w - sum(order.effective_w for order in _orders(at, one)),),
+        (one.dispatch.power_w - sum(order.effective_w for order in portions.bought(at, one)),),
         at.zone.clocks.interval_s,
-        tuple(_local(at)),
+        tuple(supply.local(at)),
         tuple(e for e in limits if e.resource in records),
         at.zone.market.shortfall_per_mwh,
     )
 
 
-def _short(schedule: Schedule) -> bool:
-    return schedule.outcome is Outcome.SHORTFALL and schedule.shortfall_w[0] > SAME_W
+def _short_w(schedule: Schedule) -> float:
+    return max(schedule.shortfall_w[0], 0.0) if schedule.outcome is Outcome.SHORTFALL else 0.0
 
 
-def _limits(at: Situation) -> Generator[Asked, Told, tuple[Envelope, ...]]:
-    """How far each resource may go with the others where they are expected: limits come before shares."""
-    question = study.look_at(at, Purpose.ENVELOPE, (at.now_s,), f"{at.cycle_id}-limits")
+def _limits(at: Situation, boxes: Mapping[str, Bounds]) -> Generator[Asked, Told, tuple[Envelope, ...]]:
+    """How far each resource may go with the others where they are expected, and within its own limit."""
+    question = study.look_within(at, Purpose.ENVELOPE, boxes, f"{at.cycle_id}-limits")
     answer = yield from studied(question)
-    return answer.envelopes if answer.status is Status.SOLVED else ()
+    found = {e.resource: e for e in answer.envelopes} if answer.status is Status.SOLVED else {}
+    for name, box in boxes.items():
+        resource = at.zone.resources[name]
+        held = found.get(name, Envelope(name, 0, resource.floor_w, resource.ceiling_w))
+        ceiling_w = box.clamp(held.ceiling_w)
+        found[name] = replace(held, ceiling_w=ceiling_w, floor_w=min(box.clamp(held.floor_w), ceiling_w))
+    return tuple(found.values())
 
 
-def _records(at: Situation, one: NodeDispatch, *, standby: bool) -> list[OfferRecord]:
-    """Valid offers for the interval, one per resource: the cheapest first block; without who is out or ordered."""
-    out = {i.resource for i in _parts(at, one) if i.state in OUT} | {i.resource for i in _orders(at, one)}
+# --- instructions
+
+
+def _instructions(at: Situation, one: NodeDispatch, boxes: Mapping[str, Bounds], found: _Found) -> Iterator[Message]:
     dispatch = one.dispatch
-    found: dict[str, OfferRecord] = {}
-    sides = (MarketSide.WHOLESALE, MarketSide.DISTRIBUTION) if standby else (MarketSide.WHOLESALE,)
-    for side in sides:
-        for record in at.book.trade.open_offers(side, dispatch.start_s, dispatch.end_s):
-            offer = record.offer
-            called = offer.standby or offer.need_id == _need_id(one)
-            if offer.resource in out or offer.resource not in at.zone.resources:
-                continue
-            if called is not True and side is MarketSide.DISTRIBUTION:
-                continue  # an offer for something else
-            if called and not standby:
-                continue
-            held = found.get(offer.resource)
-            if held is None or offer.blocks[0].price_per_mwh < held.offer.blocks[0].price_per_mwh:
-                found[offer.resource] = record
-    return [found[name] for name in sorted(found)]
-
-
-def _local(at: Situation) -> Iterator[LocalNeed]:
-    """Distribution orders in force are rows of the same problem: the same megawatts may serve both."""
-    for resource in at.zone.resources.values():
-        for order in at.book.trade.live(resource.id, at.now_s):
-            if order.source is Source.ORDER and not order.need_id.endswith(":balance"):
-                yield LocalNeed(order.id, (order.effective_w,), {resource.id: 1.0})
-
-
-def _instructions(
-    at: Situation, one: NodeDispatch, schedule: Schedule, records: dict[str, OfferRecord]
-) -> Iterator[Message]:
-    dispatch = one.dispatch
-    for told in schedule.instructions:
-        record = records[told.resource]
-        if record.offer.standby or record.offer.need_id == _need_id(one):
+    for told in found.schedule.instructions:
+        if supply.is_called(at, one, found.records[told.resource]):
             continue  # it is ordered, not instructed
         resource = at.zone.resources[told.resource]
         held = at.book.trade.instances.get(f"{dispatch.dispatch_id}:{resource.id}")
@@ -200,7 +256,9 @@ def _instructions(
         idle = still and not _scheduled(at, resource)
         if same or idle:
             continue
-        yield _instruction(at, one, resource, told.power_w, 1 if held is None else held.version + 1)
+        floor_w = boxes.get(resource.id, Bounds()).floor_w
+        least_w = resource.floor_w if floor_w is None else floor_w
+        yield _instruction(at, one, resource, (least_w, told.power_w), 1 if held is None else held.version + 1)
 
 
 def _scheduled(at: Situation, resource: Resource) -> bool:
@@ -208,11 +266,11 @@ def _scheduled(at: Situation, resource: Resource) -> bool:
     return any(i.source is Source.SCHEDULE for i in at.book.trade.live(resource.id, at.now_s))
 
 
-def _instruction(at: Situation, one: NodeDispatch, resource: Resource, power_w: float, version: int) -> Message:
+def _instruction(
+    at: Situation, one: NodeDispatch, resource: Resource, span_w: tuple[float, float], version: int
+) -> Message:
     """With the box: it may not do more than it is told to, and no less than it may stand at."""
-    dispatch = one.dispatch
-    limit = at.book.limit_at(resource.id, at.now_s)
-    floor_w = resource.floor_w if limit is None else limit.limit.floor_w
+    dispatch, (floor_w, power_w) = one.dispatch, span_w
     body = Instruction(
         f"{dispatch.dispatch_id}:{resource.id}",
         version,
@@ -225,124 +283,3 @@ def _instruction(at: Situation, one: NodeDispatch, resource: Resource, power_w: 
         dispatch.dispatch_id,
     )
     return at.message(resource.owner, body.instruction_id, body, suffix=f":{version}")
-
-
-def _bought(at: Situation, one: NodeDispatch, schedule: Schedule, records: dict[str, OfferRecord]) -> Iterator[Message]:
-    """Standby offers are ordered for what they are scheduled to."""
-    dispatch = one.dispatch
-    for told in schedule.instructions:
-        record = records[told.resource]
-        offer = record.offer
-        called = offer.standby or offer.need_id == _need_id(one)
-        if not called or told.power_w <= SAME_W or record.state is not OrderState.OFFERED:
-            continue
-        order = OrderIssue(
-            f"{dispatch.dispatch_id}:{offer.offer_id}",
-            1,
-            offer.resource,
-            offer.offer_id,
-            at.zone.market.program,
-            told.power_w,
-            dispatch.start_s,
-            dispatch.end_s,
-            next(b.price_per_mwh for b in offer.blocks if b.power_w >= told.power_w - SAME_W),
-            _need_id(one),
-        )
-        yield at.message(record.owner, order.order_id, order)
-
-
-def _asked_for(at: Situation, one: NodeDispatch, short_w: float) -> list[Message]:
-    """Back to the local market: everybody who could help is asked, once."""
-    if _need_id(one) in at.book.trade.needs:
-        return []
-    dispatch, out = one.dispatch, {i.resource for i in _parts(at, one) if i.state in OUT}
-    owners: dict[str, list[Resource]] = {}
-    for resource in at.zone.resources.values():
-        able = resource.controllable is not Controllable.NONE and resource.ceiling_w > 0
-        if able and resource.id not in out and available_w(at, resource) != (0.0,):
-            owners.setdefault(resource.owner, []).append(resource)
-    found = []
-    for owner, resources in owners.items():
-        need = NeedPost(
-            _need_id(one),
-            1,
-            NeedKind.BALANCE,
-            dispatch.resource,
-            short_w,
-            dispatch.start_s,
-            dispatch.end_s,
-            at.now_s + at.zone.market.standby_s,
-            tuple(Effect(resource.id, 1.0) for resource in resources),
-        )
-        found.append(at.message(owner, dispatch.dispatch_id, need, suffix=f":{owner}"))
-    return found
-
-
-def _settled(at: Situation, one: NodeDispatch, known: Dispatched) -> Iterator[Message]:
-    """The answer to the system operator, once everybody has answered us or it is due; then only what changes."""
-    parts = [*_parts(at, one), *_orders(at, one)]
-    due = _due(at, one)
-    if not due and any(i.state in (OrderState.DISPATCHED, OrderState.RECEIVED) for i in parts):
-        return
-    need = at.book.trade.needs.get(_need_id(one))
-    short = known.shortfall_w > SAME_W
-    asking = need is not None and need.state in (NeedState.POSTED, NeedState.OFFERED) and at.now_s < need.need.closes_s
-    if short and (need is None or asking) and not due:
-        return
-    promised_w = sum(promise_w(i) for i in parts if i.live)
-    dispatch = one.dispatch
-    status = AckStatus.ACCEPT if promised_w >= dispatch.power_w - SAME_W else AckStatus.PARTIAL
-    told_w = dispatch.power_w if status is AckStatus.ACCEPT else promised_w
-    if one.answered is None or one.answered_w is None or abs(one.answered_w - told_w) > SAME_W:
-        commit = AckCommit(dispatch.dispatch_id, dispatch.version, dispatch.resource, status, told_w)
-        yield at.message(at.zone.system_operator, dispatch.dispatch_id, commit, suffix=f":{at.cycle_id}")
-    yield from _shortfall(at, one, told_w, short=status is AckStatus.PARTIAL)
-
-
-def _due(at: Situation, one: NodeDispatch) -> bool:
-    """Whether the system operator has to know before the next cycle what it gets, whoever has not answered yet."""
-    lost_s = [o.start_s for o in at.book.outages.values() if o.start_s <= at.now_s < o.end_s]
-    since_s = max(one.dispatch.start_s, one.received_s, *lost_s)
-    return at.now_s >= since_s + at.zone.market.shortfall_s - at.zone.clocks.tick_s
-
-
-def _shortfall(at: Situation, one: NodeDispatch, capability_w: float, *, short: bool) -> Iterator[Message]:
-    """What the node can do where that is less than was asked; and again when it is restored."""
-    told_w, dispatch = one.shortfall_w, one.dispatch
-    if told_w is None and not short:
-        return
-    if told_w is not None and abs(told_w - capability_w) <= SAME_W:
-        return
-    out = any(o.start_s <= at.now_s < o.end_s for o in at.book.outages.values())
-    cause = "RESTORED" if not short else "DER_OUTAGE" if out else "CONSTRAINT"
-    notice = ShortfallNotice(dispatch.resource, capability_w, at.now_s, dispatch.end_s, cause, dispatch.dispatch_id)
-    yield at.message(at.zone.system_operator, dispatch.dispatch_id, notice, suffix=f":{at.cycle_id}")
-
-
-def promise_w(instance: Instance) -> float:
-    """What its owner has committed to of what was asked."""
-    if instance.committed_w is None:
-        return 0.0
-    return min(instance.committed_w, instance.asked_w) if instance.asked_w >= 0 else instance.committed_w
-
-
-def _parts(at: Situation, one: NodeDispatch) -> list[Instance]:
-    """Instructions that a dispatch was shared out into, the newest of each resource."""
-    ref = one.dispatch.dispatch_id
-    found = (at.book.trade.instances.get(f"{ref}:{resource}") for resource in at.zone.resources)
-    return [i for i in found if i is not None and i.source is Source.INSTRUCTION]
-
-
-def _orders(at: Situation, one: NodeDispatch) -> list[Instance]:
-    """What was bought for it and counts: not what was declined or never answered."""
-    need_id = _need_id(one)
-    return [
-        i
-        for resource in at.zone.resources
-        for i in at.book.trade.of(resource)
-        if i.source is Source.ORDER and i.need_id == need_id and i.live
-    ]
-
-
-def _need_id(one: NodeDispatch) -> str:
-    return f"{one.dispatch.dispatch_id}:balance"

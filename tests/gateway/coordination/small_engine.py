@@ -53,7 +53,7 @@ class SmallEngine:
         return Answer(study.study_id, Status.SOLVED, VERSION, tuple(broken), tuple(boxes))
 
     def reply(self, question: Question) -> Reply:
-        """Merit order; a plan that always closes the tie; whoever can increase helps."""
+        """Merit order; a plan that closes the tie; whoever can increase helps."""
         match question:
             case Clear(market):
                 return Cleared(self._merit(market))
@@ -135,7 +135,8 @@ class SmallEngine:
     def _plan(self, study: Study) -> Plan:
         if self.failing:
             return Plan(study.study_id, Objective.CURTAILMENT_MIN, Verdict.NOT_CONVERGED, VERSION)
-        steps = (Operation(Act.CLOSE, "SWT"), Operation(Act.OPEN, "SW12"))
+        closed = study.state.switches_closed.get("SWT", False)
+        steps = () if closed else (Operation(Act.CLOSE, "SWT"), Operation(Act.OPEN, "SW12"))
         verified = Verification(study.study_id, Verdict.HOLDS, VERSION)
         option = Option(steps, NetworkState(), verified, 20.0, 20.0)
         return Plan(study.study_id, Objective.CURTAILMENT_MIN, Verdict.HOLDS, VERSION, (option,))

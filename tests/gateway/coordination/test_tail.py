@@ -79,11 +79,11 @@ async def busy(play: Chaos) -> None:
     await act("order", "C", n=1, pct=20)
     await act("offer", "C", n=0, pct=51)  # too late
     await act("dispatch", "A", n=1, pct=40, after_s=301.0)
-    await act("silent", "A", n=1)
-    await act("silent", "C", n=1)
+    for who in "ABC":
+        await act("silent", who, n=1)
     await act("rating", pct=0, after_s=150.0)
-    await act("silent", "A", n=4)
-    await act("silent", "C", n=4)
+    for who, n in (("A", 4), ("B", 0), ("C", 4)):
+        await act("silent", who, n=n)
     await act("rating", pct=100, after_s=150.0)
     await act("sun", "B", pct=0)
     await act("need", n=1, pct=100, after_s=60.0)
