@@ -61,8 +61,8 @@ class Document:
     faults: tuple[Fault, ...]
 
 
-def read_document(file: Path) -> Document:
-    """The only document of `file`.
+def read_document(file: Path, needs: tuple[str, ...] = ("zone", "network", "devices")) -> Document:
+    """The only document of `file`; `needs` are the keys that it cannot do without, for whoever writes it.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, is empty or is no mapping. Lesser faults
@@ -70,7 +70,7 @@ def read_document(file: Path) -> Document:
     """
     text = _read_text(file)
     try:
-        return _Reader(file).read(yaml.parse(text, Loader=yaml.SafeLoader))
+        return _Reader(file, needs).read(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = mark.line + 1 if mark is not None else 1
@@ -125,8 +125,8 @@ def _syntax_remedy(problem: str) -> str:
 class _Reader:
     """Builds nodes from the parser's events, collecting faults as it goes."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, file: Path, needs: tuple[str, ...]) -> None:
+        self._file, self._needs = file, needs
         self._faults: list[Fault] = []
 
     def read(self, events: Iterator[yaml.Event]) -> Document:
@@ -139,9 +139,11 @@ class _Reader:
             if isinstance(event, yaml.NodeEvent):
                 root = self._node(event, events, self._place(event), depth=1)
         if root is None or root.value is None:
-            raise ConfigError([_at_top(self._file, "the file is empty", "write at least zone, network and devices")])
+            needed = f"{', '.join(self._needs[:-1])} and {self._needs[-1]}"
+            raise ConfigError([_at_top(self._file, "the file is empty", f"write at least {needed}")])
         if not isinstance(root.value, dict):
-            raise ConfigError([Fault(root.place, "not a mapping", "write `zone:`, `network:`, `devices:` at the top")])
+            keys = ", ".join(f"`{key}:`" for key in self._needs)
+            raise ConfigError([Fault(root.place, "not a mapping", f"write {keys} at the top")])
         return Document(root, tuple(self._faults))
 
     def _node(self, event: yaml.NodeEvent, events: Iterator[yaml.Event], place: Place, depth: int) -> Node:

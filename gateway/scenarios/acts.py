@@ -63,6 +63,7 @@ class Acts:
             "message_delay_s": self._message_delay,
             "delay_of_s": self._delays,
             "copies_of": self._copies,
+            "clock_ahead_s": self._clocks,
             "say": self._say,
             "deaf": self._deaf,
             "platform_down": self._platform_down,
@@ -107,7 +108,9 @@ class Acts:
                 self._device(name).set_limit(Bounds(None, ceiling_mw * MW), now_s, None, Bounds())
             for name, percent in given.state_of_charge_pct.items():
                 device = self._device(name)
-                device.energy_wh = percent / 100 * (device.spec.energy_wh or 0.0)
+                if device.spec.energy_wh is None:
+                    raise ValueError(f"{name} stores nothing; give it `nameplate.energy_mwh` in the zone")  # noqa: TRY301
+                device.energy_wh = percent / 100 * device.spec.energy_wh
         except ValueError as error:
             raise ScenarioError(f"`given`: {error}") from error
         self._stage.computing_s, self._stage.delay_s = given.computing_s, given.message_delay_s
@@ -177,6 +180,8 @@ class Acts:
 
     async def _revoke_offer(self, told: script.Reference) -> None:
         now_s, record = self._stage.now(), self._stage.loop.book.trade.offers.get(told.id)
+        if record is None and told.resource is None:
+            raise ValueError(f"there is no offer {told.id}; name its `resource` to let it be revoked all the same")
         resource = told.resource or ("" if record is None else record.offer.resource)
         agent = self._stage.parties.agent(self._owner(resource))
         message = agent.say(told.id, OfferRevoke(told.id, resource), now_s)
@@ -223,8 +228,13 @@ class Acts:
         faults = self._stage.world.faults.get(told.resource)
         if faults is None:
             raise ValueError(f"{told.resource} is no simulated device or station")
-        faults.switch(told.fault, on=told.on)
         station = self._stage.world.stations.get(told.resource)
+        known = [] if station is None else [name for one in station.spec.points for name in (one.resource, str(one))]
+        unknown = [point for point in told.points if point not in known]
+        if unknown:
+            measured = ", ".join(dict.fromkeys(known)) or "nothing that can be named"
+            raise ValueError(f"{told.resource} does not measure {', '.join(unknown)}; use of {measured}")
+        faults.switch(told.fault, on=told.on)
         if station is not None:
             station.faulty = frozenset(told.points)
         faults.delay_s = faults.delay_s if told.delay_s is None else told.delay_s
@@ -272,6 +282,10 @@ class Acts:
 
     async def _copies(self, told: Mapping[str, int]) -> None:
         self._stage.copies.update(told)
+
+    async def _clocks(self, told: Mapping[str, float]) -> None:
+        for name, ahead_s in told.items():
+            self._device(name).faults.clock_ahead_s = ahead_s
 
     async def _say(self, told: script.Say) -> None:
         zone, now_s = self._stage.zone.zone, self._stage.now()

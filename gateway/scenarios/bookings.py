@@ -21,6 +21,8 @@ def meter_import(stage: Stage, told: money.MeterImport, start_s: float) -> None:
         for n, energy_mwh in enumerate(told.energies_mwh)
         if energy_mwh is not None
     ]
+    if not said:
+        raise ValueError("`energies_mwh` has no value; write at least one, and null where the meter said nothing")
     rules = VeeRules(max(abs(resource.floor_w), abs(resource.ceiling_w)))
     stage.meters.add(told.resource, verified(said, start_s, len(told.energies_mwh), rules), "scenario", stage.now())
 

@@ -27,7 +27,13 @@ _WHEN = {
     "available_mw": _DEVICE,
     "power_mw": _DEVICE,
     "deaf": _PARTY,
+    "delay_of_s": _PARTY,
+    "copies_of": _PARTY,
+    "clock_ahead_s": _DEVICE,
+    "offer.agent": _PARTY,
     "say.sender": _PARTY,
+    "meter_import.resource": _DEVICE,
+    "dispute.party": _PARTY,
 }
 _THEN = {
     "limit.resource": _DEVICE,
@@ -42,6 +48,8 @@ _THEN = {
     "price": _DEVICE,
     "congestion": _DEVICE,
     "outcome": _DEVICE,
+    "settlement.resource": _DEVICE,
+    "statement.party": _PARTY,
 }
 _MESSAGES = {"sender": _PARTY, "recipient": _PARTY}
 """Whom each word of a scenario is about; a word that is a mapping by its keys."""

@@ -17,7 +17,9 @@ from config.type_faults import locate, type_faults
 from gateway.scenarios.acts import ScenarioError
 from gateway.scenarios.names import name_faults
 from gateway.scenarios.script import Script, schema
+from gateway.scenarios.stage import network as load_network
 from gateway.testbed.edits import Edits, edited
+from grid_engine.model import NetworkError
 
 DEFAULT_ZONE = Path(__file__).parents[2] / "config" / "zones" / "r1.yaml"
 
@@ -44,7 +46,7 @@ def read(path: Path) -> Reading:
         ScenarioError: it cannot be read, is no YAML, or is no scenario; every fault is named with its line.
     """
     try:
-        document = read_document(path)
+        document = read_document(path, needs=("scenario", "then"))
     except ConfigError as error:
         raise ScenarioError(str(error)) from error
     faults, script = list(document.faults), None
@@ -83,6 +85,7 @@ def zone_of(reading: Reading, folder: Path) -> ZoneFile:
     cells = _as_built(script, zone)
     if cells:
         network["source"] = _edited(reading, cells, Path(zone.network.source), folder / "network.json")
+        _loads(reading, network["source"], zone.network.version)
     return zone.model_copy(update={"network": zone.network.model_copy(update=network)})
 
 
@@ -99,6 +102,18 @@ def _edited(reading: Reading, cells: Edits, source: Path, into: Path) -> str:
     except (ValueError, OSError) as error:
         where, _, _ = str(error).partition(":")
         raise ScenarioError(f"{reading.place(*where.split('.'))}: {error}") from error
+
+
+def _loads(reading: Reading, source: str, version: str) -> None:
+    """Let the engine read the edited network."""
+    try:
+        load_network(source, version)
+    except NetworkError as error:
+        edited_ones = [(table, name) for table, rows in reading.script.network.items() for name in rows]
+        told = next(
+            (("network", table, name) for table, name in edited_ones if f" {name}:" in str(error)), ("network",)
+        )
+        raise ScenarioError(f"{reading.place(*told)}: {error}") from error
 
 
 def _as_built(script: Script, zone: ZoneFile) -> dict[str, dict[str, dict[str, Any]]]:

@@ -244,6 +244,8 @@ class Happening(Section):
     """How long every message is on its way from now on."""
     delay_of_s: dict[Identifier, Annotated[float, Field(ge=0, le=3_600)]] | None = None
     """The same for all that a party sends, beside that."""
+    clock_ahead_s: dict[Identifier, Annotated[float, Field(ge=-3_600, le=3_600)]] | None = None
+    """How far the clock of a device is ahead of ours, by which it times what it measures."""
     copies_of: dict[Identifier, Annotated[int, Field(ge=1, le=10)]] | None = None
     """How often each message of a party arrives."""
     say: Say | None = None

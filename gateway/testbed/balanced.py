@@ -130,9 +130,13 @@ class BalancedPlant:
         """Move a transformer's tap changer.
 
         Raises:
-            ValueError: the network has no such transformer.
+            ValueError: the network has no such transformer, or its tap changer does not go that far.
         """
-        self._net.trafo.at[self._index("trafo", name), "tap_pos"] = position
+        n = self._index("trafo", name)
+        least, most = self._net.trafo.at[n, "tap_min"], self._net.trafo.at[n, "tap_max"]
+        if position < least or position > most:
+            raise ValueError(f"the tap changer of {name} goes from {least:g} to {most:g}, not to {position}")
+        self._net.trafo.at[n, "tap_pos"] = position
         self._rebuilt()
 
     def scale_loads(self, factor: float) -> None:

@@ -66,6 +66,8 @@ class Faults:
     not_a_number: bool = False
     """Measurements are NaN, or what the protocol has in its place."""
     delay_s: float = 5.0
+    clock_ahead_s: float = 0.0
+    """By which what it measures is timed wrong, where nothing is between it and us."""
 
     def switch(self, fault: str, *, on: bool) -> None:
         """Set one fault by name.
@@ -78,7 +80,7 @@ class Faults:
         setattr(self, fault, on)
 
 
-FAULTS: Final = tuple(field.name for field in fields(Faults) if field.name != "delay_s")
+FAULTS: Final = tuple(field.name for field in fields(Faults) if field.default is False)
 """Names of all faults."""
 
 

@@ -158,7 +158,9 @@ class DirectDevice:
         }
         if reading.state_of_charge_pu is not None:
             values[Quantity.STATE_OF_CHARGE_PU] = reading.state_of_charge_pu
-        return [_measurement(Point(self._settings.name, quantity), value, now_s) for quantity, value in values.items()]
+        told_s = now_s + self._device.faults.clock_ahead_s
+        name = self._settings.name
+        return [_measurement(Point(name, quantity), value, now_s, told_s) for quantity, value in values.items()]
 
 
 class DirectStation:
@@ -232,10 +234,12 @@ def _emit(emit: Emit, signals: Sequence[Signal]) -> None:
         emit(signals)
 
 
-def _measurement(point: Point, value: float, now_s: float) -> Measurement:
+def _measurement(point: Point, value: float, now_s: float, told_s: float | None = None) -> Measurement:
+    """`told_s` is the time that the device gives it, where that is another."""
+    source_s = now_s if told_s is None else told_s
     if isfinite(value):
-        return Measurement(point, value, Quality.GOOD, now_s, now_s)
-    return Measurement(point, 0.0, Quality.BAD, now_s, now_s)
+        return Measurement(point, value, Quality.GOOD, source_s, now_s)
+    return Measurement(point, 0.0, Quality.BAD, source_s, now_s)
 
 
 def _box(limit: Bounds) -> dict[str, float]:

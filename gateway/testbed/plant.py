@@ -64,7 +64,7 @@ class Plant(Protocol):
         """Move a transformer's tap changer.
 
         Raises:
-            ValueError: the network has no such transformer.
+            ValueError: the network has no such transformer, or its tap changer does not go that far.
         """
 
     def scale_loads(self, factor: float) -> None:

@@ -68,6 +68,11 @@ THEN = "then: [{at_s: 1}]\n"
         ("scenario: X\nthen:\n  - {at_s: 1, event: {name: limit.isue}}\n", 3, "did you mean `limit.issue`?"),
         ("scenario: X\nthen:\n  - {at_s: 1, power_mw: {BB: 1}}\n", 3, "did you mean `B`?"),
         (f"scenario: X\ngiven:\n  taps: {{T9: 1}}\n{THEN}", 2, "T9"),
+        (f"scenario: X\ngiven:\n  taps: {{T1: 9}}\n{THEN}", 2, "T1 goes from -8 to 8, not to 9"),
+        (f"scenario: X\ngiven:\n  state_of_charge_pct: {{B: 50}}\n{THEN}", 2, "B stores nothing"),
+        (f"scenario: X\nnetwork:\n  line:\n    L12: {{length_km: -5}}\n{THEN}", 4, "it would feed power in"),
+        (f"scenario: X\nwhen:\n  - {{at_s: 0, copies_of: {{AGENT_X: 2}}}}\n{THEN}", 3, "did you mean `AGENT_"),
+        ("- scenario: X\n", 1, "write `scenario:`, `then:` at the top"),
     ],
 )
 def test_a_faulty_scenario_is_told_what_is_wrong_and_where(tmp_path: Path, text: str, line: int, what: str) -> None:
