@@ -90,9 +90,15 @@ class Actuation:
             return False
         for fact in waiting:
             self.ground.say.answered(fact, self.ground.book)
-            if isinstance(fact, Answered) and fact.ack.outcome in (Outcome.REJECTED, Outcome.UNKNOWN):
+            if isinstance(fact, Answered) and self._matters(fact.ack):
                 self.ground.wake.set()
         return True
+
+    def _matters(self, ack: Ack) -> bool:
+        """True where a device does not obey; what was missed once is told again before anybody gives way for it."""
+        held = self.ground.book.controls.get(ack.resource)
+        missed = 0 if held is None else held.missed
+        return ack.outcome in (Outcome.REJECTED, Outcome.UNKNOWN) or (ack.outcome is Outcome.UNDELIVERED and missed > 1)
 
     def _put_back(self, waiting: Sequence[Fact]) -> None:
         since = list(self._pending)

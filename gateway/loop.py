@@ -38,7 +38,7 @@ from gateway.ledger import Overtaken
 from gateway.record import Checkpoint
 from grid_engine.results import Answer, Status, Study
 from protocols.points import Quantity
-from protocols.signals import Ack, Baseline, LinkChanged, LinkState, Measurement, Quality, Signal
+from protocols.signals import Ack, Baseline, LinkChanged, LinkState, Measurement, Outcome, Quality, Signal
 
 FIRST_LOOK_S = 30.0
 """Longest that the first study waits for devices that have not been heard yet."""
@@ -46,6 +46,8 @@ MIN_GAP_S = 0.2
 """Cycles that are woken early keep at least this distance."""
 SWITCHED = (Quantity.SWITCH_CLOSED, Quantity.TAP_POSITION)
 """A change of these changes the network: nobody waits for the next cycle."""
+SHOWN = (Quantity.CEILING_W, Quantity.FLOOR_W)
+"""What a device shows of these settles an unknown outcome at once."""
 CHECKPOINT_S = 3_600.0
 """Between two checkpoints in the journal."""
 
@@ -99,6 +101,8 @@ class Loop:
                     self._timed(signal)
                     ground.image.fold(signal)
                     measurements.append(signal)
+                    if signal.point.quantity in SHOWN and self._is_unknown(signal.point.resource):
+                        ground.touched.set()
                     if first or moved or self._alarming(signal):
                         ground.wake.set()
                 case LinkChanged():
@@ -110,6 +114,10 @@ class Loop:
                         self.actuation.later(Kept(replace(signal, values=finite(signal.values))))
         if measurements:
             self.history(measurements)
+
+    def _is_unknown(self, resource: str) -> bool:
+        held = self.book.controls.get(resource)
+        return held is not None and held.outcome is Outcome.UNKNOWN
 
     def _timed(self, signal: Measurement) -> None:
         """Hold the time that a device reports against ours."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from gateway.coordination.book import NON_RESPONSE, Book
+from gateway.coordination.book import FINAL, NON_RESPONSE, Book
 from gateway.coordination.book_records import ControlRecord
 from gateway.coordination.events import Alarmed, Assessed, Contested, Event, Issued, Operated, Planned, Shown, Stated
 from gateway.coordination.fairness import jain
@@ -43,7 +43,7 @@ Log = structlog.typing.FilteringBoundLogger
 STEPS = frozenset({Outcome.RECEIVED, Outcome.STARTED, Outcome.COMPLETED})
 """Answers of devices that fetch their controls: each is an edge."""
 
-CONCLUSIVE = frozenset({Outcome.VERIFIED, Outcome.UNVERIFIED, Outcome.REJECTED, Outcome.UNKNOWN, Outcome.EXPIRED})
+CONCLUSIVE = FINAL | {Outcome.VERIFIED, Outcome.EXPIRED}
 
 
 def mw(power_w: float) -> float:

@@ -33,8 +33,10 @@ class Adapter(Protocol):
         """Bring one instruction to its device and tell what became of it.
 
         Never raises for what a device or a link does: a refusal is `REJECTED`, silence that reading
-        back could not resolve is `UNKNOWN`, an older version is `SUPERSEDED`. Later answers of the
-        same instruction (Received, Started, Completed) arrive through `emit`.
+        back could not resolve is `UNKNOWN`, what was not sent or what the device shows not to hold after
+        silence is `UNDELIVERED`, an older version is `SUPERSEDED`. Later answers of the same instruction
+        (Received, Started, Completed) arrive through `emit`. Nothing is sent twice: whoever asked decides
+        whether it is told again.
         """
         ...
 

@@ -194,9 +194,15 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     UNKNOWN = "unknown"
     """No answer, and reading back could not settle it; to be resolved by reading, never by writing again."""
+    UNDELIVERED = "undelivered"
+    """It has not reached the device: nothing was sent, or the device shows what it held before; to be told again."""
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
     """A newer version exists; this one was not sent, or no longer holds."""
+
+
+MAY_HOLD = frozenset({Outcome.WRITTEN, Outcome.UNKNOWN, Outcome.UNDELIVERED})
+"""Outcomes of what was sent after which a device may hold it, now or a little later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +272,7 @@ class Ack:
             detail="; ".join(filter(None, (self.detail, said))),
             requested={**self.requested, **(requested or {})},
             read_back={**self.read_back, **(read_back or {})},
-            disconnects=not closes and was_closed and outcome in (Outcome.WRITTEN, Outcome.UNKNOWN),
+            disconnects=not closes and was_closed and outcome in MAY_HOLD,
         )
 
 

@@ -63,7 +63,7 @@ NON_RESPONSE = "NON_RESPONSE"
 NEED_UNCOVERED = "NEED_UNCOVERED"
 """Code of the alarm for a need that nobody, or not enough, was offered for."""
 
-FINAL = frozenset({Outcome.REJECTED, Outcome.UNKNOWN, Outcome.UNVERIFIED})
+FINAL = frozenset({Outcome.REJECTED, Outcome.UNKNOWN, Outcome.UNDELIVERED, Outcome.UNVERIFIED})
 """Outcomes after which a resource cannot be counted on to obey."""
 
 PROGRESS = frozenset({Outcome.PUBLISHED, Outcome.RECEIVED, Outcome.STARTED, Outcome.WRITTEN, Outcome.COMPLETED})
@@ -333,15 +333,18 @@ class Book:
             )
             return
         ran_out = isinstance(held.instruction, Control) and event.at_s >= held.instruction.expiry_s
-        if held.outcome is Outcome.REJECTED or ran_out:
+        let_go = held.outcome is Outcome.UNDELIVERED and held.written_s is None
+        if held.outcome is Outcome.REJECTED or let_go or ran_out:
             # The device does not hold it: it has to ramp again from where it stands.
             held.power_w, held.written_s, held.first_issued_s = event.power_w, None, event.at_s
         held.instruction, held.issued_s, held.limit_id = instruction, event.at_s, event.limit_id
+        held.missed_s = None
 
     def _answered(self, ack: Ack) -> None:
         record = self.controls.get(ack.resource)
         if record is None or record.instruction.control_id != ack.control_id:
             return
+        self._delivered(record, ack)
         judged = record.outcome in (Outcome.VERIFIED, Outcome.UNVERIFIED)
         if not (judged and ack.outcome in PROGRESS):
             record.outcome = ack.outcome
@@ -355,3 +358,13 @@ class Book:
         if ack.read_back or record.written is None:
             # A renewal whose answer got lost does not undo what was read back before.
             record.written = ack if ack.requested else record.written
+
+    @staticmethod
+    def _delivered(record: ControlRecord, ack: Ack) -> None:
+        """Count the times that it has not reached the device."""
+        if ack.outcome is not Outcome.UNDELIVERED:
+            record.missed, record.missed_s = (record.missed, None) if ack.outcome is Outcome.UNKNOWN else (0, None)
+            return
+        record.missed, record.missed_s = record.missed + 1, ack.at_s
+        if record.outcome is Outcome.UNKNOWN:  # it was read back: a lease that it held before is gone too
+            record.written_s = record.leased_until_s = None

@@ -47,6 +47,10 @@ class ControlRecord:
     """The control that this release lifts; `None` for a control."""
     disconnected: bool = False
     """An instruction of ours has taken it off the grid, or may have, and none has put it back."""
+    missed: int = 0
+    """Times in a row that it did not reach the device."""
+    missed_s: float | None = None
+    """When it was found not to have reached the device; `None` while it is under way, or once it has."""
 
     @property
     def read_back(self) -> bool:

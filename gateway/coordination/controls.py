@@ -18,6 +18,8 @@ from protocols.signals import Bounds, Control, GridSwitch, Instruction, LinkStat
 
 RETRY_S = 30.0
 """How long an instruction that was refused rests before it is tried once more."""
+FIRST_PAUSE_S = 1.0
+"""What did not reach a device is told again at once, then after this, then after twice as long each time."""
 GAIN_S = 1.0
 """A refresh that prolongs a lease by less is not worth a write."""
 
@@ -145,8 +147,8 @@ def _same(sent: Instruction, wanted: Control) -> TypeGuard[Control]:
 def _refresh_due(held: ControlRecord, wanted: Control, resource: Resource, now_s: float) -> bool:
     """True at half-life of the lease that the device has acknowledged, where a refresh would prolong it."""
     age_s = now_s - held.issued_s
-    if held.outcome is Outcome.REJECTED:
-        return age_s >= RETRY_S
+    if held.outcome in (Outcome.REJECTED, Outcome.UNDELIVERED):
+        return age_s >= RETRY_S or _to_be_told_again(held, now_s)
     if held.outcome is Outcome.UNKNOWN:
         return age_s >= resource.lease_s / 2  # first it is read back
     ends_s = _leased_until_s(held)
@@ -164,9 +166,19 @@ def _leased_until_s(held: ControlRecord) -> float:
 def _needs_release(held: ControlRecord, now_s: float, *, reassert: bool) -> bool:
     if isinstance(held.instruction, Control):
         return True
-    if held.outcome is Outcome.REJECTED and now_s - held.issued_s >= RETRY_S:
+    if held.outcome in (Outcome.REJECTED, Outcome.UNDELIVERED) and now_s - held.issued_s >= RETRY_S:
         return True
-    return reassert and held.outcome in (None, Outcome.UNKNOWN, Outcome.REJECTED)
+    if reassert:
+        return held.outcome in (None, Outcome.UNKNOWN, Outcome.REJECTED, Outcome.UNDELIVERED)
+    return _to_be_told_again(held, now_s)
+
+
+def _to_be_told_again(held: ControlRecord, now_s: float) -> bool:
+    """True where it has not reached the device, and has rested the longer the more often that happened."""
+    if held.missed_s is None:
+        return False
+    pause_s = 0.0 if held.missed <= 1 else min(FIRST_PAUSE_S * 2.0 ** min(held.missed - 2, 32), RETRY_S)
+    return now_s - held.missed_s >= pause_s
 
 
 def _release(book: Book, held: ControlRecord, resource: Resource) -> Release:

@@ -21,7 +21,7 @@ def judge(at: Situation) -> tuple[Ack, ...]:
     """New verdicts on the newest instructions, each only when it changes.
 
     `VERIFIED`, `UNVERIFIED` or `EXPIRED` for a control; for one whose outcome is unknown also
-    `REJECTED` where the device shows that it does not hold it; for such a release `COMPLETED` or `REJECTED`.
+    `UNDELIVERED` where the device shows that it does not hold it; for such a release `COMPLETED` or `UNDELIVERED`.
     """
     return tuple(ack for resource in at.zone.resources.values() if (ack := _judge(at, resource)) is not None)
 
@@ -38,7 +38,7 @@ def _judge(at: Situation, resource: Resource) -> Ack | None:
         return None if gone else _verdict(control, Outcome.EXPIRED, at.now_s, "the lease ran out unrefreshed")
     holds = _holds(at, resource, control.limit, record.answered_s) if record.outcome is Outcome.UNKNOWN else None
     if holds is False:
-        return _verdict(control, Outcome.REJECTED, at.now_s, "read back: the device does not hold the limit")
+        return _verdict(control, Outcome.UNDELIVERED, at.now_s, "read back: the device does not hold the limit")
     since_s = record.answered_s if holds else record.written_s
     return None if since_s is None else _by_watts(at, resource, record, control, since_s)
 
@@ -67,7 +67,7 @@ def _judge_release(at: Situation, resource: Resource, record: ControlRecord, rel
         return None
     shown = [_holds(at, resource, limit, record.answered_s) for limit in (lifted.limit, lifted.fallback)]
     if True in shown:
-        return _verdict(release, Outcome.REJECTED, at.now_s, "read back: the device still holds its limit")
+        return _verdict(release, Outcome.UNDELIVERED, at.now_s, "read back: the device still holds its limit")
     if shown[0] is False:
         return _verdict(release, Outcome.COMPLETED, at.now_s, "read back: the limit is gone")
     return None

@@ -61,7 +61,7 @@ FIELDS = {
     "msg_id": "The message's own id.",
     "mw": "Active power, MW, positive for injection; of a limit, the highest power allowed.",
     "net": "Dollars that the party receives in all; negative where it owes.",
-    "outcome": "How the instruction ended: `verified`, `unverified`, `rejected`, `unknown` or `expired`.",
+    "outcome": "How it ended: `verified`, `unverified`, `rejected`, `unknown`, `undelivered` or `expired`.",
     "path": "File.",
     "phase": "Conductor.",
     "planned": "Whether it was planned.",

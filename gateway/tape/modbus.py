@@ -7,9 +7,14 @@ from typing import Final
 
 from gateway.tape.deck import LOST, Deck, Recorder
 from gateway.tape.words import Kind, Recording, Tape
-from protocols.modbus.client import MakeBus, NotConnectedError, OnLost, RefusedError, SilenceError
+from protocols.modbus.client import MakeBus, NoAnswerError, NotConnectedError, OnLost, RefusedError, SilenceError
 
-FAULTS: Final = {"silence": SilenceError, "refused": RefusedError, "not_connected": NotConnectedError}
+FAULTS: Final = {
+    "silence": SilenceError,
+    "refused": RefusedError,
+    "not_connected": NotConnectedError,
+    "no_answer": NoAnswerError,
+}
 UP: Final = "connected"
 _COUNT_TOLERANCE: Final = 1
 """How far a written register may be off: a timer counts whole seconds, and a replay is not on the microsecond."""

@@ -102,7 +102,9 @@ class DirectDevice:
                 return self._ack(instruction, Outcome.SUPERSEDED, f"version {self._version} was applied before")
             faults = self._device.faults
             if faults.drop_link:
-                return self._ack(instruction, Outcome.UNKNOWN, f"wrote to {self._settings.name}: the link is down")
+                return self._ack(
+                    instruction, Outcome.UNDELIVERED, f"not sent to {self._settings.name}: the link is down"
+                )
             if faults.refuse:
                 await _silence(faults, self._settings.timeout_s)
                 return self._ack(instruction, Outcome.REJECTED, f"wrote to {self._settings.name}: refused")

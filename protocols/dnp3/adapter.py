@@ -26,12 +26,12 @@ from protocols.dnp3.measure import Image
 from protocols.dnp3.plan import (
     UnsupportedError,
     Write,
+    judge,
     outputs,
     place_of,
     plan_control,
     plan_switch,
     read_request,
-    reads_equal,
     writes_of,
 )
 from protocols.dnp3.readings import Readings
@@ -102,7 +102,7 @@ class Dnp3Adapter:
         """Bring one instruction to its device; the newest version wins, and the same version renews the lease.
 
         Requested and read-back values are counts of the outstation's points. Nothing is written while the link is
-        down; that is `UNKNOWN`, as the device is on its own.
+        down; that is `UNDELIVERED`.
         """
         resource = instruction.resource
         der = self._ders.get(resource)
@@ -241,7 +241,7 @@ class Dnp3Adapter:
         if isinstance(instruction, Control) and instruction.expiry_s <= now_s:
             return self._ack(instruction, Outcome.EXPIRED, "its lease ran out before it could be sent")
         if not self._is_controllable or self._state not in {LinkState.ONLINE, LinkState.DEGRADED}:
-            return self._ack(instruction, Outcome.UNKNOWN, f"not sent: link is {self._state.value}, {self._detail}")
+            return self._ack(instruction, Outcome.UNDELIVERED, f"not sent: link is {self._state.value}, {self._detail}")
         ack = await self._limited(der, instruction, now_s)
         return ack if instruction.grid_switch is GridSwitch.LEAVE else await self._switched(der, instruction, ack)
 
@@ -249,12 +249,13 @@ class Dnp3Adapter:
         """Bring limit and set point to the device."""
         try:
             writes = self._plan(der, instruction, now_s)
+            before = {write.name: self._image.raw(write.place) for write in writes}
             done = await self._operate(writes)
         except (UnsupportedError, UnsendableError) as error:
             return self._ack(instruction, Outcome.REJECTED, f"nothing sent: {error}")
         except BusyError as error:
-            return self._ack(instruction, Outcome.UNKNOWN, f"not sent: {error}")
-        return await self._settle(instruction, writes, done)
+            return self._ack(instruction, Outcome.UNDELIVERED, f"not sent: {error}")
+        return await self._settle(instruction, writes, before, done)
 
     async def _switched(self, der: DerPoints, instruction: Instruction, limit: Ack) -> Ack:
         """Move the switch to the grid beside the limit; a device that shows none has the limit alone."""
@@ -264,9 +265,9 @@ class Dnp3Adapter:
         if write is None or write.name not in before or before[write.name] == write.raw:
             return limit
         try:
-            moved = await self._settle(instruction, [write], await self._operate([write]))
+            moved = await self._settle(instruction, [write], before, await self._operate([write]))
         except (UnsendableError, BusyError) as error:
-            moved = self._ack(instruction, Outcome.UNKNOWN, f"not sent: {error}")
+            moved = self._ack(instruction, Outcome.UNDELIVERED, f"not sent: {error}")
         return limit.and_switch(
             moved.outcome,
             moved.detail,
@@ -306,28 +307,25 @@ class Dnp3Adapter:
         finally:
             self._waiting.pop(task, None)
 
-    async def _settle(self, instruction: Instruction, writes: Sequence[Write], done: TaskDone) -> Ack:
+    async def _settle(
+        self, instruction: Instruction, writes: Sequence[Write], before: Mapping[str, float | None], done: TaskDone
+    ) -> Ack:
         """Read back what was written; silence is settled by what is found, never by writing again."""
         requested = {write.name: write.raw for write in writes}
         if done.outcome is TaskOutcome.NOT_SENT:
-            return self._ack(instruction, Outcome.UNKNOWN, f"not carried out: {done.detail}", requested)
+            return self._ack(instruction, Outcome.UNDELIVERED, f"not carried out: {done.detail}", requested)
         if done.outcome is TaskOutcome.REFUSED:
             return self._ack(instruction, Outcome.REJECTED, f"{self._address}: {done.detail}", requested)
-        found: dict[str, float] = {}
+        silent = done.outcome is TaskOutcome.UNKNOWN
         loop = asyncio.get_running_loop()
         until_s = loop.time() + self._settings.settle_s
         while True:
             found = await self._read_back(writes)
-            if all(reads_equal(write, found.get(write.name)) for write in writes):
-                return self._ack(instruction, Outcome.WRITTEN, f"{self._address}: {done.detail}", requested, found)
-            if loop.time() >= until_s or not self._is_controllable:
-                break
+            outcome, why = judge(writes, before, found, silent=silent)
+            settled = outcome in (Outcome.WRITTEN, Outcome.UNDELIVERED)
+            if settled or loop.time() >= until_s or not self._is_controllable:
+                return self._ack(instruction, outcome, f"{self._address}: {done.detail}{why}", requested, found)
             await asyncio.sleep(READ_BACK_PAUSE_S)
-        differing = [w.name for w in writes if not reads_equal(w, found.get(w.name))]
-        is_plain_refusal = done.outcome is TaskOutcome.DONE and len(found) == len(writes)
-        outcome = Outcome.REJECTED if is_plain_refusal else Outcome.UNKNOWN
-        detail = f"{self._address}: {done.detail}, but {', '.join(differing)} did not read back"
-        return self._ack(instruction, outcome, detail, requested, found)
 
     async def _read_back(self, writes: Sequence[Write]) -> dict[str, float]:
         places = [write.place for write in writes]

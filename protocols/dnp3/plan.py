@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -10,7 +10,7 @@ from protocols.dnp3.commands import AnalogCommand, AnalogForm, BinaryCommand, Co
 from protocols.dnp3.headers import range_header, runs
 from protocols.dnp3.layouts import STATIC_GROUPS, Kind
 from protocols.dnp3.settings import DerPoints, Setpoint, Switch
-from protocols.signals import Bounds, Control
+from protocols.signals import Bounds, Control, Outcome
 
 LIMIT_ENABLE, TARGET_ENABLE, CONNECT = "limit_enable", "target_enable", "connect"
 
@@ -108,6 +108,25 @@ def read_request(places: Iterable[Place]) -> bytes:
 def reads_equal(write: Write, value: float | None) -> bool:
     """Whether a read-back value is what was written, as far as a float32 tells."""
     return value is not None and math.isclose(value, write.raw, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def judge(
+    writes: Sequence[Write], before: Mapping[str, float | None], found: Mapping[str, float], *, silent: bool
+) -> tuple[Outcome, str]:
+    """What became of writes, by what was read before and after them.
+
+    `silent`: whether they were left without a usable answer. Where it was, and what differs holds what it held before,
+    they have not arrived.
+    """
+    wrong = [write.name for write in writes if not reads_equal(write, found.get(write.name))]
+    if not wrong:
+        same_before = all(reads_equal(write, before.get(write.name)) for write in writes)
+        return (Outcome.UNKNOWN, ", and it held the same before") if silent and same_before else (Outcome.WRITTEN, "")
+    names = ", ".join(wrong)
+    if silent and all(name in found and found[name] == before.get(name) for name in wrong):
+        return Outcome.UNDELIVERED, f", and {names} is as before"
+    refused = not silent and len(found) == len(writes)
+    return Outcome.REJECTED if refused else Outcome.UNKNOWN, f", but {names} did not read back"
 
 
 def _limit(der: DerPoints, limit: Bounds, fallback: Bounds) -> dict[str, float]:

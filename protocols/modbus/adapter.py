@@ -81,7 +81,7 @@ class ModbusAdapter:
 
         Requested and read-back values of the answer are scaled (percent, W, s) under names like
         `704.WMaxLimPct`; `704.WMaxLimPctRvrtRem` among those read back is the device's own timer.
-        Nothing is written while the link is down; that is `UNKNOWN`, as the device is on its own.
+        Nothing is written while the link is down; that is `UNDELIVERED`.
         """
         unit = self._by_resource[instruction.resource]
         if isinstance(unit.session, StationSession | SunSpecStationSession):
@@ -94,7 +94,7 @@ class ModbusAdapter:
                 return self._superseded(instruction, unit.version)
             if unit.link.state not in {LinkState.ONLINE, LinkState.DEGRADED}:
                 detail = f"not sent: link to {instruction.resource} is {unit.link.state.value}, {unit.link.detail}"
-                return self._not_sent(instruction, Outcome.UNKNOWN, detail)
+                return self._not_sent(instruction, Outcome.UNDELIVERED, detail)
             return await unit.session.carry_out(instruction)
 
     async def _poll_forever(self, unit: _Unit) -> None:

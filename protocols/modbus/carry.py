@@ -7,9 +7,16 @@ from math import inf
 from typing import Final
 
 from protocols.modbus.budget import WriteBudget
-from protocols.modbus.client import ModbusError, NotConnectedError, RefusedError, SilenceError, UnitWire
+from protocols.modbus.client import (
+    ModbusError,
+    NoAnswerError,
+    NotConnectedError,
+    RefusedError,
+    SilenceError,
+    UnitWire,
+)
 from protocols.modbus.models import SunSpecError
-from protocols.modbus.plan import Plan, WriteAnswer, differences, is_timer, judge, remaining
+from protocols.modbus.plan import Plan, WriteAnswer, differences, is_timer, is_untouched, judge, remaining
 from protocols.modbus.sunspec import Reading, Write
 from protocols.signals import Outcome
 
@@ -42,6 +49,9 @@ async def carry_out(
 ) -> Carried:
     """Send each write once; whatever comes of it, look at what the device holds.
 
+    A device that left a write unanswered for a whole deadline and then tells that it holds what it held before has not
+    got it, and is not waited for any longer. One that asked for time is, and so is one whose memory wears.
+
     Args:
         plan: what to write, and what must read back.
         before: what the device held.
@@ -51,7 +61,7 @@ async def carry_out(
         until_s: on the clock of the event loop: what has not gone out by then does not go out.
         budget: is told of each write.
     """
-    said, detail = WriteAnswer.ACCEPTED, ""
+    said, detail, may_come = WriteAnswer.ACCEPTED, "", True
     try:
         for write in plan.writes:
             if budget is not None:
@@ -61,7 +71,12 @@ async def carry_out(
         said, detail = WriteAnswer.REFUSED, str(error)
     except (NotConnectedError, SilenceError) as error:
         said, detail = WriteAnswer.SILENCE, str(error)
-    reading = await _settled(plan, read, settle_s, once=said is WriteAnswer.REFUSED)
+        may_come = budget is not None or not isinstance(error, NotConnectedError | NoAnswerError)
+
+    def is_settled(reading: Reading) -> bool:
+        return not differences(plan, reading) or (not may_come and is_untouched(plan, before, reading))
+
+    reading = await _settled(is_settled, read, settle_s, once=said is WriteAnswer.REFUSED)
     outcome, why = judge(plan, said, before, reading, settle_s)
     values = {} if reading is None else reading.values
     read_back = {name: value for name, value in values.items() if value is not None and _is_shown(name, plan)}
@@ -78,15 +93,15 @@ def spared(resource: str, plan: Plan, budget: WriteBudget) -> str:
     return f"{resource}: not written, its registers are spared for another {wait_s:.0f} s ({rate})"
 
 
-async def _settled(plan: Plan, read: Read, settle_s: float, *, once: bool) -> Reading | None:
-    """The last reading, taken until nothing differs from the plan or the time is up; `None` in silence."""
+async def _settled(is_settled: Callable[[Reading], bool], read: Read, settle_s: float, *, once: bool) -> Reading | None:
+    """The last reading, taken until it settles the matter or the time is up; `None` in silence."""
     loop = asyncio.get_running_loop()
     until = loop.time() + settle_s
     reading: Reading | None = None
     while True:
         try:
             reading = await read()
-            if once or not differences(plan, reading):
+            if once or is_settled(reading):
                 return reading
         except (ModbusError, SunSpecError):
             if once:

@@ -56,6 +56,10 @@ class SilenceError(ModbusError):
     """No usable answer: a write may or may not have been carried out."""
 
 
+class NoAnswerError(SilenceError):
+    """Nothing came back in time."""
+
+
 class Bus(Protocol):
     """One connection as adapters see it: `ModbusClient`, or what records or plays one."""
 
@@ -293,7 +297,7 @@ class ModbusClient:
                     answer = await _heeding(send(client))
             except TimeoutError as error:
                 self._quarantine[unit_id] = asyncio.get_running_loop().time() + max(QUARANTINE_S, 2 * timeout_s)
-                raise SilenceError(f"{asked}: {self._silence(timeout_s)}") from error
+                raise NoAnswerError(f"{asked}: {self._silence(timeout_s)}") from error
             except ConnectionException as error:
                 raise NotConnectedError(f"{asked}: not sent, {error}") from error
             except ModbusException as error:

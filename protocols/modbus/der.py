@@ -149,7 +149,7 @@ class DerSession:
         except RefusedError as error:
             return self._ack(instruction, Outcome.REJECTED, str(error))
         except (ModbusError, SunSpecError) as error:
-            return self._ack(instruction, Outcome.UNKNOWN, f"nothing was written: {error}")
+            return self._ack(instruction, Outcome.UNDELIVERED, f"nothing was written: {error}")
         if isinstance(found, Refusal):
             return self._ack(instruction, Outcome.REJECTED, found.detail)
         plan, state = found
@@ -207,7 +207,7 @@ class DerSession:
         except RefusedError as error:
             return limit.and_switch(Outcome.REJECTED, str(error), closes=closes, was_closed=False)
         except (ModbusError, SunSpecError) as error:
-            return limit.and_switch(Outcome.UNKNOWN, str(error), closes=closes, was_closed=False)
+            return limit.and_switch(Outcome.UNDELIVERED, str(error), closes=closes, was_closed=False)
         if done.outcome is Outcome.WRITTEN:
             self._is_off = not closes
         requested, read_back = prefixed(model, plan.requested), prefixed(model, done.read_back)

@@ -29,7 +29,18 @@ from protocols.modbus.station import MappedReader
 from protocols.modbus.sunspec import Reading, Write
 from protocols.points import Point, Quantity
 from protocols.port import Now
-from protocols.signals import Ack, Baseline, Bounds, Control, Instruction, Measurement, Outcome, Quality, Signal
+from protocols.signals import (
+    MAY_HOLD,
+    Ack,
+    Baseline,
+    Bounds,
+    Control,
+    Instruction,
+    Measurement,
+    Outcome,
+    Quality,
+    Signal,
+)
 
 LIMITS: Final = {Term.CEILING: Quantity.CEILING_W, Term.FLOOR: Quantity.FLOOR_W}
 BEATS: Final = 30_000
@@ -111,13 +122,13 @@ class MappedDerSession:
             except RefusedError as error:
                 return self._ack(instruction, Outcome.REJECTED, str(error))
             except ModbusError as error:
-                return self._ack(instruction, Outcome.UNKNOWN, f"nothing was written: {error}")
+                return self._ack(instruction, Outcome.UNDELIVERED, f"nothing was written: {error}")
             plan = self._planned(instruction, state)
             if isinstance(plan, Refusal):
                 return self._ack(instruction, Outcome.REJECTED, plan.detail)
             ack = self._answer(instruction, plan, await self._write(instruction, plan, state))
             opens = plan.requested.get(Term.CONNECTED) == 0 and state.reading.values.get(Term.CONNECTED) == 1
-            return replace(ack, disconnects=opens and ack.outcome in {Outcome.WRITTEN, Outcome.UNKNOWN})
+            return replace(ack, disconnects=opens and ack.outcome in MAY_HOLD)
 
     def _planned(self, instruction: Instruction, state: MappedState) -> Plan | Refusal:
         if not self._terms:

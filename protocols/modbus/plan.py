@@ -64,6 +64,12 @@ def differences(plan: Plan, reading: Reading) -> dict[str, float | None]:
     }
 
 
+def is_untouched(plan: Plan, before: Reading, after: Reading) -> bool:
+    """True where whatever differs from the plan holds what it held before: a write of it has not arrived."""
+    wrong = differences(plan, after)
+    return bool(wrong) and all(value == before.values.get(name) for name, value in wrong.items())
+
+
 def judge(
     plan: Plan, said: WriteAnswer, before: Reading, after: Reading | None, settle_s: float
 ) -> tuple[Outcome, str]:
@@ -75,13 +81,21 @@ def judge(
         return Outcome.REJECTED, ""
     if after is None:
         return Outcome.UNKNOWN, "reading back got no answer"
-    wrong = differences(plan, after)
-    if wrong:
-        outcome = Outcome.UNKNOWN if said is WriteAnswer.SILENCE else Outcome.REJECTED
-        return outcome, f"{settle_s:g} s later " + ", ".join(f"{name} is {value}" for name, value in wrong.items())
+    if differences(plan, after):
+        return _not_as_asked(plan, said, before, after, settle_s)
     if said is WriteAnswer.SILENCE and not _shows(plan, before, after, settle_s + TIMER_SLACK_S):
         return Outcome.UNKNOWN, "reading back cannot tell, it held the same before"
     return Outcome.WRITTEN, ""
+
+
+def _not_as_asked(
+    plan: Plan, said: WriteAnswer, before: Reading, after: Reading, settle_s: float
+) -> tuple[Outcome, str]:
+    holds = ", ".join(f"{name} is {value}" for name, value in differences(plan, after).items())
+    if said is WriteAnswer.SILENCE and is_untouched(plan, before, after):
+        return Outcome.UNDELIVERED, f"it has not arrived: {holds}, as before"
+    outcome = Outcome.UNKNOWN if said is WriteAnswer.SILENCE else Outcome.REJECTED
+    return outcome, f"{settle_s:g} s later {holds}"
 
 
 def _shows(plan: Plan, before: Reading, after: Reading, slack_s: float) -> bool:

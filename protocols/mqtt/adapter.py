@@ -78,7 +78,7 @@ class MqttAdapter:
     `apply` ends in `WRITTEN` when the device says that it obeys exactly what was asked, in `RECEIVED`
     when it said so much and no more before the deadline, and in `UNKNOWN` when it said nothing: the
     lease then stands at the broker until it expires, and what the device says later comes through
-    `emit`. While a device is offline nothing is published for it.
+    `emit`. While a device is offline nothing is published for it, and the outcome is `UNDELIVERED`.
     """
 
     def __init__(self, settings: MqttSettings, now: Now, *, make: MakeClient = MqttClient) -> None:
@@ -153,7 +153,7 @@ class MqttAdapter:
         client = self._client
         if client is None or not der.turns.online:
             detail = f"{der.topics.prefix} is not online at {self._settings.broker}; nothing was sent"
-            return self._ack(instruction, Outcome.UNKNOWN, detail)
+            return self._ack(instruction, Outcome.UNDELIVERED, detail)
         der.order, der.answer, der.turns.waiting = self._order_of(der, instruction), None, True
         try:
             await self._publish(client, der, der.order)

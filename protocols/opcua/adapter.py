@@ -15,6 +15,7 @@ from protocols.opcua.values import Reading
 from protocols.points import Point
 from protocols.port import Emit, Now
 from protocols.signals import (
+    MAY_HOLD,
     Ack,
     Baseline,
     Command,
@@ -71,7 +72,7 @@ class OpcUaAdapter:
     """Reads one server by subscription, writes controls with their lease, and keeps the watchdogs moving.
 
     A control costs at most two deadlines: one write of all its variables, one read. Without a link
-    nothing is sent and the outcome is `UNKNOWN`; a write without an answer is resolved by reading,
+    nothing is sent and the outcome is `UNDELIVERED`; a write without an answer is resolved by reading,
     at once or after the link is back, and then reported through `emit`.
     """
 
@@ -158,7 +159,7 @@ class OpcUaAdapter:
     async def _bring(self, der: _Der, instruction: Instruction) -> Ack:
         client, nodes = self._client, der.nodes
         if client is None or not nodes:
-            return self._ack(instruction, Outcome.UNKNOWN, f"no link to {self._settings.url}; nothing was sent")
+            return self._ack(instruction, Outcome.UNDELIVERED, f"no link to {self._settings.url}; nothing was sent")
         requested, lacking = model.fitted(self._values(instruction), der.kinds)
         if lacking:
             detail = f"{der.folder.folder} lacks {', '.join(lacking)}; nothing was sent"
@@ -185,7 +186,7 @@ class OpcUaAdapter:
             der.unsettled = (instruction, requested)
         elif model.DISCONNECT in requested and ack.outcome is Outcome.WRITTEN:
             der.is_off = bool(requested[model.DISCONNECT])
-        return replace(ack, disconnects=opens and ack.outcome in {Outcome.WRITTEN, Outcome.UNKNOWN})
+        return replace(ack, disconnects=opens and ack.outcome in MAY_HOLD)
 
     async def _opens(self, client: Session, der: _Der, instruction: Instruction) -> bool:
         """Whether this instruction takes a device off the grid that is on it."""
@@ -234,7 +235,8 @@ class OpcUaAdapter:
             return self._ack(instruction, Outcome.WRITTEN, f"written and read back at {where}", requested, held)
         if failure:
             detail = f"{failure}; {', '.join(differing) or reason} at {where} not as written"
-            return self._ack(instruction, Outcome.UNKNOWN, detail, requested, held)
+            outcome = Outcome.UNDELIVERED if model.VERSION in differing else Outcome.UNKNOWN
+            return self._ack(instruction, outcome, detail, requested, held)
         detail = f"{where}: {reason or 'accepted, but reads back otherwise: ' + ', '.join(differing)}"
         return self._ack(instruction, Outcome.REJECTED, detail, requested, held)
 

@@ -214,20 +214,22 @@ async def test_link_is_lost_once_and_comes_back_by_itself(harness):
         await site.give(control(harness, 1.2e6))
 
 
-async def test_control_during_an_outage_is_not_carried_out_later(harness):
+async def test_control_during_an_outage_is_not_carried_out_later_unless_it_is_told_again(harness):
     if not harness.answers_at_once:
         pytest.skip("a device that fetches its controls may fetch them after the outage")
     async with running(harness) as site:
         await site.until_read()
         site.device.faults.drop_link = True
         await site.until_state(LinkState.LOST)
-        ack = await site.adapter.apply(control(harness, 1.2e6))
-        assert ack.outcome is Outcome.UNKNOWN
+        asked = control(harness, 1.2e6)
+        ack = await site.adapter.apply(asked)
+        assert ack.outcome is Outcome.UNDELIVERED
         assert ack.detail
         site.forget()
         site.device.faults.drop_link = False
         await site.until_read()
         assert site.device.limit.is_open
+        await site.give(asked)
 
 
 async def test_a_flapping_link_loses_no_lease_and_nothing_comes_late(harness):
@@ -238,7 +240,7 @@ async def test_a_flapping_link_loses_no_lease_and_nothing_comes_late(harness):
             site.device.faults.drop_link = True
             await site.until_state(LinkState.LOST)
             if harness.answers_at_once:
-                assert (await site.adapter.apply(control(harness, 2.2e6))).outcome is Outcome.UNKNOWN
+                assert (await site.adapter.apply(control(harness, 2.2e6))).outcome is Outcome.UNDELIVERED
             site.forget()
             site.device.faults.drop_link = False
             await site.until_read()

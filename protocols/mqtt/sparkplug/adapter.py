@@ -59,6 +59,8 @@ class SparkplugAdapter:
     `apply` ends in `WRITTEN` when the device's metrics hold exactly what was asked, in `RECEIVED` when
     it has said so much and no more, and in `UNKNOWN` when it said nothing. A command is published once,
     not retained, and expires at an MQTT 5 broker with its lease: an outage never delivers it later.
+    While a device is not there, as between a new birth of its node and its own, nothing is published for
+    it, and the outcome is `UNDELIVERED`.
     """
 
     def __init__(self, settings: SparkplugSettings, now: Now, *, make: MakeClient = MqttClient) -> None:
@@ -164,7 +166,7 @@ class SparkplugAdapter:
         client, source = self._client, der.settings.source
         if client is None or not der.turns.online:
             detail = f"{source} is not online at {self._settings.broker}; nothing was sent"
-            return Ack.of(instruction, Outcome.UNKNOWN, self._now(), detail)
+            return Ack.of(instruction, Outcome.UNDELIVERED, self._now(), detail)
         off, moves = self._off_grid(der, instruction)
         try:
             values, requested = self._written(der, instruction)

@@ -153,6 +153,37 @@ def test_a_device_that_let_go_is_given_its_ramp_anew(outcome):
     assert (held.written_s, held.power_w, held.first_issued_s) == (None, 2.5 * MW, T + 1100)
 
 
+def test_a_lease_that_was_read_back_to_be_gone_is_no_longer_held_and_the_next_write_gets_its_ramp():
+    one = control(1 * MW)
+    book = folded(
+        issued(one, T, 1 * MW), answered(one, Outcome.WRITTEN, T + 1), answered(one, Outcome.UNKNOWN, T + 450)
+    )
+    book.fold(answered(one, Outcome.UNDELIVERED, T + 451))
+    held = book.controls["A"]
+    assert (held.written_s, held.leased_until_s, book.obeys("A")) == (None, None, False)
+    book.fold(issued(replace(one, expiry_s=T + 1351), T + 451, 2.5 * MW))
+    assert (held.power_w, held.first_issued_s) == (2.5 * MW, T + 451)
+
+
+def test_a_renewal_that_did_not_arrive_leaves_the_lease_that_is_held_as_it_was():
+    one = control(1 * MW)
+    book = folded(issued(one, T, 1 * MW), answered(one, Outcome.WRITTEN, T + 1))
+    book.fold(issued(replace(one, expiry_s=T + 1350), T + 450, 0.9 * MW))
+    book.fold(answered(one, Outcome.UNDELIVERED, T + 451))
+    book.fold(issued(replace(one, expiry_s=T + 1351), T + 451, 0.9 * MW))
+    held = book.controls["A"]
+    assert (held.written_s, held.leased_until_s, held.power_w) == (T + 1, T + 900, 1 * MW)
+
+
+def test_times_in_a_row_that_an_instruction_was_missed_end_with_the_first_that_arrives():
+    one = control(1 * MW)
+    book = folded(issued(one, T), answered(one, Outcome.UNDELIVERED, T + 1), answered(one, Outcome.UNDELIVERED, T + 2))
+    held = book.controls["A"]
+    assert (held.missed, held.missed_s) == (2, T + 2)
+    book.fold(answered(one, Outcome.WRITTEN, T + 3))
+    assert (held.missed, held.missed_s) == (0, None)
+
+
 def test_a_release_remembers_what_it_lifts():
     book = folded(issued(control(1 * MW), T), issued(release(), T + 1), issued(release(), T + 40))
     assert book.controls["A"].lifted == control(1 * MW)

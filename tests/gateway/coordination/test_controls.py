@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.coordination.controls import RETRY_S, due
+from gateway.coordination.controls import FIRST_PAUSE_S, RETRY_S, due
 from gateway.coordination.events import Kept
 from protocols.signals import Baseline, Bounds, Control, LinkState, Outcome, Release
 from tests.gateway.coordination.build import (
@@ -107,6 +107,33 @@ def test_a_refused_control_rests_before_it_is_tried_again():
     book = held(Outcome.REJECTED)
     assert instructions(book, T + RETRY_S - 1) == []
     assert instructions(book, T + RETRY_S) == [replace(CONTROL, expiry_s=T + RETRY_S + 900)]
+
+
+def test_what_did_not_arrive_is_told_again_at_once_and_not_while_that_is_under_way():
+    book = held(Outcome.UNDELIVERED, T + 2)
+    again = replace(CONTROL, expiry_s=T + 902)
+    assert instructions(book, T + 2) == [again]
+    book.fold(issued(again, T + 2))
+    assert instructions(book, T + 4) == []
+
+
+@pytest.mark.parametrize(("times", "pause_s"), [(2, FIRST_PAUSE_S), (3, 2 * FIRST_PAUSE_S), (60, RETRY_S)])
+def test_what_never_arrives_is_told_less_and_less_often(times, pause_s):
+    book = held()
+    for _ in range(times):
+        book.fold(issued(CONTROL, T + 1))
+        book.fold(answered(CONTROL, Outcome.UNDELIVERED, T + 2))
+    assert instructions(book, T + 1.9 + pause_s - 1) == []
+    assert len(instructions(book, T + 2 + pause_s)) == 1
+
+
+def test_a_release_that_did_not_arrive_is_told_again_at_once():
+    book = held()
+    for event in (cleared(LIMIT, T + 5), issued(release(), T + 5), answered(release(), Outcome.UNDELIVERED, T + 6)):
+        book.fold(event)
+    assert instructions(book, T + 6) == [release()]
+    book.fold(issued(release(), T + 6))
+    assert instructions(book, T + 7) == []
 
 
 def test_an_unknown_outcome_is_not_answered_by_writing_again():

@@ -117,7 +117,7 @@ def test_a_lost_link_is_told_once_and_the_device_keeps_its_timer() -> None:
     async def scene() -> None:
         await bench.adapter.apply(CONTROL)
         bench.world.faults["A"].drop_link = True
-        assert (await bench.adapter.apply(CONTROL)).outcome is Outcome.UNKNOWN
+        assert (await bench.adapter.apply(CONTROL)).outcome is Outcome.UNDELIVERED
         await asyncio.sleep(3.1)
         assert bench.links() == [LinkState.ONLINE, LinkState.DEGRADED, LinkState.LOST]
         await asyncio.sleep(60)

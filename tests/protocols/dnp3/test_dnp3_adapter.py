@@ -236,7 +236,7 @@ def test_an_outage_is_told_once_and_the_link_comes_back():
         site.server.is_reachable = False
         await site.until(lambda: site.states()[-1] is LinkState.LOST)
         ack = await site.adapter.apply(control(site))
-        assert ack.outcome is Outcome.UNKNOWN
+        assert ack.outcome is Outcome.UNDELIVERED
         assert "not sent" in ack.detail
         await asyncio.sleep(100)
         site.server.is_reachable = True
@@ -245,6 +245,24 @@ def test_an_outage_is_told_once_and_the_link_comes_back():
         assert site.state_of(Kind.BINARY_OUTPUT, 17) == 0
 
     virtual(test)
+
+
+@pytest.mark.parametrize("select", [True, False])
+def test_a_control_that_was_lost_is_found_out_by_reading_back_and_may_be_told_again_at_once(select):
+    async def test(site):
+        asked = control(site)
+        site.server.is_mute = True
+        began_s = site.now()
+        async with asyncio.TaskGroup() as tasks:
+            lost = tasks.create_task(site.adapter.apply(asked))
+            await asyncio.sleep(0.9)
+            site.server.is_mute = False
+        assert lost.result().outcome is Outcome.UNDELIVERED
+        assert site.now() - began_s < 1.5, "the deadline of the answer, and one look"
+        assert site.state_of(Kind.BINARY_OUTPUT, 17) == 0
+        assert (await site.adapter.apply(asked)).outcome is Outcome.WRITTEN
+
+    virtual(test, select=select)
 
 
 def test_silence_degrades_then_loses_the_link_and_an_answer_brings_it_back():

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from protocols.dnp3.commands import AnalogCommand, AnalogForm, BinaryCommand, Operation, encode_commands
 from protocols.dnp3.layouts import Kind
-from protocols.dnp3.plan import UnsupportedError, plan_control, read_request, reads_equal, writes_of
+from protocols.dnp3.plan import UnsupportedError, judge, plan_control, read_request, reads_equal, writes_of
 from protocols.dnp3.profile import der_points
 from protocols.dnp3.settings import Setpoint
-from protocols.signals import Bounds, Control
+from protocols.signals import Bounds, Control, Outcome
 
 DER = der_points("A", 2.5e6, -2.5e6)
 FREE = Bounds()
@@ -105,3 +105,22 @@ def test_read_back_is_equal_as_far_as_a_float32_tells():
     assert reads_equal(write, 0.10000000149011612)
     assert not reads_equal(write, 0.2)
     assert not reads_equal(write, None)
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "before", "silent", "outcome"),
+    [
+        (480, 1000, True, Outcome.WRITTEN),
+        (1000, 1000, True, Outcome.UNDELIVERED),
+        (700, 1000, True, Outcome.UNKNOWN),
+        (480, 480, True, Outcome.UNKNOWN),
+        (480, 480, False, Outcome.WRITTEN),
+        (1000, 1000, False, Outcome.REJECTED),
+        (None, 1000, False, Outcome.UNKNOWN),
+        (None, None, True, Outcome.UNKNOWN),
+    ],
+)
+def test_what_became_of_a_write_shows_before_and_after_it(ceiling, before, silent, outcome):
+    (write,) = [one for one in plan(control(1.2e6)) if one.name == "ceiling"]
+    found = {} if ceiling is None else {"ceiling": float(ceiling)}
+    assert judge([write], {"ceiling": before}, found, silent=silent)[0] is outcome

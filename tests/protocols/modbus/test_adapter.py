@@ -11,7 +11,7 @@ import pytest
 
 from protocols.modbus.adapter import ModbusAdapter
 from protocols.modbus.register import Encoding, Register
-from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings, SunSpecDer
+from protocols.modbus.settings import MappedRegister, MappedStation, ModbusSettings, Quirks, SunSpecDer
 from protocols.points import Point, Quantity
 from protocols.signals import (
     Ack,
@@ -206,20 +206,41 @@ def test_a_write_without_an_answer_is_settled_by_reading_back():
     virtual.run(main())
 
 
-def test_a_write_that_never_arrived_is_unknown_and_not_repeated():
+def test_a_write_that_never_arrived_is_found_out_at_once_and_not_repeated():
     async def main():
         line = Line({1: battery_image()})
         async with running(line) as site:
             await asyncio.sleep(1.5)
             line.lose_writes = True
+            began_s = asyncio.get_running_loop().time()
             ack = await site.adapter.apply(site.control())
-            assert ack.outcome is Outcome.UNKNOWN
+            assert ack.outcome is Outcome.UNDELIVERED
+            assert asyncio.get_running_loop().time() - began_s < 1.1, "the deadline of the write, and one look"
             assert ack.requested["704.WMaxLimPct"] == 48.0
             assert ack.read_back["704.WMaxLimPct"] == 100.0
             await asyncio.sleep(60)
             assert len(line.writes) == 1
 
     virtual.run(main())
+
+
+def test_a_device_that_asks_for_time_or_wears_is_given_all_of_it_before_a_write_counts_as_lost():
+    async def main(*, wears: bool):
+        line = Line({1: battery_image()})
+        quirks = Quirks(writes_per_day=100) if wears else Quirks()
+        async with running(line, units=(SunSpecDer("D1", 2.5e6, -2.5e6, quirks=quirks),), settle_s=3.0) as site:
+            await asyncio.sleep(1.5)
+            if wears:
+                line.lose_writes = True
+            else:
+                line.refusing = {1: 5}  # ACKNOWLEDGE: still working on it
+            began_s = asyncio.get_running_loop().time()
+            ack = await site.adapter.apply(site.control())
+            assert ack.outcome is Outcome.UNDELIVERED
+            assert asyncio.get_running_loop().time() - began_s >= 3.0
+
+    virtual.run(main(wears=True))
+    virtual.run(main(wears=False))
 
 
 def test_an_unanswered_renewal_counts_only_if_the_device_shows_it():
@@ -364,7 +385,7 @@ def test_a_device_without_a_map_never_comes_online_and_says_why():
             assert change.state is LinkState.LOST
             assert "no SunSpec marker" in change.detail
             ack: Ack = await site.adapter.apply(site.control())
-            assert ack.outcome is Outcome.UNKNOWN
+            assert ack.outcome is Outcome.UNDELIVERED
 
     virtual.run(main())
 
@@ -390,7 +411,7 @@ def test_nonsense_from_the_wire_costs_the_link_and_nothing_else(garbage):
             await asyncio.sleep(2.5)
             line.garbage = garbage
             ack = await site.adapter.apply(site.control())
-            assert ack.outcome is Outcome.UNKNOWN
+            assert ack.outcome is Outcome.UNDELIVERED
             await asyncio.sleep(20)
             assert site.of(LinkChanged)[-1].state is LinkState.LOST
             line.garbage = None

@@ -86,7 +86,7 @@ def test_a_device_that_has_rebooted_is_written_only_what_it_is_given_then():
 
 
 @quiet
-@pytest.mark.parametrize(("late_s", "outcome"), [(0.8, Outcome.WRITTEN), (3.0, Outcome.UNKNOWN)])
+@pytest.mark.parametrize(("late_s", "outcome"), [(0.8, Outcome.WRITTEN), (3.0, Outcome.UNDELIVERED)])
 def test_a_slow_peer_is_written_once_and_its_late_answers_are_nobody_s(late_s, outcome):
     async def main():
         line = Line({1: battery_image()})
@@ -164,7 +164,7 @@ class HalfOpen:
 
 
 @pytest.mark.sockets
-async def test_a_write_into_a_half_open_socket_is_unknown_and_never_arrives_later():
+async def test_a_write_into_a_half_open_socket_is_told_and_never_arrives_later():
     device = SimulatedDevice(DeviceSpec("A", 2.5e6, -2.5e6, initial_w=1e6), wall())
     units = {1: Unit(SunSpecFace(device, lambda: 1.0), device.faults)}
     server = ModbusServer("127.0.0.1", 0, units, device, wall)
@@ -193,7 +193,7 @@ async def test_a_write_into_a_half_open_socket_is_unknown_and_never_arrives_late
 
         relay.flowing.clear()
         ack = await adapter.apply(control(2, 0.5e6))
-        assert ack.outcome is Outcome.UNKNOWN, ack
+        assert ack.outcome is Outcome.UNDELIVERED, ack
         await until(LinkState.LOST)
         relay.flowing.set()
         await until(LinkState.ONLINE)

@@ -278,7 +278,7 @@ async def test_will_loses_the_link_at_once_and_nothing_is_sent_while_it_is_gone(
         await peer.say("telemetry", {"values": {"active_power_w": 1.0}})
         await heard.until_value(POWER, 1.0)
         ack = await adapter.apply(control())
-        assert ack.outcome is Outcome.UNKNOWN
+        assert ack.outcome is Outcome.UNDELIVERED
         assert "nothing was sent" in ack.detail
         assert peer.orders == []
         heard.clear()
@@ -384,7 +384,7 @@ async def test_a_broker_that_dies_and_returns_is_found_again(settings):
         heard.clear()
         await broker.stop()
         await heard.until_link("A", LinkState.LOST)
-        assert (await adapter.apply(control())).outcome is Outcome.UNKNOWN
+        assert (await adapter.apply(control())).outcome is Outcome.UNDELIVERED
         with pytest.raises(LinkDownError):
             await peer.say("state", {})
         peer.client.close()

@@ -12,6 +12,8 @@ from gateway.clock import wall
 from gateway.testbed.device import DeviceSpec, Faults, SimulatedDevice
 from gateway.testbed.opcua import ServedPoint, SimulatedOpcUaServer
 from protocols.opcua.adapter import OpcUaAdapter
+from protocols.opcua.client import OpcUaClient
+from protocols.opcua.errors import NoAnswerError
 from protocols.opcua.settings import DerFolder, MappedNode, OpcUaSettings
 from protocols.points import Point, Quantity
 from protocols.signals import (
@@ -129,7 +131,7 @@ def site(running: Site) -> Site:
 
 @asynccontextmanager
 async def connected(
-    site: Site, *, point: str = "ns=2;s=L12.I", **settings: float
+    site: Site, *, point: str = "ns=2;s=L12.I", session: type[OpcUaClient] = OpcUaClient, **settings: float
 ) -> AsyncIterator[tuple[OpcUaAdapter, Heard]]:
     words = {"timeout_s": 2.0, "publishing_s": 0.1, "refresh_s": 0.3, "reconnect_max_s": 0.5} | settings
     adapter = OpcUaAdapter(
@@ -140,6 +142,7 @@ async def connected(
             **words,
         ),
         site.now,
+        session=session,
     )
     heard = Heard()
     task = asyncio.get_running_loop().create_task(adapter.run(heard))
@@ -242,7 +245,7 @@ async def test_a_lost_link_is_told_at_once_and_comes_back_by_itself(site: Site):
         lost = await heard.until(is_link("A", LinkState.LOST))
         assert site.server.url in lost.detail
         ack = await adapter.apply(site.control(Bounds(None, 1.0)))
-        assert ack.outcome is Outcome.UNKNOWN
+        assert ack.outcome is Outcome.UNDELIVERED
         assert "nothing was sent" in ack.detail
         heard.forget()
         site.device.faults.drop_link = False
@@ -292,6 +295,20 @@ async def test_a_write_without_an_answer_is_unknown_and_settled_by_reading(site:
             Outcome.WRITTEN,
         )
         assert site.device.limit == Bounds(None, 4e5)
+
+
+async def test_a_write_that_has_not_arrived_is_told_by_what_the_device_still_shows(site: Site):
+    class Lossy(OpcUaClient):
+        """Sends no write."""
+
+        async def write(self, values):
+            raise NoAnswerError(f"write of {len(values)} variables: no answer")
+
+    async with connected(site, timeout_s=0.4, session=Lossy) as (adapter, _):
+        ack = await adapter.apply(site.control(Bounds(None, 7e5)))
+        assert ack.outcome is Outcome.UNDELIVERED, ack
+        assert "no answer" in ack.detail
+        assert "LimitMax" in ack.detail
 
 
 async def test_not_a_number_is_bad_quality_and_never_a_value(site: Site):

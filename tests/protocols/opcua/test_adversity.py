@@ -133,7 +133,7 @@ async def test_a_link_left_open_and_silent_is_degraded_then_lost_and_what_was_as
         assert heard.links() == [LinkState.DEGRADED, LinkState.LOST]
         assert relay.swallowed > 0
         late = await adapter.apply(site.control(2e5))
-        assert (late.outcome, "nothing was sent" in late.detail) == (Outcome.UNKNOWN, True)
+        assert (late.outcome, "nothing was sent" in late.detail) == (Outcome.UNDELIVERED, True)
         heard.clear()
         relay.silent = False
         await heard.until(is_link(LinkState.ONLINE))
