@@ -220,7 +220,8 @@ def _said(message: Message) -> str:
         case LimitAck():
             what = f"{body.status.value}, {body.resource} will do {mw(body.power_w)}"
         case CapabilityNotice():
-            what = f"{body.resource} can do {mw(body.power_w)} until {clock(body.end_s)}, {body.cause}"
+            box = mw(body.power_w) if body.floor_w is None else f"{mw(body.floor_w)} … {mw(body.power_w)}"
+            what = f"{body.resource} can do {box} until {clock(body.end_s)}, {body.cause}"
         case OutageNotice():
             what = f"{body.resource} can do {mw(body.available_w)} until {clock(body.end_s)}"
         case _:

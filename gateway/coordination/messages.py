@@ -173,6 +173,8 @@ class CapabilityNotice:
     """`DISTRIBUTION_LIMIT`, `OUTAGE` or `ENERGY`."""
     ref: str
     """Id of the limit or outage behind it."""
+    floor_w: float | None = None
+    """How low it may go, where a limit says so: a battery that may charge with less tells it here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,7 +326,8 @@ class DerAgent:
         held = [limit for limit in resource.limits.values() if limit.limit_id == clear.limit_id]
         if not held or held[0].version > clear.version:
             return []
-        del resource.limits[held[0].start_s]
+        # With it goes what it had taken over from.
+        resource.limits = {start: kept for start, kept in resource.limits.items() if start > held[0].start_s}
         if not self._mail.identity.dual or held[0].end_s <= now_s:
             return []
         notice = CapabilityNotice(
@@ -341,7 +342,9 @@ class DerAgent:
         if not self._mail.identity.dual:
             return []
         power_w = min(limit.ceiling_w, resource.device.available_w)
-        notice = CapabilityNotice(limit.resource, power_w, start_s, end_s, DISTRIBUTION_LIMIT, limit.limit_id)
+        notice = CapabilityNotice(
+            limit.resource, power_w, start_s, end_s, DISTRIBUTION_LIMIT, limit.limit_id, limit.floor_w
+        )
         return [self._mail.write(to, limit.limit_id, notice, now_s) for to in self._audience()]
 
     def _committable(self, resource: _Resource, now_s: float) -> float:

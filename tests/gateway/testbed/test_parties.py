@@ -28,7 +28,7 @@ from grid_engine.results import Reason
 from protocols.signals import Bounds
 
 LIMIT = LimitIssue("l1", 1, "A", 0, 300, 1.2e6, -2.5e6, Reason.THERMAL, "L12", 900, Supporting(120.8, 100.0, "m", "c"))
-COMMITTED = CapabilityNotice("A", 1.2e6, 0, 300, "DISTRIBUTION_LIMIT", "l1")
+COMMITTED = CapabilityNotice("A", 1.2e6, 0, 300, "DISTRIBUTION_LIMIT", "l1", -2.5e6)
 
 
 class Market:
