@@ -138,4 +138,5 @@ def round_inward(problem: Problem, power_w: FloatArray, direction: FloatArray) -
     near = 1e-3  # of a step, so that a limit a hair below a round number stays there
     down, up = np.floor(power_w / step + near) * step, np.ceil(power_w / step - near) * step
     rounded = np.select([direction > 0, direction < 0], [down, up], power_w)
-    return np.where(direction == 0, power_w, np.clip(rounded, problem.floor_w, problem.ceiling_w))
+    # A floor that is rounded up to nothing is plain zero, not minus zero.
+    return np.where(direction == 0, power_w, np.clip(rounded, problem.floor_w, problem.ceiling_w)) + 0.0
