@@ -272,8 +272,12 @@ class Book:
             self.trade.need_step(event.subject, NeedEvent.FAIL)
 
     def _cleared(self, clear: LimitClear, at_s: float) -> None:
-        kept = [r for r in self.limits.get(clear.resource, ()) if r.limit.limit_id != clear.limit_id]
-        self.limits[clear.resource] = kept
+        held = self.limits.get(clear.resource, ())
+        begun_s = max((r.limit.start_s for r in held if r.limit.limit_id == clear.limit_id), default=-inf)
+        # What it had taken over from goes with it: an older limit never returns.
+        self.limits[clear.resource] = [
+            r for r in held if r.limit.limit_id != clear.limit_id and r.limit.start_s >= begun_s
+        ]
         self.headroom_since_s.pop(clear.resource, None)
         self.relaxed_s[clear.resource] = at_s
 

@@ -4,7 +4,7 @@ Tightening is immediate; loosening waits until the headroom has lasted. What a l
 device's registers follows in `controls`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.coordination import host
@@ -100,7 +100,7 @@ def _extended(at: Situation, held: LimitIssue) -> Message:
         end_s=clocks.interval_start(at.now_s) + clocks.interval_s,
         expires_s=at.now_s + clocks.limit_expiry_s,
     )
-    return at.message(at.zone.resources[held.resource].owner, limit_id, limit)
+    return _to_owner(at, limit)
 
 
 def _outage_seen(at: Situation, record: LimitRecord) -> bool:
@@ -148,28 +148,38 @@ def limits_ahead(at: Situation, answer: Answer, starts_s: tuple[float, ...]) -> 
 
 def _ahead(at: Situation, answer: Answer, starts_s: tuple[float, ...]) -> Iterator[Message]:
     versions = dict(at.book.limit_versions)
+    told: dict[str, LimitIssue] = {}
     for envelope in answer.envelopes:
         start_s = starts_s[envelope.interval]
-        if envelope.binding is None and not _freed(at, envelope.resource, start_s):
+        record = at.book.limit_at(envelope.resource, start_s)
+        published = None if record is None else record.limit
+        if published is None or published.start_s < start_s:
+            published = told.get(envelope.resource, published)
+        if envelope.binding is None and not _freed(at, envelope.resource, start_s, told):
             continue
-        published = at.book.limit_at(envelope.resource, start_s)
-        if published is not None and published.limit.start_s == start_s and _same(published.limit, envelope):
+        told_already = published is not None and (published.start_s == start_s or envelope.binding is None)
+        if published is not None and told_already and _same(published, envelope):
             continue
         versions[envelope.resource] = versions.get(envelope.resource, 0) + 1
         window = (start_s, start_s + at.zone.clocks.interval_s)
-        yield _limit(at, envelope, versions[envelope.resource], window)
+        told[envelope.resource] = _limit(at, envelope, versions[envelope.resource], window, published)
+        yield _to_owner(at, told[envelope.resource])
 
 
-def _freed(at: Situation, resource: str, start_s: float) -> bool:
-    """Whether planned work ends what a limit would hold beyond it, so that this has to be said."""
-    published = at.book.limit_at(resource, start_s)
-    if published is None:
-        before_s = start_s - at.zone.clocks.interval_s
-        published = at.book.limit_at(resource, max(before_s, at.now_s))
-    if published is None or not at.book.topology.works:
+def _freed(at: Situation, resource: str, start_s: float, told: Mapping[str, LimitIssue]) -> bool:
+    """Whether a limit would hold on into an interval in which nothing binds, so that this has to be said.
+
+    An envelope published ahead ends with its interval; one that was set for now is loosened when its headroom has
+    lasted, unless planned work ends what it is for.
+    """
+    record = at.book.limit_at(resource, start_s)
+    if resource in told or (record is not None and _published_ahead(record)):
+        return True
+    if record is None:
+        record = at.book.limit_at(resource, max(start_s - at.zone.clocks.interval_s, at.now_s))
+    if record is None or not at.book.topology.works:
         return False
-    bounds = any(published.limit.start_s < b <= start_s for b in at.book.topology.boundaries())
-    return bounds or published.limit.start_s == start_s
+    return any(record.limit.start_s < b <= start_s for b in at.book.topology.boundaries())
 
 
 def _same(limit: LimitIssue, envelope: Envelope) -> bool:
@@ -184,14 +194,20 @@ def _issue(at: Situation, envelope: Envelope) -> Message:
     dispatch = at.book.dispatch_at(envelope.resource, at.now_s)
     if dispatch is not None and at.now_s < dispatch.end_s:
         window = (dispatch.start_s, dispatch.end_s)
-    return _limit(at, envelope, version, window)
+    return _to_owner(at, _limit(at, envelope, version, window))
 
 
-def _limit(at: Situation, envelope: Envelope, version: int, window: tuple[float, float]) -> Message:
+def _limit(
+    at: Situation, envelope: Envelope, version: int, window: tuple[float, float], ended: LimitIssue | None = None
+) -> LimitIssue:
+    """A limit as the engine found it; where nothing binds, it names what bound in the one that it ends."""
     resource = at.zone.resources[envelope.resource]
     binding = envelope.binding
-    reason, constraint_id = (Reason.PREEXISTING, "") if binding is None else host.named(at, binding)
-    limit = LimitIssue(
+    if binding is not None:
+        reason, constraint_id = host.named(at, binding)
+    else:
+        reason, constraint_id = (Reason.PREEXISTING, "") if ended is None else (ended.reason, ended.constraint_id)
+    return LimitIssue(
         limit_id=f"{at.zone.id}-{resource.id}-{version}",
         version=version,
         resource=resource.id,
@@ -204,7 +220,10 @@ def _limit(at: Situation, envelope: Envelope, version: int, window: tuple[float,
         expires_s=max(window[0], at.now_s) + at.zone.clocks.limit_expiry_s,
         supporting=_supporting(at, binding),
     )
-    return at.message(resource.owner, limit.limit_id, limit)
+
+
+def _to_owner(at: Situation, limit: LimitIssue) -> Message:
+    return at.message(at.zone.resources[limit.resource].owner, limit.limit_id, limit)
 
 
 def _supporting(at: Situation, binding: Binding | None) -> Supporting:

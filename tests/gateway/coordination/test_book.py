@@ -47,6 +47,12 @@ def test_a_cleared_limit_does_not_bring_back_the_one_before():
     assert book.lapsed("A", T + 200) is None
 
 
+def test_clearing_an_envelope_does_not_bring_back_that_of_an_interval_before():
+    before, now = limit(0.1 * MW, 1), limit(1.2 * MW, 2, start_s=T + 300)
+    book = folded(sent(before, T - 300), sent(now, T - 300), cleared(now, T + 310))
+    assert book.limit_at("A", T + 311) is None
+
+
 def test_clearing_the_limit_of_now_leaves_those_ahead():
     now, ahead = limit(1.2 * MW), limit(1.0 * MW, version=2, start_s=T + 300)
     book = folded(sent(now, T), sent(ahead, T), cleared(now, T + 10))

@@ -147,6 +147,22 @@ def test_what_was_published_ahead_is_not_published_again():
     assert limits_ahead(at, solved(envelope(1.0 * MW)), intervals_ahead(at)) == ()
 
 
+def test_an_envelope_ahead_ends_where_nothing_binds_any_more():
+    at = situation(folded(), T + 10)
+    answer = solved(envelope(1.0 * MW), *(Envelope("A", k, -2.5 * MW, 2.5 * MW) for k in (1, 2)))
+    bodies = [one.body for one in limits_ahead(at, answer, intervals_ahead(at))]
+    assert [(b.start_s, b.ceiling_w) for b in bodies] == [(T + 300, 1.0 * MW), (T + 600, 2.5 * MW)]
+    assert bodies[-1].constraint_id == BINDING.asset_id
+    held = situation(folded(*(sent(body, T + 10) for body in bodies)), T + 20)
+    assert limits_ahead(held, answer, intervals_ahead(held)) == ()
+
+
+def test_an_envelope_ahead_is_loosened_when_the_forecast_is():
+    at = situation(folded(sent(limit(1.0 * MW, start_s=T + 300), T)), T + 10)
+    (body,) = (one.body for one in limits_ahead(at, solved(Envelope("A", 0, -2.5 * MW, 2.5 * MW)), intervals_ahead(at)))
+    assert (body.start_s, body.ceiling_w) == (T + 300, 2.5 * MW)
+
+
 def test_a_cleared_limit_does_not_stand_in_the_way_of_a_new_one():
     one = limit(1.2 * MW)
     (newer,) = told(folded(sent(one, T), cleared(one, T + 70)), T + 80, solved(envelope(1.2 * MW)))
