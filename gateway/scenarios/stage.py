@@ -182,7 +182,7 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         if asset is None or (asset.ampacity_a is None and asset.rating_mva is None):
             raise LookupError(f"{line} has no rating in the zone file")
         if asset.ampacity_a is None:
-            return 1e-4 * self.world.truth(Point(line, Quantity.APPARENT_POWER_VA)) / (asset.rating_mva or 1.0)
+            return 1e-4 * self.world.carried_va(line) / (asset.rating_mva or 1.0)
         return 100 * self.world.truth(Point(line, Quantity.CURRENT_A)) / asset.ampacity_a
 
     def voltage_pu(self, bus: str) -> float:

@@ -165,6 +165,26 @@ class BalancedPlant:
         values = [self._result(table, index, name) * unit for name, unit in _FORMULAS[table, point.quantity]]
         return values[0] if len(values) == 1 else sqrt(sum(value * value for value in values))
 
+    def carried_va(self, transformer: str) -> float:
+        """What counts against a transformer's rating: its largest current, at nominal voltage.
+
+        Raises:
+            ValueError: the network has no such transformer.
+        """
+        index = self._index("trafo", transformer)
+        self._solve()
+        if not self.converged:
+            return float("nan")
+        return max(
+            1e6 * sqrt(3) * amps_ka * float(self._net.trafo.at[index, f"vn_{side}_kv"])
+            for side in ("hv", "lv")
+            for amps_ka in self._currents_ka(index, side)
+        )
+
+    def _currents_ka(self, index: int, side: str) -> list[float]:
+        """Of a transformer's winding."""
+        return [self._result("trafo", index, f"i_{side}_ka")]
+
     def _result(self, table: str, index: int, column: str) -> float:
         result = self._again
         value = (

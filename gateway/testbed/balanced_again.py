@@ -16,6 +16,8 @@ _TOLERANCE_PU: Final = 1e-10
 """Largest mismatch of power at a bus."""
 _ROUNDS: Final = 60
 _BRANCHES: Final = ("line", "trafo")
+_CURRENTS: Final = {"i_ka": ((0, "from"), (1, "to")), "i_hv_ka": ((0, "from"),), "i_lv_ka": ((1, "to"),)}
+"""Ends of a branch that each column of its current is the larger of."""
 
 
 class Again:
@@ -78,14 +80,10 @@ class Again:
             return float(self._net[f"res_{table}"].at[index, column])
         row = self._starts[table] + self._rows[table][index]
         amps = {end: (y[row] @ self._volts)[0] for end, y in (("from", self._yf), ("to", self._yt))}
-        match column:
-            case "i_ka":
-                return max(self._kiloamps(row, side, amps[end]) for side, end in enumerate(("from", "to")))
-            case "i_lv_ka":
-                return self._kiloamps(row, 1, amps["to"])
-            case _:
-                flow = self._volts[self._ends[row, 0]] * amps["from"].conjugate() * self._base_mva
-                return float(flow.real if column.startswith("p_") else flow.imag)
+        if column in _CURRENTS:
+            return max(self._kiloamps(row, side, amps[end]) for side, end in _CURRENTS[column])
+        flow = self._volts[self._ends[row, 0]] * amps["from"].conjugate() * self._base_mva
+        return float(flow.real if column.startswith("p_") else flow.imag)
 
     def _kiloamps(self, row: int, side: int, amps: complex) -> float:
         return float(abs(amps) * self._base_mva / (3**0.5 * self._base_kv[self._ends[row, side]]))

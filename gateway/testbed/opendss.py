@@ -193,6 +193,14 @@ class OpenDssPlant:
         flow = self._flow(table, point.resource)
         return value(flow, table, point) * (-1 if table in INJECTS and point.quantity is not Quantity.CURRENT_A else 1)
 
+    def carried_va(self, transformer: str) -> float:
+        """What counts against a transformer's rating: the power through it.
+
+        Raises:
+            ValueError: the network has no such transformer.
+        """
+        return self.read(Point(transformer, Quantity.APPARENT_POWER_VA))
+
     # --- building ---------------------------------------------------------------------------------
 
     def _tell(self, command: str) -> None:

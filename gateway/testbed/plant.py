@@ -76,3 +76,10 @@ class Plant(Protocol):
         Raises:
             ValueError: the network cannot tell this point.
         """
+
+    def carried_va(self, transformer: str) -> float:
+        """What counts against a transformer's rating: its largest current, at nominal voltage.
+
+        Raises:
+            ValueError: the network has no such transformer.
+        """

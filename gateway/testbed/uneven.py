@@ -67,6 +67,9 @@ class UnevenPlant(BalancedPlant):
         wanted = {Quantity.ACTIVE_POWER_W: "p", Quantity.REACTIVE_POWER_VAR: "q"}.get(point.quantity, "")
         return parts[wanted] if wanted else hypot(*parts.values())
 
+    def _currents_ka(self, index: int, side: str) -> list[float]:
+        return [self._of("trafo", index, f"i_{phase}_{side}_ka") for phase in PHASES]
+
     def _power(self, table: str, index: int, letter: str, unit: str) -> float:
         if table == "load":
             loads = self._net.load

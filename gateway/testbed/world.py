@@ -110,6 +110,15 @@ class World:
         else:
             raise ValueError(f"{point}: only taps and switches can be operated")
 
+    def carried_va(self, transformer: str) -> float:
+        """What truly counts against a transformer's rating.
+
+        Raises:
+            ValueError: the network has no such transformer.
+        """
+        self._inject()
+        return self.plant.carried_va(transformer)
+
     def truth(self, point: Point) -> float:
         """The true value of a point of a device or of the network.
 

@@ -37,6 +37,14 @@ def test_injections_that_move_are_followed_to_the_watt(switches: dict[str, bool]
         for point in whole.points():
             close_to = 20.0 if point.quantity not in (Quantity.CURRENT_A, Quantity.VOLTAGE_PU) else 1e-4
             assert moved.read(point) == pytest.approx(whole.read(point), rel=1e-7, abs=close_to), str(point)
+        assert moved.carried_va("T1") == pytest.approx(whole.carried_va("T1"), rel=1e-7)
+
+
+def test_a_transformer_is_loaded_by_the_current_of_its_fuller_winding() -> None:
+    found = plant({}, -3, 1.25)
+    found.set_switch("SW12", closed=True)
+    carried_va, hv_va = found.carried_va("T1"), found.read(Point("T1", Quantity.APPARENT_POWER_VA))
+    assert carried_va == pytest.approx(hv_va / found.read(Point("B0", Quantity.VOLTAGE_PU)), rel=1e-6)
 
 
 def test_what_has_no_solution_is_none_either_way() -> None:
