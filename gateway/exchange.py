@@ -27,6 +27,7 @@ from gateway.coordination.messages import Message
 from gateway.coordination.situation import Situation
 from gateway.coordination.zone import DsoModel
 from gateway.ground import Ground, Send
+from gateway.record import Acted
 
 Decide = Callable[[Situation], tuple[Message, ...]]
 """What follows from an operator's action; raises `ValueError` where it cannot be."""
@@ -90,10 +91,10 @@ class Exchange:
         await self.tell(at, (*owed, *after.messages, *host.copied(at, message)))
         ground.wake.set()
 
-    async def tell(self, at: Situation, messages: Sequence[Message]) -> bool:
-        """Journal what may travel and post it; False where the journal could not be written."""
+    async def tell(self, at: Situation, messages: Sequence[Message], *before: Acted) -> bool:
+        """Journal what may travel, after whose act it is, and post it; False where the journal cannot be written."""
         sent = self.outgoing(at, messages)
-        if not await self.ground.ledger.commit(sent):
+        if not await self.ground.ledger.commit([*before, *sent]):
             return False
         self.ground.say.sent(at, [one.message for one in sent])
         self.post(sent)
@@ -139,50 +140,54 @@ class Exchange:
         ground.touched.set()
         ground.wake.set()
 
-    async def declare(self, level: int, scope: str, detail: str) -> str:
-        """Declare an emergency; its id.
+    async def declare(self, level: int, scope: str, detail: str, by: str = "") -> str:
+        """Declare an emergency; its id. As with all that an operator does, `by` is in the journal before any effect.
 
         Raises:
             RefusedMessage: there is no such scope or level.
             CannotRecord: the journal cannot be written now.
         """
-        return await self._act(lambda at: emergency.declared(at, level, scope, detail))
+        what = f"declares an emergency of level {level} in {scope}"
+        return await self._act(lambda at: emergency.declared(at, level, scope, detail), by, what, detail)
 
-    async def clear(self, emergency_id: str) -> str:
+    async def clear(self, emergency_id: str, by: str = "") -> str:
         """End an emergency; its id.
 
         Raises:
             RefusedMessage: it does not last.
             CannotRecord: the journal cannot be written now.
         """
-        return await self._act(lambda at: emergency.cleared(at, emergency_id))
+        return await self._act(lambda at: emergency.cleared(at, emergency_id), by, "clears an emergency")
 
-    async def revoke(self, order_id: str, detail: str) -> str:
+    async def revoke(self, order_id: str, detail: str, by: str = "") -> str:
         """Take an order back; its id.
 
         Raises:
             RefusedMessage: there is no such order, or it has begun.
             CannotRecord: the journal cannot be written now.
         """
-        return await self._act(lambda at: (orders.revoked(at, order_id, detail),))
+        return await self._act(lambda at: (orders.revoked(at, order_id, detail),), by, "revokes an order", detail)
 
-    async def order(self, offer_id: str, power_w: float) -> str:
+    async def order(self, offer_id: str, power_w: float, by: str = "") -> str:
         """Order what was offered, by hand; the order's id.
 
         Raises:
             RefusedMessage: the offer does not stand, or is of less.
             CannotRecord: the journal cannot be written now.
         """
-        return await self._act(lambda at: (orders.ordered(at, offer_id, power_w),))
+        what = f"orders {power_w / 1e6:.3f} MW of offer {offer_id}"
+        return await self._act(lambda at: (orders.ordered(at, offer_id, power_w),), by, what)
 
-    async def _act(self, decide: Decide) -> str:
+    async def _act(self, decide: Decide, by: str, what: str, because: str = "") -> str:
         async with self._turn:
             at = self.ground.situation()
             try:
                 messages = decide(at)
             except ValueError as error:
                 raise RefusedMessage(str(error)) from error
-            if not await self.tell(at, [*messages, *(copy for one in messages for copy in host.copied(at, one))]):
+            acted = [Acted(at.now_s, by, what, messages[0].header.corr_id, because)] if by else []
+            copies = [copy for one in messages for copy in host.copied(at, one)]
+            if not await self.tell(at, [*messages, *copies], *acted):
                 raise CannotRecord("the journal cannot be written; nothing was done")
         self.ground.wake.set()
         return messages[0].header.corr_id

@@ -8,6 +8,7 @@ from gateway import record
 from gateway.coordination.book import PROGRESS
 from gateway.coordination.events import Answered, Decided, Instructed, Issued, Kept, Received, Sent
 from gateway.coordination.messages import DispatchCopy, LimitClear, LimitIssue
+from gateway.coordination.operation_messages import EmergencyClear, EmergencyControl, EmergencyDeclare
 from gateway.historian import TelemetryReader
 from gateway.journal.codec import Codec
 from gateway.journal.entries import Kind
@@ -25,6 +26,8 @@ AFTER_S = 3600.0
 
 LEAD_S = 10.0
 """How long before a control its measurements begin."""
+SEARCHED = 10_000
+"""Controls among which that of a limit is looked for, the newest first."""
 SAMPLES = 200
 """At most as many of one value are told."""
 
@@ -104,7 +107,14 @@ def explain(journal: JournalReader, control_id: str, telemetry: TelemetryReader 
     own = list(map(record.fact, journal.entries_for(control_id)))
     issued = [one for one in own if isinstance(one, Issued)]
     if not issued:
-        raise UnknownControlError(_unknown(journal, control_id))
+        behind = _enforcing(journal, control_id)
+        if len(behind) == 1:
+            return explain(journal, behind[0], telemetry)
+        raise UnknownControlError(
+            f"{control_id} is behind {', '.join(behind)}; ask for one of them"
+            if behind
+            else _unknown(journal, control_id)
+        )
     first = issued[0]
     cleared = _last_clear(journal, first) if isinstance(first.instruction, Release) else None
     limit_id = first.limit_id or ("" if cleared is None else cleared.message.header.corr_id)
@@ -129,7 +139,7 @@ def explain(journal: JournalReader, control_id: str, telemetry: TelemetryReader 
         decided=decided,
         shares=tuple(told),
         dispatches=() if decided is None else _dispatches(journal, decided.at_s),
-        timeline=tuple(sorted(_unique([*own, *said, *around]), key=record.time_of)),
+        timeline=tuple(sorted(_unique([*_of_concern(said, first), *own, *around]), key=record.time_of)),
         tracks=() if telemetry is None else tuple(_tracks(telemetry, first, told, (first.at_s - LEAD_S, until_s))),
     )
 
@@ -158,6 +168,29 @@ def _outcome(own: list[Fact]) -> Outcome | None:
         if isinstance(one, Answered) and not (found in JUDGED and one.ack.outcome in PROGRESS):
             found = one.ack.outcome
     return found
+
+
+def _enforcing(journal: JournalReader, ref: str) -> list[str]:
+    """The newest control of each resource that a limit, an emergency, an order or an instruction is behind."""
+    found: dict[str, str] = {}
+    for one in map(record.fact, journal.latest(Kind.ISSUED, SEARCHED)):
+        if isinstance(one, Issued) and one.limit_id == ref:
+            found.setdefault(one.instruction.resource, one.instruction.control_id)
+    return sorted(found.values())
+
+
+def _of_concern(said: list[Fact], first: Issued) -> Iterator[Fact]:
+    """Of what was said about a limit or an emergency, what the resource and its owner were told."""
+    mine = first.instruction.resource
+    controls = [one for one in said if isinstance(one, Sent) and isinstance(one.message.body, EmergencyControl)]
+    owners = {one.message.header.recipient for one in controls if one.message.resource == mine}
+    for one in said:
+        of_emergency = isinstance(one, Sent) and isinstance(one.message.body, EmergencyDeclare | EmergencyClear)
+        if one in controls and isinstance(one, Sent) and one.message.resource != mine:
+            continue
+        if of_emergency and isinstance(one, Sent) and one.message.header.recipient not in owners:
+            continue
+        yield one
 
 
 def _unknown(journal: JournalReader, control_id: str) -> str:

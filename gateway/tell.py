@@ -56,7 +56,7 @@ def told(fact: Fact) -> tuple[str, str]:
         case Answered(ack):
             found = f"{ack.resource} → DSO", _answered(ack)
         case Kept(baseline):
-            values = ", ".join(f"{name}={value:g}" for name, value in baseline.values.items())
+            values = ", ".join(f"{name}={number(value)}" for name, value in baseline.values.items())
             found = f"{baseline.resource} → DSO", f"baseline before the first control: {values or 'nothing'}"
         case LinkChanged():
             found = fact.resource, f"link {fact.state.value}: {fact.detail}"
@@ -147,6 +147,11 @@ _SWITCHED = {GridSwitch.OPEN: ", off the grid where it can be", GridSwitch.CLOSE
 def mw(power_w: float) -> str:
     """Watts as megawatts, to 10 kW."""
     return f"{power_w / 1e6:.2f} MW"
+
+
+def number(value: float) -> str:
+    """A value of a register or the like: whole where it is large, so that a time is one."""
+    return f"{value:.0f}" if abs(value) >= 1e6 else f"{value:g}"
 
 
 def value_of(value: float, unit: str) -> str:
@@ -259,7 +264,7 @@ def _traded(message: Message) -> str:
 def _answered(ack: Ack) -> str:
     words = [ack.outcome.value]
     if ack.requested:
-        words.append("wrote " + ", ".join(f"{name}={value:g}" for name, value in ack.requested.items()))
+        words.append("wrote " + ", ".join(f"{name}={number(value)}" for name, value in ack.requested.items()))
         words.append(_read_back(ack))
     return "; ".join([*words, *([ack.detail] if ack.detail else [])])
 
@@ -267,6 +272,6 @@ def _answered(ack: Ack) -> str:
 def _read_back(ack: Ack) -> str:
     differing = [name for name, value in ack.requested.items() if ack.read_back.get(name, value) != value]
     beyond = [name for name in ack.read_back if name not in ack.requested]
-    told = ", ".join(f"{name}={ack.read_back[name]:g}" for name in [*differing, *beyond])
+    told = ", ".join(f"{name}={number(ack.read_back[name])}" for name in [*differing, *beyond])
     equal = "equal" if ack.read_back and not differing else ""
     return "read back " + (", ".join(word for word in (equal, told) if word) or "nothing")

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.commands._der_tables import Column, Row, at, table
-from gateway.tell import clock, day
+from gateway.tell import clock, day, number
 
 
 def mw(name: str) -> Column:
@@ -131,7 +131,7 @@ LIMITS: Sequence[Column] = (
 )
 READINGS: Sequence[Column] = (
     ("point", at("point")),
-    ("value", lambda row: "" if row["value"] is None else f"{row['value']:g}"),
+    ("value", lambda row: "" if row["value"] is None else number(row["value"])),
     ("quality", at("quality")),
     ("age", lambda row: f"{row['age_s']:.0f} s"),
 )
@@ -164,7 +164,7 @@ def status(found: Mapping[str, Any]) -> Group:
     return Group(
         Text(head, style="bold"),
         table(DERS, found["ders"]),
-        *(Text(f"violated: {one}", style="red") for one in found["violations"]),
+        *(Text(f"without limits: {one}", style="red") for one in found["violations"]),
         *titled("Decisions", TOLD, found["decisions"]),
         *titled("Messages of this interval", TOLD, found["messages"]),
     )
@@ -208,7 +208,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "control", f"{control['id']}: {what}, {control['outcome']}{lease}"
         for name in ("requested", "read_back"):
             if control[name]:
-                yield f"  {name.replace('_', ' ')}", ", ".join(f"{k}={v:g}" for k, v in control[name].items())
+                yield f"  {name.replace('_', ' ')}", ", ".join(f"{k}={number(v)}" for k, v in control[name].items())
     if asked is not None:
         yield "operator", f"{box(asked)} until {clock(asked['until_s'])[:-2]}, asked by {asked['source']}"
     if found["emergency"] is not None:

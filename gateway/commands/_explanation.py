@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.coordination.events import Answered, Decided, Instructed, Issued
+from gateway.coordination.events import Answered, Decided, Instructed, Issued, Sent
+from gateway.coordination.operation_messages import EmergencyDeclare
 from gateway.explain import Explanation, Track
 from gateway.logs.line import harmless
 from gateway.record import time_of
@@ -36,6 +37,8 @@ def show(found: Explanation, console: Console) -> None:
         ended = "of no cycle in the journal"
         if isinstance(found.instruction, Release):
             ended = "what it enforced was cleared or ran out"
+        elif (emergency := _emergency(found)) is not None:
+            ended = f"emergency {emergency.emergency_id} of level {emergency.level} in {emergency.scope}"
         elif any(isinstance(one, Instructed) for one in found.timeline):
             ended = "an operator asked for it"
         _heading(console, "Why", ended)
@@ -219,6 +222,12 @@ def _shares(found: Explanation) -> Table:
         measured = "–" if one.measured_w is None else mw(one.measured_w)
         table.add_row(one.resource, measured, mw(one.held_w), mw(one.requested_w), may, harmless(because), style=style)
     return table
+
+
+def _emergency(found: Explanation) -> EmergencyDeclare | None:
+    """The emergency that a control is of; nothing where it is of none."""
+    bodies = (one.message.body for one in found.timeline if isinstance(one, Sent))
+    return next((body for body in bodies if isinstance(body, EmergencyDeclare)), None)
 
 
 def _rows(found: Explanation) -> Iterator[tuple[float, str, str]]:

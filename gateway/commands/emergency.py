@@ -47,7 +47,9 @@ def _emergency(operator: Operator, args: Namespace) -> Answer:
     if args.verb == "list":
         return found, table(EMERGENCIES, found["emergencies"]) if found["emergencies"] else "no emergency so far"
     lasting = [one["id"] for one in found["emergencies"] if one["cleared_s"] is None]
-    if args.id is None and len(lasting) != 1:
-        raise OperatorError(f"say which emergency is over; lasting: {', '.join(lasting) or 'none'}")
+    if args.id is None and not lasting:
+        raise OperatorError("no emergency lasts; `ampacity emergency list ZONE` shows those that are over")
+    if args.id is None and len(lasting) > 1:
+        raise OperatorError(f"say which emergency is over; lasting: {', '.join(lasting)}")
     over = operator.post("emergencies", args.id or lasting[0], "clear", body={"by": args.by})
     return over, table(EMERGENCIES, [over])

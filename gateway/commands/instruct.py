@@ -12,7 +12,7 @@ from argparse import ArgumentParser, Namespace
 from gateway.commands import _console
 from gateway.commands._console import Answer, megawatts
 from gateway.commands._console_tables import box
-from gateway.commands._der_client import Operator
+from gateway.commands._der_client import Operator, OperatorError
 from gateway.commands._moments import duration
 from gateway.tell import clock
 
@@ -38,6 +38,8 @@ def _instruct(operator: Operator, args: Namespace) -> Answer:
     if args.withdraw:
         operator.post("der", args.der, "withdrawal", body={"by": args.by})
         return {"withdrawn": args.der}, f"nothing is asked of {args.der} any more"
+    if args.max is args.min is args.target is None:
+        raise OperatorError("say --max, --min or --target; --withdraw ends what was asked before")
     said = {"by": args.by, "floor_w": args.min, "ceiling_w": args.max, "target_w": args.target, "lasts_s": args.lasts}
     made = operator.put("der", args.der, "instruction", body=said)
     return made, f"{made['id']}: {box(made)} until {clock(made['until_s'])[:-2]}"

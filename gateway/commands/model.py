@@ -100,8 +100,10 @@ def _upload(args: Namespace) -> dict[str, object]:
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{args.version}{''.join(args.file.suffixes[-2:])}"
         shutil.copyfile(args.file, folder / name)
-    except (OSError, ValueError) as error:
-        raise OperatorError(f"nothing was uploaded: {error}") from error
+    except OSError as error:
+        raise OperatorError(f"nothing was uploaded: {error.filename}: {error.strerror}") from error
+    except ValueError as error:
+        raise OperatorError(f"nothing was uploaded: {args.boundaries}: {error}") from error
     times = {"from_s": args.from_s, "until_s": args.until_s}
     return {
         "by": args.by,

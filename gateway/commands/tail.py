@@ -10,12 +10,10 @@ What is not a JSON line is shown as it is, unless a filter is given.
 
 import argparse
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
@@ -23,11 +21,11 @@ from typing import BinaryIO
 import orjson
 
 from gateway.clock import wall
+from gateway.commands._moments import duration, moment
 from gateway.logs.catalogue import LEVELS
 from gateway.logs.line import human, stamp
 
 POLL_S = 0.2
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--resource", action="append", default=[], metavar="ID", help="such as A")
     parser.add_argument("-l", "--level", choices=LEVELS, default=LEVELS[0], help="and above")
     parser.add_argument("-c", "--cycle", metavar="ID", help="lines of one cycle")
-    parser.add_argument("-s", "--since", type=_since, metavar="TIME", help="2026-05-31T12:00 (UTC), or 10m, 2h, 1d ago")
+    parser.add_argument("-s", "--since", type=_since, metavar="TIME", help="2026-05-31T12:00-05:00, or 10m, 2h, 1d ago")
     parser.add_argument("--json", action="store_true", help="filter only: pass the lines on as they are")
     parser.add_argument("--colour", choices=("auto", "always", "never"), default="auto", help="auto: on a terminal")
 
@@ -170,12 +168,11 @@ def _rank(level: str) -> int:
 
 def _since(text: str) -> str:
     """A time, or a time ago, as lines say it."""
-    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text):
-        return stamp(wall() - float(ago[1]) * _UNITS_S[ago[2]])
     try:
-        time_given = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a time such as 2026-05-31T12:00 nor 10m, 2h, 1d"
-        ) from None
-    return stamp((time_given if time_given.tzinfo else time_given.replace(tzinfo=UTC)).timestamp())
+        return stamp(wall() - duration(text))
+    except argparse.ArgumentTypeError:
+        pass
+    try:
+        return stamp(moment(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or how long ago, as 10m, 2h, 1d") from error

@@ -28,7 +28,8 @@ PAPER_WIDTH = 150
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("control", metavar="CONTROL_ID", help="as in the log and the journal, for example A-c1")
+    what = "as in the log and the journal, for example A-c1; or the limit, emergency, order or instruction behind it"
+    parser.add_argument("control", metavar="ID", help=what)
     parser.add_argument("--journal", type=Path, default=JOURNAL, metavar="FILE", help=f"default: {JOURNAL}")
     parser.add_argument("--json", action="store_true", help="for machines: one JSON object, in SI units")
 

@@ -12,7 +12,6 @@ from gateway.coordination.trade_records import ORDERED
 from gateway.coordination.zone import Resource
 from gateway.desk import RefusedInstruction, UnrecordedInstruction
 from gateway.exchange import CannotRecord, RefusedMessage
-from gateway.record import Acted
 from ieee2030_5.admin.refusal import Refusal, unknown
 from ieee2030_5.records import KeepError
 from protocols.signals import Bounds
@@ -32,8 +31,7 @@ async def rule(seat: Seat, action: str, what: w.RulingIn) -> w.WaitingList:
 
 async def declare(seat: Seat, what: w.EmergencyIn) -> w.EmergencyOut:
     """Declare an emergency."""
-    await _noted(seat, what.by, f"declares an emergency of level {what.level}", what.scope, what.because)
-    made = await _done("scope", seat.exchange.declare(what.level, what.scope, what.because))
+    made = await _done("scope", seat.exchange.declare(what.level, what.scope, what.because, what.by))
     return views.emergency_of(seat.situation().book.emergencies.records[made])
 
 
@@ -42,15 +40,13 @@ async def clear(seat: Seat, emergency: str, what: w.Act) -> w.EmergencyOut:
     records = seat.situation().book.emergencies.records
     if emergency not in records:
         raise unknown("emergency", emergency, "`ampacity emergency list ZONE` shows all")
-    await _noted(seat, what.by, "clears an emergency", emergency)
-    await _done("emergency", seat.exchange.clear(emergency))
+    await _done("emergency", seat.exchange.clear(emergency, what.by))
     return views.emergency_of(seat.situation().book.emergencies.records[emergency])
 
 
 async def order(seat: Seat, what: w.OrderIn) -> w.InstanceOut:
     """Order a part of an offer that stands."""
-    await _noted(seat, what.by, f"orders {what.power_w / 1e6:.3f} MW", what.offer)
-    made = await _done("offer", seat.exchange.order(what.offer, what.power_w))
+    made = await _done("offer", seat.exchange.order(what.offer, what.power_w, what.by))
     return markets.instance(seat.situation().book.trade.instances[made])
 
 
@@ -59,8 +55,7 @@ async def revoke(seat: Seat, order_id: str, what: w.RevocationIn) -> w.InstanceO
     held = seat.situation().book.trade.instances.get(order_id)
     if held is None or held.source not in ORDERED:
         raise unknown("order", order_id, "`ampacity order list ZONE` shows those that are not over")
-    await _noted(seat, what.by, "revokes an order", order_id, what.because)
-    await _done("order", seat.exchange.revoke(order_id, what.because))
+    await _done("order", seat.exchange.revoke(order_id, what.because, what.by))
     return markets.instance(held)
 
 
@@ -81,12 +76,6 @@ async def instruct(seat: Seat, der: Resource, what: w.InstructionIn) -> w.Instru
 async def withdraw(seat: Seat, der: Resource, what: w.Act) -> None:
     """Ask nothing of a resource any more."""
     await _done("der", seat.desk.withdraw(der.id, f"{what.by} at the console"))
-
-
-async def _noted(seat: Seat, by: str, what: str, subject: str, because: str = "") -> None:
-    fact = Acted(seat.exchange.ground.now(), by, what, subject, because)
-    if not await seat.exchange.ground.ledger.commit([fact]):
-        raise KeepError("the journal cannot be written; nothing was done")
 
 
 async def _done(where: str, doing: Awaitable[T]) -> T:

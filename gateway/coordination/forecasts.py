@@ -7,6 +7,7 @@ alarm says so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,8 @@ def silent(at: "Situation") -> tuple[tuple[str, str], ...]:
         ends_s = min(issue.issued_s + at.zone.forecast_oldest_s, issue.start_s + issue.step_s * _steps(issue))
         told_s = at.book.alarms.get((FORECAST_STALE, source), -inf)
         if at.now_s > ends_s > told_s:
-            found.append((source, f"issue {issue.issue_id} says nothing since {ends_s:.0f} s; persistence stands in"))
+            since = datetime.fromtimestamp(ends_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            found.append((source, f"issue {issue.issue_id} says nothing since {since}; persistence stands in"))
     return tuple(found)
 
 

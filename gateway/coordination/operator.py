@@ -6,7 +6,7 @@ It beats the owner's set point and never a limit of the DSO: what reaches the de
 from dataclasses import dataclass, field
 from math import isfinite
 
-from gateway.coordination.zone import Controllable, ZoneFacts
+from gateway.coordination.zone import Controllable, Resource, ZoneFacts
 from protocols.signals import Bounds
 
 
@@ -41,16 +41,30 @@ def refusal(zone: ZoneFacts, asked: OperatorInstruction) -> str | None:
     resource = zone.resources.get(asked.resource)
     if resource is None:
         return f"{asked.resource} is not a resource of zone {zone.id}"
-    if resource.controllable is Controllable.NONE:
-        return f"{resource.id} cannot be controlled: the zone file says so"
-    if asked.target_w is not None and resource.controllable is not Controllable.SETPOINT:
-        return f"{resource.id} takes limits but no set point: the zone file says so"
     numbers = (asked.target_w, asked.limit.floor_w, asked.limit.ceiling_w, asked.expires_s)
     if not all(number is None or isfinite(number) for number in numbers):
         return f"{resource.id}: a power or a time is not a number"
     if asked.expires_s <= asked.at_s:
         return f"{resource.id}: the instruction would end before it begins"
+    return _incapable(resource, asked)
+
+
+def _incapable(resource: Resource, asked: OperatorInstruction) -> str | None:
+    """Why a resource cannot do what is asked; `None` where it can."""
+    if resource.controllable is Controllable.NONE:
+        return f"{resource.id} cannot be controlled: the zone file says so"
+    if asked.target_w is not None and resource.controllable is not Controllable.SETPOINT:
+        return f"{resource.id} takes limits but no set point: the zone file says so"
+    if _is_beyond(asked.limit, resource):
+        able = f"{resource.floor_w / 1e6:.3f} to {resource.ceiling_w / 1e6:.3f} MW"
+        return f"{resource.id} can do {able}, and what is asked lies outside"
     return None
+
+
+def _is_beyond(limit: Bounds, resource: Resource) -> bool:
+    """True where a box has nothing in common with what a resource can do."""
+    above = limit.floor_w is not None and limit.floor_w > resource.ceiling_w
+    return above or (limit.ceiling_w is not None and limit.ceiling_w < resource.floor_w)
 
 
 def within(limit: Bounds, asked: Bounds) -> Bounds:

@@ -9,6 +9,8 @@ RESET, DIM, BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
 LEVEL_COLOURS = {"debug": DIM, "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31;1m"}
 _EVENT_WIDTH, _RESOURCE_WIDTH = 18, 6
 _OWN_COLUMN = ("time", "level", "event", "resource")
+_EPOCH_S = 1e9
+"""A number of seconds from here on is a moment, not a duration."""
 _BACKGROUND = ("zone", "model", "cycle_id", "corr_id")
 """The same on many lines: shown last and dimmed."""
 
@@ -29,8 +31,8 @@ def human(fields: Mapping[str, object], *, colour: bool) -> str:
         _painted(f"{level:<7}", shade, colour=colour),
         _painted(f"{event:<{_EVENT_WIDTH}}", BOLD if level != "debug" else DIM, colour=colour),
         f"{harmless(str(fields.get('resource', ''))):<{_RESOURCE_WIDTH}}",
-        *(f"{_painted(key + '=', DIM, colour=colour)}{_text(fields[key])}" for key in rest),
-        *(_painted(f"{key}={_text(fields[key])}", DIM, colour=colour) for key in _BACKGROUND if key in fields),
+        *(f"{_painted(key + '=', DIM, colour=colour)}{_text(key, fields[key])}" for key in rest),
+        *(_painted(f"{key}={_text(key, fields[key])}", DIM, colour=colour) for key in _BACKGROUND if fields.get(key)),
     ]
     trace = fields.get("exception")
     return " ".join(parts).rstrip() + (f"\n{harmless(trace)}" if isinstance(trace, str) else "")
@@ -42,7 +44,9 @@ def _clock(time: object) -> str:
     return text[11:].removesuffix("Z") if text[10:11] == "T" else text
 
 
-def _text(value: object) -> str:
+def _text(key: str, value: object) -> str:
+    if key.endswith("_s") and isinstance(value, int | float) and value >= _EPOCH_S:
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, float):
         return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
     if isinstance(value, str) and value and " " not in value and value.isprintable():

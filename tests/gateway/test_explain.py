@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from gateway.coordination.events import Answered, Decided, Issued, Received, Sent
+from gateway.coordination.operation_messages import EmergencyControl, EmergencyDeclare
 from gateway.explain import AS_JSON, UnknownControlError, explain
 from gateway.historian import Historian, TelemetryReader
+from gateway.record import Acted
 from protocols.points import Point, Quantity
 from protocols.signals import Ack, Measurement, Outcome, Quality
 from tests.gateway import story
@@ -81,6 +85,31 @@ async def test_an_unknown_control_is_met_with_the_nearest(journal):
         explain(journal, "A-c12")
     with pytest.raises(UnknownControlError, match="the latest are A-c1"):
         explain(journal, "qqqqqqqqq")
+
+
+async def test_the_limit_behind_a_control_leads_to_it(journal):
+    assert explain(journal, story.LIMIT.limit_id) == explain(journal, "A-c1")
+
+
+async def test_an_emergency_names_its_controls_and_each_tells_what_its_owner_was_told(tmp_path):
+    bodies = {
+        "A": EmergencyControl("e1", "A", 0.0, -2.5e6, story.T),
+        "B": EmergencyControl("e1", "B", 0.0, 0.0, story.T),
+    }
+    facts = [Acted(story.T, "ada", "declares an emergency of level 2 in zone", "e1", "line down")]
+    for name, body in bodies.items():
+        for said in (EmergencyDeclare("e1", 2, "zone", story.T), body):
+            told = story.message("DSO", f"AGENT_{name}", "e1", said)
+            facts.append(Sent(told, story.T))
+        control = replace(story.CONTROL, control_id=f"{name}-c9", resource=name, urgent=True)
+        facts.append(Issued(control, story.T, "", "e1"))
+    journal = await story.told_to(tmp_path / "emergency.sqlite", facts)
+    with pytest.raises(UnknownControlError, match="e1 is behind A-c9, B-c9; ask for one of them"):
+        explain(journal, "e1")
+    found = explain(journal, "B-c9").timeline
+    assert [type(one).__name__ for one in found] == ["Acted", "Sent", "Sent", "Issued"]
+    assert {one.message.header.recipient for one in found if isinstance(one, Sent)} == {"AGENT_B"}
+    journal.close()
 
 
 async def test_an_empty_journal_says_so(tmp_path):

@@ -147,4 +147,4 @@ def test_a_missing_file_is_said(tmp_path, capsys):
 def test_a_time_that_is_none_is_a_wrong_call(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["tail", "--since", "yesterday"])
-    assert "neither a time" in capsys.readouterr().err
+    assert "is no time; write it as" in capsys.readouterr().err

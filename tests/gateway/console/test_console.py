@@ -125,8 +125,9 @@ def test_an_emergency_keeps_everybody_off_until_it_is_cleared(operator: Operator
     assert {type(m.body) for m in operator.room.told(2)} == {EmergencyClear}
     assert operator.do("GET /der/A/view")["effective"]["ceiling_w"] == 1.2 * MW, "the limit holds, not the dispatch"
     assert operator.do("GET /der/B/view")["effective"] is None
+    operator.do("POST /emergencies", {**BY, "level": 2, "scope": "B9", "because": "x"}, 409)
     assert [(a.by, a.subject, a.because) for a in acts(operator)] == [
-        ("ada", "zone", "line down at B3"),
+        ("ada", made["id"], "line down at B3"),
         ("ada", made["id"], ""),
     ]
     operator.do(f"POST /emergencies/{made['id']}/clear", BY, 409)

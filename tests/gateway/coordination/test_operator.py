@@ -51,6 +51,11 @@ def test_what_cannot_be_asked_is_refused_with_its_reason(changes, problem):
     assert refusal(zone(), ASKED) is None
 
 
+@pytest.mark.parametrize("asked", [Bounds(2.6 * MW, None), Bounds(None, -2.6 * MW)])
+def test_what_a_resource_can_never_do_is_not_asked_of_it(asked):
+    assert "can do -2.500 to 2.500 MW" in refusal(zone(), replace(ASKED, limit=asked, target_w=None))
+
+
 def test_nothing_is_asked_of_a_resource_that_cannot_be_controlled():
     assert "cannot be controlled" in refusal(zone(replace(A, controllable=Controllable.NONE)), ASKED)
 
