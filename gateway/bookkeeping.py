@@ -15,6 +15,7 @@ from gateway.settlement.curtailment import Curtailment
 from gateway.settlement.disputes import Dispute
 from gateway.settlement.schedule import Held
 from gateway.settlement.statements import statements
+from gateway.settlement.vee import Step
 from gateway.settlement.words import Performance, SettlementLine, Statement
 
 PRELIMINARY = "not stated yet"
@@ -54,6 +55,14 @@ class Books:
             for one in open_ones
         ]
         return (*made, *found)
+
+    def steps(self) -> dict[str, list[Step]]:
+        """What was asked of each resource, as far as it was measured, for those who look at its meter."""
+        found: dict[str, list[Step]] = {}
+        for one in self.assessed.values():
+            asked = (Step(p.start_s, p.start_s + p.length_s, p.baseline_w + p.ordered_w) for p in one.performances)
+            found.setdefault(one.resource, []).extend(asked)
+        return found
 
     def _whole(self, statement: Statement) -> Statement:
         """With what its lines were calculated from."""

@@ -19,12 +19,15 @@ from rich.table import Table
 from config import units
 from config.loader import ConfigError, load
 from config.settings import ZoneFile
+from gateway import bookkeeping
 from gateway.clock import wall
 from gateway.commands._console import paper
+from gateway.journal.entries import JournalError
+from gateway.journal.store import JournalReader
 from gateway.metering import MeteringError, MeterStore
 from gateway.settlement.mdms import MeterFileError, accounts, readings, validated
 from gateway.settlement.statements import iso
-from gateway.settlement.vee import Verified, mismatches
+from gateway.settlement.vee import Step, Verified, mismatches
 from gateway.settlement.words import MeterSource
 
 STORE, ACCOUNTS = "meters.sqlite", "accounts.csv"
@@ -60,7 +63,7 @@ def run(args: Namespace) -> int:
         print(f"ampacity meter: {error}", file=sys.stderr)
     except UnicodeDecodeError as error:
         print(f"ampacity meter: {args.file}: it is no text in UTF-8: {error}", file=sys.stderr)
-    except (OSError, MeteringError) as error:
+    except (OSError, MeteringError, JournalError) as error:
         print(f"ampacity meter: {error}", file=sys.stderr)
     return 1
 
@@ -76,8 +79,17 @@ def _accounts(zone: ZoneFile, text: str) -> int:
     return 0
 
 
+def _asked(zone: ZoneFile) -> Mapping[str, Sequence[Step]]:
+    """What the gateway has asked of each resource; nothing where it has no journal yet."""
+    journal = Path(zone.storage.directory) / "journal.sqlite"
+    if not journal.is_file():
+        return {}
+    with closing(JournalReader.open(journal)) as reader:
+        return bookkeeping.read(reader).steps()
+
+
 def _imported(zone: ZoneFile, text: str, source: MeterSource, batch: str) -> int:
-    values = validated(readings(text, tuple(zone.devices)), source, _capacity_w(zone))
+    values = validated(readings(text, tuple(zone.devices)), source, _capacity_w(zone), _asked(zone))
     with closing(MeterStore.open(Path(zone.storage.directory) / STORE)) as store:
         for resource, found in values.items():
             store.add(resource, found, batch, wall())

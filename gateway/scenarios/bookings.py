@@ -3,7 +3,7 @@
 from gateway.coordination.settlement_messages import DisputeOpen
 from gateway.scenarios import money
 from gateway.scenarios.stage import MW, Stage
-from gateway.settlement.vee import VeeRules, verified
+from gateway.settlement.vee import Step, VeeRules, verified
 from gateway.settlement.words import MeterInterval, MeterSource
 
 
@@ -24,7 +24,13 @@ def meter_import(stage: Stage, told: money.MeterImport, start_s: float) -> None:
     if not said:
         raise ValueError("`energies_mwh` has no value; write at least one, and null where the meter said nothing")
     rules = VeeRules(max(abs(resource.floor_w), abs(resource.ceiling_w)))
-    stage.meters.add(told.resource, verified(said, start_s, len(told.energies_mwh), rules), "scenario", stage.now())
+    asked = [
+        Step(one.start_s, one.end_s, one.power_w)
+        for one in stage.loop.book.accounts.asked.values()
+        if one.resource == told.resource
+    ]
+    values = verified(said, start_s, len(told.energies_mwh), rules, asked=asked)
+    stage.meters.add(told.resource, values, "scenario", stage.now())
 
 
 async def dispute(stage: Stage, told: money.Dispute) -> None:

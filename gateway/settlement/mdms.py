@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 
-from gateway.settlement.vee import VeeRules, Verified, verified
+from gateway.settlement.vee import Step, VeeRules, Verified, verified
 from gateway.settlement.words import MeterInterval, MeterQuality, MeterSource
 
 COLUMNS = ("resource", "meter", "start", "length_s", "kwh_del", "kwh_rec")
@@ -69,9 +69,15 @@ def readings(text: str, known: Sequence[str]) -> tuple[Read, ...]:
 
 
 def validated(
-    rows: Sequence[Read], source: MeterSource, capacity_w: Mapping[str, float]
+    rows: Sequence[Read],
+    source: MeterSource,
+    capacity_w: Mapping[str, float],
+    asked: Mapping[str, Sequence[Step]] | None = None,
 ) -> dict[str, tuple[Verified, ...]]:
     """Every meter's intervals from its first to its last, validated and estimated, by resource.
+
+    Args:
+        asked: what was asked of each resource, as far as it is known.
 
     Raises:
         MeterFileError: a meter has intervals of several lengths, or the file spans too long.
@@ -95,7 +101,8 @@ def validated(
             if r.energy_wh is not None
         ]
         if known:
-            found[resource] += verified(known, first_s, count, VeeRules(capacity_w[resource]))
+            steps = (asked or {}).get(resource, ())
+            found[resource] += verified(known, first_s, count, VeeRules(capacity_w[resource]), asked=steps)
     return {resource: tuple(values) for resource, values in found.items()}
 
 

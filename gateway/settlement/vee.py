@@ -1,8 +1,8 @@
 """Validates, estimates and edits meter data; what was measured is kept beside what is used.
 
 Rules after the usual practice of meter data management: a value is wrong where it is missing, not a number,
-beyond what the connection can carry, or far from its neighbours; short gaps are interpolated, long ones are
-filled from the same time on a like day.
+beyond what the connection can carry, or far from its neighbours where nobody has asked for that; short gaps
+are interpolated, long ones are filled from the same time on a like day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,9 @@ from math import isfinite
 from statistics import median
 
 from gateway.settlement.words import MeterInterval, MeterQuality
+
+ASKED = 1.1
+"""Up to so much of what was asked is taken for an answer to it."""
 
 
 class MeterFault(StrEnum):
@@ -40,6 +43,15 @@ class VeeRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """What was asked of a resource for a time: up to there its power may have moved at once."""
+
+    start_s: float
+    end_s: float
+    power_w: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """One interval as it is used, and how it came to be so."""
 
@@ -55,12 +67,15 @@ def verified(
     count: int,
     rules: VeeRules,
     like_day_wh: Mapping[float, float] | None = None,
+    *,
+    asked: Sequence[Step] = (),
 ) -> tuple[Verified, ...]:
     """`count` intervals from `start_s` on, each good, estimated or bad.
 
     Args:
         intervals: of one meter and one length, in any order; the last one said for a start counts.
         like_day_wh: energy by start, for gaps too long to interpolate.
+        asked: what explains that a value stands alone.
 
     Raises:
         ValueError: the intervals are of several meters or lengths, or there is none.
@@ -72,6 +87,9 @@ def verified(
     starts = [start_s + n * length_s for n in range(count)]
     raw = [said[s].energy_wh if s in said else None for s in starts]
     faults = _faults(raw, length_s, rules)
+    for n, (start, fault) in enumerate(zip(starts, faults, strict=True)):
+        if fault is MeterFault.SPIKE and _explained(raw[n], start, length_s, asked):
+            faults[n] = None
     good = [None if fault else value for value, fault in zip(raw, faults, strict=True)]
     result = []
     for n, (start, value, fault) in enumerate(zip(starts, raw, faults, strict=True)):
@@ -131,6 +149,13 @@ def _spike(values: Sequence[float | None], n: int, most_wh: float, rules: VeeRul
     apart = [value - v for v in (values[n - 1], values[n + 1]) if v is not None]
     alone = all(abs(d) > 0.5 * away for d in apart) and (min(apart, default=1.0) > 0 or max(apart, default=-1.0) < 0)
     return MeterFault.SPIKE if far and alone else None
+
+
+def _explained(value: float | None, start_s: float, length_s: float, asked: Sequence[Step]) -> bool:
+    """Whether the power of an interval lies between nothing and what was asked for then, or little beyond that."""
+    power_w = 0.0 if value is None else value * 3600.0 / length_s
+    near = (step for step in asked if step.start_s < start_s + length_s and start_s < step.end_s)
+    return any(power_w * step.power_w >= 0 and abs(power_w) <= ASKED * abs(step.power_w) for step in near)
 
 
 def _interpolated(good: Sequence[float | None], n: int, longest: int) -> float | None:

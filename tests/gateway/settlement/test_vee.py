@@ -5,7 +5,7 @@ from math import pi, sin
 
 import pytest
 
-from gateway.settlement.vee import MeterFault, VeeRules, mismatches, verified
+from gateway.settlement.vee import MeterFault, Step, VeeRules, mismatches, verified
 from gateway.settlement.words import MeterInterval, MeterQuality
 
 RULES = VeeRules(capacity_w=2.5e6)
@@ -30,6 +30,15 @@ def test_a_hole_and_a_spike_are_filled_in_and_what_was_measured_is_kept():
 def test_a_spike_within_what_the_connection_carries_is_found_as_well():
     found = verified(changed(200, 9e4), 0.0, 288, RULES)
     assert [(n, one.fault) for n, one in enumerate(found) if one.fault] == [(200, MeterFault.SPIKE)]
+
+
+def test_what_was_asked_for_is_no_spike_and_what_goes_beyond_it_is():
+    still = [replace(one, energy_wh=1e5 if n == 150 else 0.0) for n, one in enumerate(DAY)]
+    asked = Step(150 * 300.0, 151 * 300.0, 1.2e6)
+    assert verified(still, 0.0, 288, RULES)[150].fault is MeterFault.SPIKE
+    assert not any(one.fault for one in verified(still, 0.0, 288, RULES, asked=[asked]))
+    less = replace(asked, power_w=0.6e6)
+    assert verified(still, 0.0, 288, RULES, asked=[less])[150].fault is MeterFault.SPIKE
 
 
 def test_a_step_is_no_spike():
