@@ -19,6 +19,7 @@ from gateway.coordination import (
     orders,
     ownership,
     routing,
+    sense,
     settling,
 )
 from gateway.coordination.events import Received, Ruled, Sent
@@ -205,8 +206,8 @@ class Exchange:
     def _untimely(self, message: Message, at_s: float) -> str | None:
         """Why a message about something here cannot be taken: it is another's, or not as it is now."""
         trade = self.ground.book.trade
-        problem = ownership.refusal(self.ground.zone, trade, message) or admission.refusal(trade, message, at_s)
-        return problem or self._unsettled(message)
+        problem = ownership.refusal(self.ground.zone, trade, message) or sense.refusal(message)
+        return problem or admission.refusal(trade, message, at_s) or self._unsettled(message)
 
     def _unsettled(self, message: Message) -> str | None:
         """Why a dispute or a statement cannot be taken."""

@@ -5,8 +5,9 @@ follow from the names in `messages`: a field `power_w` travels as `power_mw`, a 
 `start`. A message type added there needs nothing here.
 """
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -32,6 +33,8 @@ MAX_RAW: Final = 32_768
 MAX_ITEMS: Final = 1_000
 MAX_MW: Final = 10_000.0
 MAX_NUMBER: Final = 1e12
+YEARS: Final = range(1970, 9_999)
+"""Of times, in UTC: what is calculated from them can be written again."""
 MODELS: Final = ("DP", "T", "MF")
 TYPES: Final[Mapping[str, type]] = {body.code: body for body in get_args(Body)}
 """Body class of every message code."""
@@ -67,6 +70,7 @@ def decode(raw: bytes) -> Message:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise WireError(".", f"not JSON: {error}", "send one JSON object in UTF-8") from error
+    _look_for_twins(raw)
     return replace(from_json(document), raw=raw.decode())
 
 
@@ -92,6 +96,21 @@ def from_json(document: object) -> Message:
     if header.model not in MODELS:
         raise WireError("model", f"{header.model!r} is unknown", f"send one of {', '.join(MODELS)}")
     return Message(header, _read_record(kind, body, "body"))
+
+
+def _look_for_twins(raw: bytes) -> None:
+    """Refuse a name that stands twice in one object: of two values, one reader takes the first, another the last."""
+
+    def named_once(pairs: Sequence[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            twin = next(name for name in names if names.count(name) > 1)
+            raise WireError(twin[:MAX_TEXT], "is there twice", "send each field once")
+
+    try:
+        json.loads(raw, object_pairs_hook=named_once)
+    except RecursionError as error:
+        raise WireError(".", "is nested too deeply", "send a message of the catalogue") from error
 
 
 @cache
@@ -229,6 +248,12 @@ def _read_time(value: object, path: str) -> float:
         raise WireError(path, f"{text!r} is not a time", remedy) from error
     if moment.tzinfo is None:
         raise WireError(path, f"{text!r} has no offset from UTC", remedy)
+    try:
+        year = moment.astimezone(UTC).year
+    except OverflowError:
+        year = 0
+    if year not in YEARS:
+        raise WireError(path, f"{text!r} is out of range", f"send a time of the years {YEARS[0]} to {YEARS[-1]}")
     return moment.timestamp()
 
 

@@ -169,3 +169,25 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
     assert read.body == Dispatch("d", 2, "TD1", 1e6, 0, 300)
     with pytest.raises(wire.WireError, match="send a whole number"):
         wire.from_json({**document, "body": {**body, "version": 2.5}})
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"]
+)
+def test_a_time_that_could_not_be_written_again_is_refused(text: str) -> None:
+    with pytest.raises(wire.WireError, match="out of range; send a time of the years 1970 to 9998"):
+        wire.decode(_changed("created_at", text))
+
+
+@pytest.mark.parametrize("twice", [b'"sender":"IESO"', b'"ceiling_mw":1.2'])
+def test_a_name_that_stands_twice_is_refused(twice: bytes) -> None:
+    raw = wire.encode(LIMIT)
+    assert twice in raw
+    with pytest.raises(wire.WireError, match="is there twice; send each field once"):
+        wire.decode(raw.replace(twice, twice + b"," + twice))
+
+
+def test_what_is_hidden_deep_behind_a_twin_is_refused() -> None:
+    deep = b'"sender":' + b"[" * 1_000 + b"]" * 1_000 + b","
+    with pytest.raises(wire.WireError):
+        wire.decode(wire.encode(LIMIT).replace(b'"sender":', deep + b'"sender":'))
