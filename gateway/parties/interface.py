@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway.coordination import wire
@@ -27,6 +27,7 @@ KEY_HEADER: Final = "Idempotency-Key"
 READ_S: Final = 10.0
 """How long a message may take to arrive."""
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
+_AS_IT_IS = "identity"
 _CREDENTIALS = frozenset({401, 403})
 
 OnDenied = Callable[[str, str], None]
@@ -118,6 +119,8 @@ def _key(request: web.Request) -> str:
 
 
 async def _read(request: web.Request) -> bytes:
+    if request.headers.get(hdrs.CONTENT_ENCODING, _AS_IT_IS).lower() != _AS_IT_IS:
+        raise wire.WireError(hdrs.CONTENT_ENCODING, "is not undone here", "send the JSON as it is")
     try:
         async with asyncio.timeout(READ_S):
             return await request.read()

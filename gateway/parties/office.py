@@ -17,11 +17,13 @@ from gateway.coordination.messages import Message
 from gateway.coordination.zone import ZoneFacts
 from gateway.exchange import CannotRecord, Exchange, RefusedMessage
 from gateway.narrate import Narrator
+from gateway.parties import doorman
 from gateway.parties.client import Client
 from gateway.parties.desk import Desk
+from gateway.parties.doorman import HANDSHAKE_S, IDLE_S
 from gateway.parties.identity import Gate
 from gateway.parties.intake import Intake, Refused, Unavailable
-from gateway.parties.interface import Interface
+from gateway.parties.interface import Interface, OnDenied
 from gateway.parties.mail import MailError
 from gateway.parties.mailroom import MailRoom
 from gateway.parties.outbox import Outbox
@@ -97,7 +99,7 @@ class Office:
                 await stack.enter_async_context(mail)
             except MailError as error:
                 raise PartiesError(str(error)) from error
-            await stack.enter_async_context(_listening(app, settings, tls))
+            await stack.enter_async_context(_listening(app, settings, tls, self._turned_away))
             yield
 
     def _turned_away(self, address: str, detail: str) -> None:
@@ -122,17 +124,35 @@ async def _taken(exchange: Exchange, mail: MailRoom, message: Message) -> None:
 
 
 @asynccontextmanager
-async def _listening(app: web.Application, settings: PartySettings, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GOODBYE_S)
+async def _listening(
+    app: web.Application, settings: PartySettings, tls: ssl.SSLContext | None, denied: OnDenied
+) -> AsyncIterator[None]:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=GOODBYE_S,
+        keepalive_timeout=IDLE_S,
+        auto_decompress=False,  # a few bytes could unpack to very many
+        logger=doorman.logger(),
+    )
     await runner.setup()
+    if runner.server is None:
+        raise RuntimeError("the runner has no server after its setup")
+    door, loop = doorman.Doorman(runner.server, denied), asyncio.get_running_loop()
+    patience_s = None if tls is None else HANDSHAKE_S
     try:
         try:
-            await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls).start()
+            server = await loop.create_server(
+                door, settings.host, settings.port, ssl=tls, ssl_handshake_timeout=patience_s
+            )
         except OSError as error:
             raise PartiesError(
                 f"cannot listen for parties on {settings.host}:{settings.port} ({error.strerror}); "
                 "end what uses that port, or set listen.parties_port in the zone file"
             ) from error
-        yield
+        try:
+            yield
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
