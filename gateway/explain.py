@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from gateway import record
 from gateway.coordination.book import PROGRESS
-from gateway.coordination.events import Answered, Decided, Instructed, Issued, Kept, Received, Sent
+from gateway.coordination.events import Answered, Decided, Instructed, IntervalClosed, Issued, Kept, Received, Sent
 from gateway.coordination.messages import DispatchCopy, LimitClear, LimitIssue
 from gateway.coordination.operation_messages import EmergencyClear, EmergencyControl, EmergencyDeclare
 from gateway.historian import TelemetryReader
@@ -14,6 +14,7 @@ from gateway.journal.codec import Codec
 from gateway.journal.entries import Kind
 from gateway.journal.store import JournalReader
 from gateway.record import JUDGED, Fact
+from gateway.settlement.curtailment import Curtailment
 from grid_engine.results import Binding
 from protocols.points import Phase, Point, Quantity
 from protocols.signals import Control, Instruction, LinkChanged, Outcome, Quality, Release
@@ -91,6 +92,8 @@ class Explanation:
     """What was said and done about it, by time."""
     tracks: tuple[Track, ...] = ()
     """Power of the resource and loading of the binding asset, as the historian has them."""
+    curtailed: tuple[Curtailment, ...] = ()
+    """What its limits took from the resource, by the records of the market intervals that are over."""
 
 
 AS_JSON: Codec[Explanation] = Codec(Explanation)
@@ -141,6 +144,7 @@ def explain(journal: JournalReader, control_id: str, telemetry: TelemetryReader 
         dispatches=() if decided is None else _dispatches(journal, decided.at_s),
         timeline=tuple(sorted(_unique([*_of_concern(said, first), *own, *around]), key=record.time_of)),
         tracks=() if telemetry is None else tuple(_tracks(telemetry, first, told, (first.at_s - LEAD_S, until_s))),
+        curtailed=tuple(_curtailed(journal, issued, until_s)),
     )
 
 
@@ -270,6 +274,16 @@ def _around(journal: JournalReader, first: Issued, limit: LimitIssue | None, unt
         if isinstance(one, Kept) and one.baseline.resource == resource:
             yield one
             return
+
+
+def _curtailed(journal: JournalReader, issued: list[Issued], until_s: float) -> Iterator[Curtailment]:
+    """What the limits that a control enforced took, as long as it did."""
+    limits, resource = {one.limit_id for one in issued if one.limit_id}, issued[0].instruction.resource
+    closed = journal.entries_between(Kind.INTERVAL, issued[0].at_s, until_s + AFTER_S)
+    for record_of in map(record.fact, closed):
+        for one in record_of.curtailed if isinstance(record_of, IntervalClosed) else ():
+            if one.resource == resource and one.limit_id in limits and one.start_s < until_s:
+                yield one
 
 
 def _concerns(one: Received | Sent, resource: str, limit: LimitIssue | None, from_s: float) -> bool:

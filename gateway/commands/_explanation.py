@@ -11,6 +11,7 @@ from gateway.coordination.operation_messages import EmergencyDeclare
 from gateway.explain import Explanation, Track
 from gateway.logs.line import harmless
 from gateway.record import time_of
+from gateway.settlement.curtailment import Curtailment
 from gateway.tell import clock, day, instructed, mw, told, value_of
 from grid_engine.results import Answer, Binding, Status, Violation
 from protocols.signals import Outcome, Release
@@ -45,6 +46,8 @@ def show(found: Explanation, console: Console) -> None:
     _show_timeline(found, console)
     if found.tracks:
         _show_tracks(found.tracks, console)
+    if found.curtailed:
+        _show_curtailed(found.curtailed, console)
 
 
 def _show_decision(decided: Decided, found: Explanation, console: Console) -> None:
@@ -101,6 +104,20 @@ def _show_tracks(tracks: tuple[Track, ...], console: Console) -> None:
         allowed = "" if one.ceiling is None else value_of(one.ceiling, one.unit)
         table.add_row(harmless(one.point), *told_values, allowed, sparkline(one.samples))
     console.print(table)
+
+
+def _show_curtailed(curtailed: tuple[Curtailment, ...], console: Console) -> None:
+    """The market intervals of late, and the sum of all."""
+    _heading(console, "What its limits took", f"{_mwh(sum(one.energy_wh for one in curtailed))} in all")
+    table = _table("from", "to", "limit", "asked", "allowed", "taken")
+    for one in curtailed[-FEW:]:
+        powers = (mw(one.requested_w), mw(one.allowed_w), _mwh(one.energy_wh))
+        table.add_row(clock(one.start_s), clock(one.end_s), harmless(one.limit_id), *powers)
+    console.print(table)
+
+
+def _mwh(energy_wh: float) -> str:
+    return f"{energy_wh / 1e6:.4f} MWh"
 
 
 def sparkline(samples: Sequence[tuple[float, float]]) -> str:

@@ -1,12 +1,16 @@
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
-from gateway.coordination.events import Answered, Decided, Issued, Received, Sent
+from gateway.commands._explanation import show
+from gateway.coordination.events import Answered, Decided, IntervalClosed, Issued, Received, Sent
 from gateway.coordination.operation_messages import EmergencyControl, EmergencyDeclare
 from gateway.explain import AS_JSON, UnknownControlError, explain
 from gateway.historian import Historian, TelemetryReader
 from gateway.record import Acted
+from gateway.settlement.curtailment import Curtailment, Source
 from protocols.points import Point, Quantity
 from protocols.signals import Ack, Measurement, Outcome, Quality
 from tests.gateway import story
@@ -110,6 +114,22 @@ async def test_an_emergency_names_its_controls_and_each_tells_what_its_owner_was
     assert [type(one).__name__ for one in found] == ["Acted", "Sent", "Sent", "Issued"]
     assert {one.message.header.recipient for one in found if isinstance(one, Sent)} == {"AGENT_B"}
     journal.close()
+
+
+async def test_what_its_limits_took_comes_from_the_records_of_the_intervals(journal):
+    def taken(resource, limit_id):
+        span = (story.T, story.T + 300)
+        return Curtailment(resource, limit_id, "L12", *span, 2e6, 1.2e6, 66_667.0, Source.DISPATCH)
+
+    mine = taken("A", story.LIMIT.limit_id)
+    took = (mine, taken("A", "another"), taken("B", story.LIMIT.limit_id))
+    closed = IntervalClosed(story.T, story.T + 300, 5, 5, {"A": 1.2e6}, took)
+    await journal.append([story.record.entry(closed)])
+    found = explain(journal, "A-c1")
+    assert found.curtailed == (mine,)
+    page = Console(width=150, file=StringIO())
+    show(found, page)
+    assert "What its limits took  0.0667 MWh in all" in page.file.getvalue()
 
 
 async def test_an_empty_journal_says_so(tmp_path):
