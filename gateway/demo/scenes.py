@@ -57,7 +57,8 @@ def _curtailed(record: Record) -> list[Verdict]:
     answers = [a for a in ("received", "started", "completed") if any(d.startswith(f"event {a}") for d in told)]
     return [
         near("B4 would be too high", 1.057, seen["value"] if seen else None, VOLTAGE_PU, "pu"),
-        near("B is limited", 4.16, _body(limits[0])["ceiling_mw"] if limits else None, LIMIT_MW, "MW"),
+        # Taps and sun change by two requests: a cycle between them may limit to what holds with the first alone.
+        near("B is limited", 4.16, _body(limits[-1])["ceiling_mw"] if limits else None, LIMIT_MW, "MW"),
         near("B's watts moved", 4.16, last.power_mw["B"], LIMIT_MW, "MW"),
         near("measured voltage at B4", 1.05, last.points["B4.voltage_pu"], VOLTAGE_PU, "pu"),
         holds("B's Responses: received, started, completed", len(answers) == 3, ", ".join(answers) or "none"),
