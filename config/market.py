@@ -63,6 +63,8 @@ class Market(Section):
     local_gate_s: Annotated[float, Field(ge=0, le=366 * 86_400)] = 3_600
     standby_s: Seconds = 30
     """How long a need of now waits for offers."""
+    standby_ahead_s: Seconds = 900
+    """The same where an hour of the node's schedule falls short ahead of it (total DSO)."""
     shortfall_s: Seconds = 120
     """The system operator must know of a shortfall so long after the start of an interval."""
     minimum_mw: Annotated[float, Field(ge=0)] = 0.1

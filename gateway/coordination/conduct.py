@@ -86,7 +86,8 @@ def _total(at: Situation, question: Study, answer: Answer, limits: tuple[Message
     ahead = yield from selection.chosen(at)
     bids = yield from aggregate.bids(at)
     messages, selected = (*shared.messages, *ahead.messages, *bids), (*shared.selected, *ahead.selected)
-    return Conclusion((*kept, *messages), plan=shared.plan or first.plan, selected=selected, alarms=shared.alarms)
+    alarms, plan = (*shared.alarms, *ahead.alarms), shared.plan or first.plan
+    return Conclusion((*kept, *messages), plan=plan, selected=selected, alarms=alarms)
 
 
 def _facilitated(at: Situation, question: Study, answer: Answer, limits: tuple[Message, ...]) -> Steps:

@@ -57,6 +57,8 @@ class MarketRules:
     local_gate_s: float = 3_600.0
     standby_s: float = 30.0
     """How long a need of now waits for offers."""
+    standby_ahead_s: float = 900.0
+    """The same where an hour of the node's schedule falls short ahead of it (total DSO)."""
     shortfall_s: float = 120.0
     """The system operator must know of a shortfall so long after the start of the interval."""
     minimum_w: float = 100_000.0

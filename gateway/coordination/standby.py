@@ -19,7 +19,8 @@ from gateway.coordination.trade_records import NeedRecord, NodeDispatch, OfferRe
 from gateway.coordination.zone import Controllable, Resource
 from grid_engine.dispatch.words import Schedule
 
-_OPEN = frozenset({NeedState.POSTED, NeedState.OFFERED})
+_UNMET = frozenset({NeedState.POSTED, NeedState.OFFERED})
+_OPEN = _UNMET | {NeedState.PARTIAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ def posts(at: Situation, wanted: Wanted, corr_id: str, out: frozenset[str]) -> I
     """The need to every owner of something that could help, but for resources that are `out`."""
     owners: dict[str, list[Resource]] = {}
     for resource in at.zone.resources.values():
-        able = resource.controllable is not Controllable.NONE and resource.ceiling_w > 0
-        if able and resource.id not in out and available_w(at, resource) != (0.0,):
+        if resource.controllable is not Controllable.NONE and resource.id not in out and resource.ceiling_w > 0:
             owners.setdefault(resource.owner, []).append(resource)
     again = "" if wanted.version == 1 else f":{wanted.version}"
     for owner, resources in owners.items():
@@ -60,14 +60,14 @@ def posts(at: Situation, wanted: Wanted, corr_id: str, out: frozenset[str]) -> I
 
 
 def is_open(at: Situation, need_id: str) -> bool:
-    """Whether offers for a need are still taken."""
+    """Whether offers for a need are still taken, because it is not met in whole."""
     record = at.book.trade.needs.get(need_id)
     return record is not None and record.state in _OPEN and at.now_s < record.need.closes_s
 
 
 def uncovered(at: Situation, record: NeedRecord | None) -> Iterator[Alarmed]:
     """A need that nothing was ordered for when its time was up."""
-    if record is not None and record.state in _OPEN and at.now_s >= record.need.closes_s:
+    if record is not None and record.state in _UNMET and at.now_s >= record.need.closes_s:
         need = record.need
         what = f"{need.required_w / 1e6:.2f} MW of need {need.need_id} were not offered"
         yield Alarmed(NEED_UNCOVERED, need.need_id, at.now_s, what)
@@ -86,7 +86,8 @@ def asked_for(at: Situation, one: NodeDispatch, short_w: float, *, fresh: bool) 
     version = 1 if held is None else held.need.version + 1
     closes_s = at.now_s + at.zone.market.standby_s
     wanted = Wanted(need_id, dispatch.resource, short_w, dispatch.start_s, dispatch.end_s, closes_s, version)
-    yield from posts(at, wanted, dispatch.dispatch_id, portions.out(at, one))
+    lost = {resource.id for resource in at.zone.resources.values() if available_w(at, resource) == (0.0,)}
+    yield from posts(at, wanted, dispatch.dispatch_id, portions.out(at, one) | lost)
 
 
 def ordered(

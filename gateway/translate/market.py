@@ -29,6 +29,7 @@ def rules(zone: ZoneFile) -> facts.MarketRules:
         wholesale_gate_s=market.wholesale_gate_s,
         local_gate_s=market.local_gate_s,
         standby_s=market.standby_s,
+        standby_ahead_s=market.standby_ahead_s,
         shortfall_s=market.shortfall_s,
         minimum_w=units.watts(market.minimum_mw),
         registration=market.registration == "required",

@@ -45,7 +45,8 @@ FACTS = replace(
 class Play:
     """A book, an engine that answers at once, and parties that answer as they are told to."""
 
-    def __init__(self, line_mw=9.0):
+    def __init__(self, line_mw=9.0, facts=FACTS):
+        self.facts = facts
         self.book, self.engine, self.now_s = Book(), SmallEngine(line_mw * MW), T
         self.told, self.asked, self.count = [], [], Counter()
         self.offer("A", 2.5, 30.0)
@@ -55,10 +56,10 @@ class Play:
         self.count["heard"] += 1
         self.book.fold(Received(message(sender, "DSO", body, f"m{self.count['heard']}"), self.now_s))
 
-    def offer(self, resource, power_mw, price, hours=(0, 8), name=""):
+    def offer(self, resource, power_mw, price, hours=(0, 8), name="", **other):
         span = (FROM_S + hours[0] * HOUR_S, FROM_S + hours[1] * HOUR_S)
         blocks = (Block(power_mw * MW, price),)
-        offer = OfferSubmit(name or f"o{resource}", 1, resource, MarketSide.BOTH, *span, blocks, span[1])
+        offer = OfferSubmit(name or f"o{resource}", 1, resource, MarketSide.BOTH, *span, blocks, span[1], **other)
         self.hear(f"AGENT_{resource}", offer)
 
     def schedule(self, *powers_mw, version=1, kind=ScheduleDayAhead, name="s", start_s=FROM_S, step_s=HOUR_S):
@@ -69,7 +70,7 @@ class Play:
     @property
     def at(self):
         self.count["cycles"] += 1
-        at = situation(self.book, self.now_s, measured("A", 0.0, self.now_s), *self.stored(), facts=FACTS)
+        at = situation(self.book, self.now_s, measured("A", 0.0, self.now_s), *self.stored(), facts=self.facts)
         return replace(at, cycle_id=f"k{self.count['cycles']}")
 
     def stored(self):
@@ -87,7 +88,7 @@ class Play:
             found = end.value
         said = [m for m in found.messages if not outdated(self.book, m)]
         assert len(said) == len(found.messages)
-        for event in (*found.selected, *(Sent(m, self.now_s) for m in said)):
+        for event in (*found.selected, *(Sent(m, self.now_s) for m in said), *found.alarms):
             self.book.fold(event)
         self.told += said
         assert len({m.header.msg_id for m in self.told}) == len(self.told)
