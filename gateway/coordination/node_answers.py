@@ -27,12 +27,13 @@ def settled(at: Situation, one: NodeDispatch, known: Dispatched, *, trying: bool
         return
     promised_w = sum(portions.promise_w(part) for part in parts if part.live)
     dispatch = one.dispatch
-    status = AckStatus.ACCEPT if promised_w >= dispatch.power_w - SAME_W else AckStatus.PARTIAL
+    # Beside what is asked is not as asked either way: nobody draws what only injects.
+    status = AckStatus.ACCEPT if abs(promised_w - dispatch.power_w) <= SAME_W else AckStatus.PARTIAL
     told_w = dispatch.power_w if status is AckStatus.ACCEPT else promised_w
     if one.answered is None or one.answered_w is None or abs(one.answered_w - told_w) > SAME_W:
         commit = AckCommit(dispatch.dispatch_id, dispatch.version, dispatch.resource, status, told_w)
         yield at.message(at.zone.system_operator, dispatch.dispatch_id, commit, suffix=f":{at.cycle_id}")
-    yield from _shortfall(at, one, told_w, short=status is AckStatus.PARTIAL)
+    yield from _shortfall(at, one, told_w, short=told_w < dispatch.power_w)
 
 
 def due_s(at: Situation, one: NodeDispatch, known: Dispatched) -> float:

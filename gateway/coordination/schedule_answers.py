@@ -43,14 +43,14 @@ def _is_settled(at: Situation, hour: Hour) -> bool:
 
 
 def _committed_w(at: Situation, hour: Hour) -> float:
-    """What is committed, where that falls short of the schedule; else the schedule itself."""
+    """What is committed; the schedule itself where that is the same."""
     promised_w = sum(promise_w(order) for order in ordered(at, hour) if order.live)
-    return hour.point.power_w if promised_w >= hour.point.power_w - SAME_W else promised_w
+    return hour.point.power_w if abs(promised_w - hour.point.power_w) <= SAME_W else promised_w
 
 
 def _commitment(at: Situation, heard: Heard, found: Sequence[tuple[SchedulePoint, float]]) -> Iterator[Message]:
     """One answer to a schedule: whether all its hours are committed, and the mean power over them."""
-    whole = all(power_w >= point.power_w for point, power_w in found)
+    whole = all(power_w == point.power_w for point, power_w in found)
     length_s = sum(point.end_s - point.start_s for point, _ in found)
     mean_w = sum(power_w * (point.end_s - point.start_s) for point, power_w in found) / length_s
     status = AckStatus.ACCEPT if whole else AckStatus.PARTIAL

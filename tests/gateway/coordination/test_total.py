@@ -422,3 +422,12 @@ def test_what_was_bought_ahead_of_the_hour_is_committed_and_dispatched_like_the_
     said = play.cycle()
     assert powers(said) == pytest.approx({"A": 2.0, "H": 0.3})
     assert only(OrderIssue, said) == []
+
+
+def test_what_nobody_can_draw_is_not_accepted():
+    play = Play(room=None)
+    play.dispatch(-1.0)
+    play.until(130)
+    _, answer = play.first(AckCommit)
+    assert (answer.status, answer.power_w) == (AckStatus.PARTIAL, 0.0)
+    assert play.first(ShortfallNotice) == (None, None)
