@@ -50,7 +50,7 @@ class Policy(StrEnum):
     """Who gives way when several resources share a constraint."""
 
     INCREMENTAL = "incremental"
-    """Those whose new instruction raises the loading, pro rata between them."""
+    """Those whose new instruction raises the loading, pro rata between them; then those whose own course does."""
     PRO_RATA = "pro_rata"
     """An equal share of what each requested."""
     MAX_MIN = "max_min"
@@ -118,6 +118,8 @@ class Participant:
     """Highest power it is capable of."""
     phases: str = "abc"
     """Conductors that it is connected to, sharing its power equally: some of `abc`, or `s1`, `s2` or `s1s2`."""
+    instructed: bool = True
+    """False where nobody asks for what it requests: the weather, or its owner's plan; for `Policy.INCREMENTAL`."""
     adjustable: bool = True
     """False where it cannot be limited: it is then a given, never a variable."""
     connected_on: str = ""

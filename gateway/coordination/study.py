@@ -166,6 +166,7 @@ def _participant(at: Situation, resource: Resource, starts_s: tuple[float, ...])
         requested_w=wishes,
         floor_w=min(resource.floor_w, *wishes),
         ceiling_w=max(resource.ceiling_w, *wishes),
+        instructed=_asked_w(at, resource, starts_s[0]) is not None,
         adjustable=stands.trusted and resource.controllable is not Controllable.NONE,
         connected_on=resource.connected_on,
         price_per_mwh=_price(at, resource),

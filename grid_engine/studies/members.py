@@ -17,7 +17,8 @@ SETTLED_W = 1.0
 class Members:
     """What can give way: stretches of participants' powers, each from share 0 to share 1.
 
-    Under `Policy.INCREMENTAL` a participant has two, up to where it stands and from there on.
+    Under `Policy.INCREMENTAL` a participant has two, up to where it stands and from there on; what goes on by itself
+    is more protected than what was instructed anew.
     """
 
     who: IntArray
@@ -61,7 +62,7 @@ def rank(policy: Policy, participant: Participant, *, later: bool = True) -> tup
     """The lower, the more protected; `later` is the stretch beyond where the participant stands."""
     match policy:
         case Policy.INCREMENTAL:
-            return float(later), ""
+            return float(later) * (1.0 + participant.instructed), ""
         case Policy.LIFO:
             return float(not participant.connected_on), participant.connected_on
         case Policy.MERIT:

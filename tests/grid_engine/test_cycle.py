@@ -123,6 +123,12 @@ def test_those_who_stand_are_not_limited_for_those_who_move() -> None:
     assert limits["A"] == (-2.5, 1.20)
 
 
+def test_what_was_instructed_gives_way_before_what_the_weather_brings() -> None:
+    assert bounds_mw(ask(der("A", 0, 2), der("B", 4, 4.5, instructed=False))) == {"A": (-2.5, 0.70)}
+    alone = bounds_mw(ask(der("A", 1.2), der("B", 4, 4.5, instructed=False)))
+    assert alone == {"B": (0, 4.0)}, "where nothing was instructed anew, what rises does"
+
+
 def test_earlier_connection_is_limited_last() -> None:
     members = (der("A", 0, 2, connected_on="2021-01-01"), der("B", 0, 4, connected_on="2018-01-01"))
     assert bounds_mw(ask(*members, policy=Policy.LIFO)) == {"A": (-2.5, 1.20)}

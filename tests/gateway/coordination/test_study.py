@@ -234,6 +234,11 @@ def test_who_gave_up_most_lately_is_told_to_the_engine_where_it_counts():
     assert [p.curtailed_wh for p in ahead.participants] == [TOOK.energy_wh, 0.0]
 
 
+def test_only_who_was_asked_for_something_is_instructed():
+    at = situation(folded(dispatched(2 * MW, T, T)), T + 10, NOW)
+    assert [p.instructed for p in impact(at).participants] == [True, False]
+
+
 def test_a_resource_is_connected_as_it_is():
     facts = zone(replace(A, phases="s1s2", connection=Connection.SPLIT))
     assert impact(situation(folded(), T, facts=facts)).participants[0].connection is Connection.SPLIT
