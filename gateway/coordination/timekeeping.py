@@ -19,8 +19,8 @@ IN_A_ROW = 3
 OURS = "gateway"
 """Subject of alarms about our own clock."""
 BEHIND_RECORDS = (
-    "of what the journal holds already: set the clock of this machine; where it is right and the journal's times are "
-    "not, start again with --trust-clock"
+    "by the latest entry of the journal; set the clock of this machine, or where it is right and the journal's times "
+    "are not, start again with --trust-clock"
 )
 
 
