@@ -94,6 +94,17 @@ class _Resource:
         self.limits: dict[float, LimitIssue] = {}
         """Newest limit by its start."""
         self.orders: dict[str, OrderIssue] = {}
+        self.back: tuple[float, float, float] | None = None
+        """When an outage ends, what it has left, and what is available afterwards."""
+
+    def returned(self, now_s: float) -> None:
+        """Let an outage that is over end, unless something else has changed what is available since."""
+        if self.back is None or now_s < self.back[0]:
+            return
+        _, left_w, before_w = self.back
+        self.back = None
+        if not _differ(self.device.available_w, left_w):
+            self.device.set_available(before_w, now_s)
 
     def owed_w(self, time_s: float) -> float | None:
         """What an order asks of it at a time; nothing where none is in force."""
@@ -139,7 +150,9 @@ class DerAgent:
         return tuple(self._resources)
 
     def due(self, now_s: float) -> list[Message]:
-        """Commitments to dispatches that no limit has touched."""
+        """Commitments to dispatches that no limit has touched; outages that are over end."""
+        for resource in self._resources.values():
+            resource.returned(now_s)
         waiting = [r for r in self._resources.values() if r.dispatch is not None and r.committed_w is None]
         return [
             message
@@ -160,14 +173,17 @@ class DerAgent:
     def outage(
         self, resource: str, available_w: float, start_s: float, end_s: float, now_s: float, *, planned: bool = False
     ) -> list[Message]:
-        """Lose power on one resource now and tell whom the model names.
+        """Lose power on one resource from now to the end and tell whom the model names.
 
         Raises:
             ValueError: the resource is not this agent's.
         """
         if resource not in self._resources:
             raise ValueError(f"{self.party} does not own {resource!r}")
-        self._resources[resource].device.set_available(available_w, now_s)
+        lost = self._resources[resource]
+        before_w = lost.device.available_w if lost.back is None else lost.back[2]
+        lost.back = (end_s, available_w, before_w)
+        lost.device.set_available(available_w, now_s)
         outage_id = f"{self.party}-{resource}-{round(start_s)}"
         notice = OutageNotice(outage_id, resource, available_w, start_s, end_s, planned)
         return [self._mail.write(to, outage_id, notice, now_s) for to in self._audience()]

@@ -143,6 +143,20 @@ def test_a_floor_above_what_is_available_is_accepted_in_part() -> None:
     assert ack == LimitAck("l1", 1, "A", AckStatus.PARTIAL, 0.5e6)
 
 
+def test_an_outage_ends_by_itself_unless_something_else_has_changed_since() -> None:
+    market = Market()
+    agent = market.parties.agent("AGENT_A")
+    agent.outage("A", 0, 10, 300, 10)
+    agent.due(299)
+    assert market.battery.available_w == 0
+    agent.due(300)
+    assert market.battery.available_w == 2.5e6
+    agent.outage("A", 0, 310, 400, 310)
+    market.battery.set_available(1e6, 350)
+    agent.due(400)
+    assert market.battery.available_w == 1e6
+
+
 @pytest.mark.parametrize(("model", "told"), [("DP", ["IESO", "DSO"]), ("T", ["DSO"]), ("MF", ["DSO"])])
 def test_an_outage_is_told_to_whom_the_model_names(model: str, told: list[str]) -> None:
     market = Market(model)
