@@ -15,8 +15,13 @@ _LOOK_S: Final = 0.05
 class Relay:
     """Passes octets on unread; obeys `drop_link` (cut and refuse) and `delay` (hold what the client sends)."""
 
-    def __init__(self, host: str, port: int, faults: Faults, loses: Callable[[], bool] = lambda: False) -> None:
-        """`loses` is asked of each piece that a client sends; where it says so, the piece arrives nowhere."""
+    def __init__(
+        self, host: str, port: int, faults: Faults, loses: Callable[[bool], bool] = lambda _asked: False
+    ) -> None:
+        """`loses` is asked of each piece, with true for what a client sends and false for what comes back.
+
+        Where it says so, the piece arrives nowhere.
+        """
         self._target = (host, port)
         self._faults, self._loses = faults, loses
         self.port = 0
@@ -51,7 +56,7 @@ class Relay:
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, asked: bool) -> None:
         while data := await source.read(_CHUNK):
-            if asked and self._loses():
+            if self._loses(asked):
                 continue
             if asked and self._faults.delay:
                 await asyncio.sleep(self._faults.delay_s)
