@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 
 from gateway.coordination import wire
+from gateway.coordination.forecasts import LOADS, ForecastIssued
 from gateway.coordination.market_messages import (
     Block,
     MarketSide,
@@ -16,7 +17,8 @@ from gateway.coordination.market_messages import (
 from gateway.coordination.messages import Header, Message
 from gateway.coordination.topology import Work, WorkKind
 from gateway.exchange import CannotRecord, RefusedMessage
-from gateway.scenarios import bookings, money, script, times
+from gateway.forecast_desk import ForecastDesk, RefusedForecast
+from gateway.scenarios import bookings, foresight, money, script, times
 from gateway.scenarios.stage import MW, Stage
 from gateway.testbed.device import SimulatedDevice
 from gateway.testbed.host_utility import Objection
@@ -56,6 +58,7 @@ class Acts:
             "plant": self._plant,
             "work": self._work,
             "cancel_work": self._cancel_work,
+            "forecast": self._forecast,
             "available_mw": self._available,
             "power_mw": self._power,
             "engine_fails": self._engine_fails,
@@ -256,6 +259,26 @@ class Acts:
     async def _cancel_work(self, work_id: str) -> None:
         await self._try(self._works.cancel(work_id, "scenario"))
 
+    async def _forecast(self, told: foresight.Forecast) -> None:
+        stage, now_s = self._stage, self._stage.now()
+        values = {
+            target: tuple(value if target == LOADS else value * MW for value in series)
+            for target, series in told.values.items()
+        }
+        issued_s = now_s if told.issued_s is None else self._at(told.issued_s)
+        step_s = told.step_s or stage.zone.clocks.interval_s
+        issue = ForecastIssued(
+            f"{told.source}-{now_s:.0f}",
+            told.source,
+            issued_s,
+            self._at(told.start_s),
+            step_s,
+            values,
+            now_s,
+            "scenario",
+        )
+        await self._try(ForecastDesk(stage.loop.ground, stage.loop.engine).take(issue))
+
     @property
     def _works(self) -> Works:
         return Works(self._stage.loop.ground, self._stage.loop.engine)
@@ -332,7 +355,7 @@ class Acts:
         """What the operator asks may be refused: that is a result, not a fault of the scenario."""
         try:
             await asked
-        except (RefusedMessage, RefusedWork, CannotRecord) as error:
+        except (RefusedMessage, RefusedWork, RefusedForecast, CannotRecord) as error:
             self.refused.append(str(error))
 
     def _owner(self, resource: str) -> str:

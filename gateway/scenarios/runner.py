@@ -16,6 +16,7 @@ from gateway.scenarios.acts import Acts, ScenarioError
 from gateway.scenarios.checks import Checks, Verdict
 from gateway.scenarios.overheard import Overheard
 from gateway.scenarios.reading import Reading, read, zone_of
+from gateway.scenarios.script import Script
 from gateway.scenarios.stage import EPOCH_S, Stage, play
 from gateway.supervise import causes, contained
 
@@ -150,9 +151,16 @@ async def _perform(reading: Reading, zone: ZoneFile, folder: Path, one: Played, 
                     with _placed(reading, "then", number):
                         one.verdicts += checks.look(check)
         await stage.pass_time(max(start_s + script.ends_s - stage.now(), 0.0))
-        one.rules = rules.kept(stage, checks, overheard, script.ends_s)
+        one.rules = [*rules.kept(stage, checks, overheard, script.ends_s), *_unexpected(script, acts.refused)]
         one.ends_w, one.settled = _ends(stage), books.ends(stage.loop.book.accounts)
         one.messages = _told(stage, start_s)
+
+
+def _unexpected(script: Script, refused: Sequence[str]) -> list[Verdict]:
+    """What the gateway would not do for its operator though nothing in the scenario looks for that."""
+    looked_for = [check.refused for check in script.then if check.refused is not None]
+    silent = [why for why in refused if not any(part in why for part in looked_for)]
+    return [Verdict(script.ends_s, "refused to the operator", "what is looked for", why, holds=False) for why in silent]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from config.section import Identifier, Megawatt, Percent, Section
 from gateway.coordination.lifecycle import OrderState
-from gateway.scenarios import money
+from gateway.scenarios import foresight, money
 from gateway.scenarios.wanted import (
     Code,
     EventCheck,
@@ -235,6 +235,7 @@ class Happening(Section):
     plant: Plant | None = None
     work: Work | None = None
     cancel_work: Identifier | None = None
+    forecast: foresight.Forecast | None = None
     available_mw: dict[Identifier, Megawatt] | None = None
     power_mw: dict[Identifier, Megawatt] | None = None
     """Owners' set points."""
