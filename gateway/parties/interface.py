@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -19,6 +19,7 @@ from gateway.parties.client import PATH
 from gateway.parties.desk import Desk
 from gateway.parties.identity import Gate
 from gateway.parties.intake import RETRY_AFTER_S, Intake, Unavailable
+from gateway.parties.pace import Pace
 from gateway.parties.parameters import QUERIES, read
 from gateway.parties.refusals import Refusal
 from gateway.parties.view import LISTS
@@ -43,6 +44,7 @@ class Interface:
     intake: Intake
     desk: Desk
     denied: OnDenied
+    pace: Pace = field(default_factory=Pace)
 
     def application(self) -> web.Application:
         """Ready to be served."""
@@ -62,18 +64,20 @@ class Interface:
             message = wire.decode(raw)
         except wire.WireError as error:
             raise Refusal(400, error.problem, error.field, error.remedy) from error
-        self._may_say(request, message)
+        self.pace.spend(self._may_say(request, message))
         answer = await self.intake.take(message, raw, _key(request))
         return web.json_response(answer.body, status=answer.status)
 
-    def _may_say(self, request: web.Request, message: Message) -> None:
+    def _may_say(self, request: web.Request, message: Message) -> str:
+        """Who hands it over: the sender, or the platform that carries it."""
         facts = self.facts
         sender = message.header.sender
         carried = by_platform(facts.model, message.code) and self.gate.may_be_carried(sender)
-        caller(request, self.gate, sender, facts.around.platform if carried else "")
+        by = caller(request, self.gate, sender, facts.around.platform if carried else "")
         dso = facts.dso
         if message.header.recipient != dso:
             raise Refusal(409, f"{message.header.recipient!r} is not here", "recipient", f"send to {dso}")
+        return by
 
     async def _messages(self, request: web.Request) -> web.Response:
         party = caller(request, self.gate)

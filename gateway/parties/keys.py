@@ -4,8 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-KEPT: Final = 10_000
-"""Answers that are remembered; the oldest are forgotten first. `msg_id` guards against repeats beyond that."""
+KEPT: Final = 2_000
+"""Answers to one party that are remembered, the newest; `msg_id` guards against repeats beyond that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Keys:
     """Remembers answers by party and key."""
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[tuple[str, str], tuple[bytes, Answer]] = OrderedDict()
+        self._answers: dict[str, OrderedDict[str, tuple[bytes, Answer]]] = {}
 
     def recall(self, party: str, key: str, digest: bytes) -> Answer | None:
         """The answer to the same request; None where the key is new.
@@ -32,7 +32,7 @@ class Keys:
         Raises:
             KeyReused: the request was another.
         """
-        held = self._answers.get((party, key))
+        held = self._answers.setdefault(party, OrderedDict()).get(key)
         if held is None:
             return None
         if held[0] != digest:
@@ -41,6 +41,7 @@ class Keys:
 
     def keep(self, party: str, key: str, digest: bytes, answer: Answer) -> None:
         """Remember an answer that will not change."""
-        self._answers[party, key] = (digest, answer)
-        while len(self._answers) > KEPT:
-            self._answers.popitem(last=False)
+        answers = self._answers.setdefault(party, OrderedDict())
+        answers[key] = (digest, answer)
+        while len(answers) > KEPT:
+            answers.popitem(last=False)

@@ -28,6 +28,7 @@ _REFUSALS: Final = {
     "404": "There is no such thing, or it is somebody else's",
     "408": "The message took too long to arrive; it may be sent again",
     "409": "The message may not travel, is about nothing here, or comes too late; or its key or id was another's",
+    "429": "More than a party may say at a time; the same message may be sent again",
     "503": "Nothing can be kept now; the same request may be sent again",
 }
 _ABOUT: Final = (
@@ -132,7 +133,10 @@ def _post(codes: Iterable[str]) -> Json:
         "summary": "Tell the DSO something; 202 says that it is on the disk",
         "parameters": [key],
         "requestBody": {"required": True, "content": _json(_any_of(codes))},
-        "responses": {"202": _content("Taken", "Accepted"), **_refused("400", "401", "403", "408", "409", "503")},
+        "responses": {
+            "202": _content("Taken", "Accepted"),
+            **_refused("400", "401", "403", "408", "409", "429", "503"),
+        },
     }
 
 

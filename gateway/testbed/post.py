@@ -144,7 +144,7 @@ class Carrier:
                 answer = f"{response.status} {(await response.content.read(500)).decode('utf-8', 'replace')}"
                 if response.status in _CREDENTIALS:
                     raise _RefusedError(f"{answer}; correct what testbed.parties.{by} shows, or who {to} believes")
-                if response.status < 500:
+                if response.status < 500 and response.status != web.HTTPTooManyRequests.status_code:
                     raise _RefusedError(answer)
                 return answer
         except aiohttp.ClientConnectorCertificateError as error:

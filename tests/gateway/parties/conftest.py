@@ -15,6 +15,7 @@ from gateway.parties.identity import Gate, Proof
 from gateway.parties.intake import Intake, Refused
 from gateway.parties.interface import Interface
 from gateway.parties.mailroom import MailRoom
+from gateway.parties.pace import Pace
 
 DISPATCH = Message(Header("m1", "d1", "IESO", "DSO", 0, "R1", "DP"), Dispatch("d1", 1, "A", 2e6, 0, 300))
 
@@ -25,6 +26,7 @@ class Inbox:
 
     messages: list[Message] = field(default_factory=list)
     denied: list[str] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
 
     async def on_message(self, message: Message) -> None:
         if isinstance(message.body, Dispatch) and message.body.resource == "X":
@@ -42,7 +44,7 @@ class Inbox:
         facts = ZoneFacts("R1", DsoModel.DUAL_PARTICIPATION, "v1", {}, dict.fromkeys(proofs, Role.DERA))
         desk = Desk(facts, Book, MailRoom(facts, Path(), 0.0), lambda: 0.0, 2.0)
         intake = Intake(self.on_message, self.earlier)
-        return Interface(facts, Gate(proofs), intake, desk, self.on_denied).application()
+        return Interface(facts, Gate(proofs), intake, desk, self.on_denied, self.pace).application()
 
 
 @pytest.fixture

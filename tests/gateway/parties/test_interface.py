@@ -11,6 +11,7 @@ from gateway.coordination import wire
 from gateway.parties.callers import PARTY_HEADER
 from gateway.parties.client import PATH
 from gateway.parties.identity import Proof
+from gateway.parties.pace import Pace
 from tests.gateway.parties.conftest import DISPATCH, Inbox
 
 pytestmark = pytest.mark.sockets
@@ -65,6 +66,26 @@ async def test_a_body_that_is_not_what_its_encoding_says_is_answered_with_400(se
 async def test_an_unknown_recipient_is_answered_with_409(server: TestServer) -> None:
     status, answer = await _post(server, said_by("IESO", recipient="AGENT_A"))
     assert (status, answer["field"]) == (409, "recipient")
+
+
+async def test_who_says_too_much_waits_and_nobody_else_does(inbox: Inbox) -> None:
+    now_s = 0.0
+    inbox.pace = Pace(per_s=0.5, at_once=2, now=lambda: now_s)
+    async with serving(inbox, {"IESO": None, "HOST": None}) as server:
+
+        async def statuses(sender: str, *msg_ids: str) -> list[int]:
+            return [(await _post(server, said_by(sender, msg_id=msg_id)))[0] for msg_id in msg_ids]
+
+        assert await statuses("IESO", "m1", "m2", "m3") == [202, 202, 429]
+        assert await statuses("HOST", "m1") == [202]
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(server.make_url(PATH), data=said_by("IESO", msg_id="m3")) as refused,
+        ):
+            assert (refused.status, refused.headers["Retry-After"]) == (429, "2")
+        now_s = 2.0
+        assert await statuses("IESO", "m3", "m4") == [202, 429]
+        assert [one.header.msg_id for one in inbox.messages] == ["m1", "m2", "m1", "m3"]
 
 
 async def test_what_is_not_there_is_answered_in_the_same_words(server: TestServer) -> None:
