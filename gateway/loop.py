@@ -168,9 +168,8 @@ class Loop:
         ground = self.ground
         await self._heard_from_all()
         while True:
-            now_s = ground.now()
-            next_s = min(self.book.topology.next_change_s(now_s), deadlines.next_s(self.book, ground.zone, now_s))
-            await woken(ground.wake, min(ground.zone.clocks.tick_s, next_s - now_s))
+            change_s = self.book.topology.next_change_s(ground.now()) - ground.now()
+            await woken(ground.wake, min(ground.zone.clocks.tick_s, change_s))
             began_s = ground.now()
             await self._cycle()
             ground.pace.cycled(took_s := ground.now() - began_s)

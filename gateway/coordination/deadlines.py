@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import inf
 
-from gateway.coordination.book import NON_RESPONSE, Book
+from gateway.coordination.book import NON_RESPONSE
 from gateway.coordination.book_records import LimitRecord
 from gateway.coordination.events import Alarmed
 from gateway.coordination.lifecycle import OrderState
 from gateway.coordination.messages import Message
 from gateway.coordination.situation import Situation
-from gateway.coordination.zone import DsoModel, ZoneFacts
-
-_WAITING = (OrderState.DISPATCHED, OrderState.RECEIVED)
+from gateway.coordination.zone import DsoModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +40,12 @@ def overdue(at: Situation, told: frozenset[str] = frozenset()) -> Overdue:
     return Overdue(tuple(reminders), tuple(alarms))
 
 
-def next_s(book: Book, zone: ZoneFacts, now_s: float) -> float:
-    """When the next commitment is due that has not come; infinite where none is."""
-    limits = (r.sent_s for records in book.limits.values() for r in records if r.ack is None)
-    asked = (i.sent_s for resource in zone.resources for i in book.trade.of(resource) if i.state in _WAITING)
-    due = (sent_s + zone.clocks.commit_s for sent_s in (*limits, *asked))
-    return min((due_s for due_s in due if due_s > now_s), default=inf)
-
-
 def _unanswered(at: Situation) -> Iterator[Alarmed]:
     """Orders, instructions and relays that nobody has committed to in time: they count as undelivered."""
     for resource in at.zone.resources:
         for instance in at.book.trade.of(resource):
-            if instance.state in _WAITING and at.now_s >= instance.sent_s + at.zone.clocks.commit_s:
+            waiting = instance.state in (OrderState.DISPATCHED, OrderState.RECEIVED)
+            if waiting and at.now_s >= instance.sent_s + at.zone.clocks.commit_s:
                 owner, asked_mw = at.zone.resources[resource].owner, instance.asked_w / 1e6
                 detail = f"{owner} has not committed to {instance.source.value} {instance.id} of {asked_mw:.2f} MW"
                 yield Alarmed(NON_RESPONSE, instance.id, at.now_s, detail)

@@ -1,8 +1,6 @@
 """Reminders and alarms: once each, when due, and only where something is owed."""
 
-from math import inf
-
-from gateway.coordination.deadlines import next_s, overdue
+from gateway.coordination.deadlines import overdue
 from gateway.coordination.events import Received
 from gateway.coordination.messages import CapabilityNotice
 from gateway.coordination.zone import DsoModel
@@ -37,15 +35,6 @@ def test_a_limit_that_nobody_acknowledged_is_sent_once_more_and_raises_an_alarm(
     found = overdue(situation(book, T + 60))
     assert [(m.body, m.header.recipient) for m in found.reminders] == [(LIMIT, "AGENT_A")]
     assert [alarm.code for alarm in found.alarms] == ["NON_RESPONSE"]
-
-
-def test_the_next_deadline_is_known_so_that_nobody_is_a_cycle_late():
-    assert next_s(folded(), zone(), T) == inf
-    book = folded(sent(LIMIT, T))
-    assert next_s(book, zone(), T + 1) == T + 60
-    assert next_s(book, zone(), T + 60) == inf
-    book.fold(acked(LIMIT, T + 30))
-    assert next_s(book, zone(), T + 31) == inf
 
 
 def test_a_reminder_and_an_alarm_come_once():
