@@ -337,6 +337,7 @@ async def test_what_somebody_else_took_off_the_grid_stays_off(harness):
         pytest.skip("has no switch to the grid")
     async with running(harness) as site:
         await site.until_read()
+        await site.until(lambda: site.latest().value != 0, "it is heard with power: what is old tells nothing")
         site.device.connect(harness.now(), closed=False)
         await site.until(lambda: site.latest().value == 0, "the device is seen to be off")
         assert not (await site.give(emergency(harness))).disconnects
