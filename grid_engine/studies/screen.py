@@ -103,8 +103,8 @@ def _branch_flows(problem: Problem, meter: Meter, values: FloatArray) -> Iterato
     worst = np.zeros((n_branch, values.shape[1]))
     np.maximum.at(worst, meter.asset[rows], values[rows])
     limit = capability(network, problem.study, emergency=False).thermal[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        loading = np.where(limit > 0, 100 * worst / limit, np.where(worst > 0, np.inf, 0.0))
+    # As of a violation: of nothing no value is a part.
+    loading = np.divide(100 * worst, limit, out=np.zeros_like(worst), where=np.broadcast_to(limit > 0, worst.shape))
     for n, name in enumerate(network.branch_ids):
         unit = "A" if n < n_line else "VA"
         for i in range(values.shape[1]):

@@ -32,6 +32,11 @@ def test_dispatch_that_breaks_nothing_needs_no_limit() -> None:
     assert loading["L12"] == pytest.approx(94.8, abs=0.05)
 
 
+def test_of_a_rating_of_nothing_no_flow_is_a_part() -> None:
+    result = ask(der("A", 0, 1), der("B", 4), ratings={"L12": Rating(ampacity_a=0.0)})
+    assert next(flow.loading_pct for flow in result.flows if flow.asset_id == "L12") == 0.0
+
+
 @pytest.mark.parametrize("held_mw", [4.0, 5.0])
 def test_overvoltage_limits_the_one_who_raises_it(held_mw: float) -> None:
     result = ask(der("A", 0), der("B", held_mw, 5), taps=-3)
