@@ -55,7 +55,8 @@ class Checks:
             self._looks.look,
             self._settlement,
         )
-        return [Verdict(check.at_s, *one) for look in looks for one in look(check)]
+        found = (one for look in looks for one in look(check))
+        return [Verdict(check.at_s, what, wanted, told, bool(holds)) for what, wanted, told, holds in found]
 
     # --- limits and devices
 
