@@ -23,6 +23,7 @@ from gateway.coordination import (
     intervals,
     nameplates,
     study,
+    unexplained,
 )
 from gateway.coordination.book import Book
 from gateway.coordination.conduct import Conclusion
@@ -66,6 +67,7 @@ class Loop:
     """Keeps the books; nothing where a zone settles elsewhere."""
     _expected_w: dict[str, float] = field(default_factory=dict)
     _tally: intervals.Tally = field(default_factory=intervals.Tally)
+    _unexplained: unexplained.Unexplained = field(default_factory=unexplained.Unexplained)
     _cycles_run: int = 0
     _published_s: float = -1.0
     _published_with: Mapping[str, Work] = field(default_factory=dict)
@@ -194,6 +196,7 @@ class Loop:
         self._cycles_run += 1
         at = ground.situation(f"{ground.zone.id}-{int(ground.now())}-{self._cycles_run}")
         ground.say.begun(at)
+        at, unknown = await self._observed(at)
         question = study.impact(at)
         answer = await self.engine.answer(question)
         ground.pace.studied(answer)
@@ -204,7 +207,7 @@ class Loop:
         owed = deadlines.overdue(at, frozenset(m.resource for m in concluded.messages))
         sent = self.exchange.outgoing(at, (*concluded.messages, *owed.reminders))
         silent = [Alarmed(forecasts.FORECAST_STALE, of, at.now_s, what) for of, what in forecasts.silent(at)]
-        alarms = (*concluded.alarms, *owed.alarms, *nameplates.differing(at), *silent)
+        alarms = (*concluded.alarms, *owed.alarms, *nameplates.differing(at), *silent, *unknown)
         acts: list[Event] = [*concluded.selected, *concluded.proposed, *concluded.ruled, *sent, *alarms]
         acts += [] if concluded.plan is None else [concluded.plan]
         over, solved = self._tally.closed(at), answer.status is Status.SOLVED
@@ -217,6 +220,7 @@ class Loop:
             ground.wake.set()  # what has just come may change what follows
             return
         self._tally.saw(at, over, solved=solved)
+        self._unexplained.suspect(at, question, decided.answer)
         self._failing = not solved
         ground.say.cycle(at, question, answer, [s.message for s in sent], alarms)
         ground.say.acted(at, [*acts, *over])
@@ -227,6 +231,14 @@ class Loop:
         if solved:  # what holds now has left; the rest may take its time
             await self._publish_ahead(at)
             await self._gather_evidence(at, question)
+
+    async def _observed(self, at: Situation) -> tuple[Situation, tuple[Alarmed, ...]]:
+        """The situation with ratings as far as the flows leave them that the model does not explain."""
+        alarms: tuple[Alarmed, ...] = ()
+        if self._unexplained.asks:
+            question = unexplained.as_measured(at)
+            alarms = self._unexplained.compare(at, question, await self.engine.answer(question))
+        return replace(at, lowered=self._unexplained.ratings(at.zone.ratings)), alarms
 
     def _is_edge(self, decided: Decided) -> bool:
         """True for the first cycle of all, and where headroom has come or gone."""

@@ -47,8 +47,8 @@ class Cleared:
 
 
 def ratings(at: Situation) -> dict[str, Rating]:
-    """The zone's ratings with what holds at every interface as limits of the branch between the utilities."""
-    found = dict(at.zone.ratings)
+    """The ratings now, with what holds at every interface as limits of the branch between the utilities."""
+    found = {**at.zone.ratings, **at.lowered}
     for interface in at.zone.around.interfaces.values():
         bounds = at.book.neighbours.bounds(interface, at.now_s)
         held = found.get(interface.branch, Rating())

@@ -1,12 +1,14 @@
 """Everything a decision may look at, in one value."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from gateway.coordination.book import Book
 from gateway.coordination.messages import Body, Header, Message
 from gateway.coordination.zone import ZoneFacts
 from gateway.snapshot import Snapshot
+from grid_engine.results import Rating
 
 LONGEST_ID = 256
 """Characters of a message id on the wire; ids of parties are parts of ours."""
@@ -25,6 +27,8 @@ class Situation:
     """Lost resources whose fallback the measured flows have confirmed."""
     doubtful: frozenset[str] = frozenset()
     """Resources whose clock cannot be trusted now; `gateway` where it is our own."""
+    lowered: Mapping[str, Rating] = field(default_factory=dict)
+    """Ratings of assets that carry more than the model explains, less what is unexplained."""
 
     @property
     def now_s(self) -> float:
