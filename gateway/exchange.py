@@ -55,6 +55,11 @@ class Exchange:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One operator's action after the other, so that each stands on what the one before has changed."""
 
+    def reached(self, party: str, since_s: float) -> None:
+        """A party takes messages again since a moment, or none any more where that is infinite."""
+        self.ground.reached_s[party] = since_s
+        self.ground.wake.set()
+
     async def receive(self, message: Message) -> None:
         """Take a party's message; returns once it is on the disk.
 

@@ -53,6 +53,8 @@ class Ground:
     say: Narrator
     confirmed: set[str] = field(default_factory=set)
     """Lost resources whose fallback the measured flows have confirmed."""
+    reached_s: dict[str, float] = field(default_factory=dict)
+    """By party that was lost: since when it takes messages again, infinite while it does not."""
     tasks: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set where the next cycle should not wait."""
@@ -82,6 +84,7 @@ class Ground:
             cycle_id,
             confirmed=frozenset(self.confirmed),
             doubtful=frozenset(ours | self.their_clocks.off),
+            reached_s=dict(self.reached_s),
         )
 
 

@@ -19,10 +19,16 @@ LOCK_S = 60.0
 
 
 def bids(at: Situation) -> Generator[Asked, Told, tuple[Message, ...]]:
-    """All offers of an hour as one curve of the node, whenever offers have changed and until the gate."""
+    """All offers of an hour as one curve of the node, whenever offers have changed and until the gate.
+
+    While the system operator takes no messages nothing is offered: what came late would be of an hour ago.
+    """
     last, rules = at.book.last_answer, at.zone.market
     node = next(iter(rules.nodes), "")
-    if not node or not at.zone.system_operator or (last is not None and at.book.trade.touched_s < last.at_s):
+    reached_s = at.reached_s.get(at.zone.system_operator, -inf)
+    if not node or not at.zone.system_operator or reached_s == inf:
+        return ()
+    if last is not None and max(at.book.trade.touched_s, reached_s) < last.at_s:
         return ()
     found: list[Message] = []
     for window in _windows(at):

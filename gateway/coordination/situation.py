@@ -27,6 +27,8 @@ class Situation:
     """Lost resources whose fallback the measured flows have confirmed."""
     doubtful: frozenset[str] = frozenset()
     """Resources whose clock cannot be trusted now; `gateway` where it is our own."""
+    reached_s: Mapping[str, float] = field(default_factory=dict)
+    """By party that was lost: since when it takes messages again, infinite while it does not."""
     lowered: Mapping[str, Rating] = field(default_factory=dict)
     """Ratings of assets that carry more than the model explains, less what is unexplained."""
 

@@ -26,7 +26,7 @@ from gateway.parties.intake import Intake, Refused, Unavailable
 from gateway.parties.interface import Interface, OnDenied
 from gateway.parties.mail import MailError
 from gateway.parties.mailroom import MailRoom
-from gateway.parties.outbox import Outbox
+from gateway.parties.outbox import Outbox, Reached
 from gateway.parties.settings import PartiesError, PartySettings
 from gateway.parties.tls import server_context
 from gateway.parties.tokens import StoredTokens
@@ -51,6 +51,7 @@ class Office:
         self._outbox = Outbox(way, self._mail, now, Random(), facts.clocks.commit_s)
         self._copier = Copier(self._client, self._mail, facts.id, now, Random())
         self._denied: OrderedDict[str, float] = OrderedDict()
+        self._reach: Reached | None = None
 
     async def send(self, message: Message) -> None:
         """A message stands in the journal: it is on its way as soon as this returns."""
@@ -72,7 +73,8 @@ class Office:
             log.info("webhook.recovered", subject=name)
 
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._outbox.run(self._say.undelivered, self._say.delivered_late), name="outbox")
+            say = self._say
+            tasks.create_task(self._outbox.run(say.undelivered, say.delivered_late, self._reached), name="outbox")
             for hook in self._settings.webhooks:
                 tasks.create_task(self._copier.serve(hook, failed, recovered), name=hook.place)
             await asyncio.Event().wait()  # where nobody has a URL, nothing is to be done, for ever
@@ -87,6 +89,7 @@ class Office:
         settings, mail = self._settings, self._mail
         desk = Desk(self._facts, lambda: exchange.ground.book, mail, self._now, settings.receipt_s)
         gate = Gate(settings.proofs, StoredTokens(settings.storage))
+        self._reach = exchange.reached
         intake = Intake(partial(_taken, exchange, mail), desk.earlier)
         app = Interface(self._facts, gate, intake, desk, self._turned_away).application()
         try:
@@ -101,6 +104,10 @@ class Office:
                 raise PartiesError(str(error)) from error
             await stack.enter_async_context(_listening(app, settings, tls, self._turned_away))
             yield
+
+    def _reached(self, party: str, since_s: float) -> None:
+        if self._reach is not None:
+            self._reach(party, since_s)
 
     def _turned_away(self, address: str, detail: str) -> None:
         now_s = self._now()

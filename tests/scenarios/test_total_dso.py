@@ -1,5 +1,6 @@
 """Total DSO on reference zone R1, in virtual time; numbers are those of the zone's specification."""
 
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,24 @@ def test_s08_the_node_offers_what_the_network_carries(tmp_path: Path) -> None:
             assert [price for _, price in curve] == [30, 45, 55, 65, 120]
             assert [p for p, _ in curve] == pytest.approx([1.20, 2.20, 3.20, 4.20, 5.70], abs=LIMIT_MW)
             assert_masked(stage)
+
+    play(scene)
+
+
+def test_nothing_is_offered_to_a_system_operator_that_is_lost_until_it_is_back(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage(total(), tmp_path) as stage:
+            await stage.open_gateway()
+            await stage.pass_time(5)
+            stage.loop.exchange.reached("IESO", inf)
+            await offered(stage, EPOCH_S + 3600, EPOCH_S + 7200)
+            await stage.pass_time(60)
+            assert stage.messages("BID.Aggregate") == []
+            stage.loop.exchange.reached("IESO", stage.now())
+            await stage.pass_time(30)
+            (bid,) = stage.messages("BID.Aggregate")
+            assert isinstance(bid.body, BidAggregate)
+            assert bid.body.blocks[-1].power_w / MW == pytest.approx(5.70, abs=LIMIT_MW)
 
     play(scene)
 

@@ -3,8 +3,11 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from math import inf
 from random import Random
 from typing import Any
+
+import pytest
 
 from gateway.coordination.messages import Header, Message, OutageAck
 from gateway.parties.client import Attempt, Outcome, Reach
@@ -60,7 +63,7 @@ async def served(post: Post, seconds: float) -> None:
     outbox = Outbox(post, post, lambda: NOW_S + loop.time() - began_s, Random(1), 60.0)  # type: ignore[arg-type]
     try:
         async with asyncio.timeout(seconds):
-            await outbox.run(lambda _, __: None, lambda _: None)
+            await outbox.run(lambda _, __: None, lambda _: None, lambda _, __: None)
     except TimeoutError:
         pass
 
@@ -76,6 +79,32 @@ def test_the_dead_take_turns_and_the_living_do_not_wait_for_them() -> None:
     assert all(len(post.left[name]) == 3 for name in dead), "nothing is lost"
 
 
+def test_a_party_is_lost_once_a_message_has_waited_and_is_there_again_when_it_answers() -> None:
+    post = Post({"D"}, {"L"}, each=1)
+    told: list[tuple[float, str, float]] = []
+
+    async def scene() -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        outbox = Outbox(post, post, lambda: NOW_S + loop.time() - began_s, Random(1), 60.0)  # type: ignore[arg-type]
+
+        def reached(party: str, since_s: float) -> None:
+            told.append((loop.time() - began_s, party, since_s - NOW_S))
+
+        async with asyncio.TaskGroup() as tasks:
+            working = tasks.create_task(outbox.run(lambda _, __: None, lambda _: None, reached))
+            await asyncio.sleep(200.0)
+            post.dead.clear()
+            await asyncio.sleep(20.0)
+            working.cancel()
+
+    play(scene)
+    (lost_s, *lost), (back_s, *back) = told
+    assert (lost, back) == (["D", inf], ["D", pytest.approx(back_s)])
+    assert 60.0 <= lost_s <= 75.0
+    assert 200.0 <= back_s <= 215.0
+
+
 def test_those_known_to_be_dead_take_no_place_of_the_living() -> None:
     dead = {f"D{n}" for n in range(ABREAST)}
     post = Post(dead, {"L"}, each=1)
@@ -85,7 +114,7 @@ def test_those_known_to_be_dead_take_no_place_of_the_living() -> None:
         loop = asyncio.get_running_loop()
         outbox = Outbox(post, post, lambda: NOW_S + loop.time(), Random(1), 60.0)  # type: ignore[arg-type]
         async with asyncio.TaskGroup() as tasks:
-            working = tasks.create_task(outbox.run(lambda _, __: None, lambda _: None))
+            working = tasks.create_task(outbox.run(lambda _, __: None, lambda _: None, lambda _, __: None))
             await asyncio.sleep(30.0)
             assert 0 < post.under_way <= ABREAST_AILING
             post.left["L"] = [item("L", 0)]
