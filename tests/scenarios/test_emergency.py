@@ -12,13 +12,18 @@ from tests.scenarios.stage import EPOCH_S, MW, Stage, play, zone_file
 LIMIT_MW = 0.01
 
 
+async def dispatched(stage: Stage) -> None:
+    """A minute after a dispatch of A that is beyond what L12 carries."""
+    await stage.open_gateway()
+    await stage.pass_time(5)
+    await stage.dispatch("A", 2.0, EPOCH_S)
+    await stage.pass_time(60)
+
+
 def test_s24_a_limit_outlives_the_emergency(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage(zone_file(), tmp_path) as stage:
-            await stage.open_gateway()
-            await stage.pass_time(5)
-            await stage.dispatch("A", 2.0, EPOCH_S)
-            await stage.pass_time(60)
+            await dispatched(stage)
             assert stage.ceiling_mw("A") == pytest.approx(1.20, abs=LIMIT_MW)
             emergency = await stage.loop.exchange.declare(2, "zone", "told by the test")
             await stage.pass_time(10)
@@ -36,10 +41,7 @@ def test_s24_a_limit_outlives_the_emergency(tmp_path: Path) -> None:
 def test_s24_whoever_is_left_no_power_is_off_the_grid_until_it_is_over_and_through_a_restart(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage(zone_file(), tmp_path) as stage:
-            await stage.open_gateway()
-            await stage.pass_time(5)
-            await stage.dispatch("A", 2.0, EPOCH_S)
-            await stage.pass_time(60)
+            await dispatched(stage)
             emergency = await stage.loop.exchange.declare(2, "zone", "told by the test")
             await stage.pass_time(10)
             on_grid = {name: device.is_connected for name, device in stage.world.devices.items()}
@@ -65,10 +67,7 @@ def test_s24_whoever_is_left_no_power_is_off_the_grid_until_it_is_over_and_throu
 def test_in_manual_mode_nothing_is_limited_before_an_operator_approves(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage(zone_file(approval={"mode": "manual"}), tmp_path) as stage:
-            await stage.open_gateway()
-            await stage.pass_time(5)
-            await stage.dispatch("A", 2.0, EPOCH_S)
-            await stage.pass_time(60)
+            await dispatched(stage)
             assert stage.ceiling_mw("A") is None
             found = waiting(stage.loop.ground.situation())
             (limit,) = [one for one in found.waiting if "LIMIT.Issue  A" in one.steps[0].what]
