@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from gateway.coordination import forecasts, standby, study
 from gateway.coordination.market_messages import MarketSide, SchedulePoint
 from gateway.coordination.offering import OUT
+from gateway.coordination.portions import BALANCE
 from gateway.coordination.schedules import BACKED
 from gateway.coordination.situation import Situation
 from gateway.coordination.trade_records import Instance, OfferRecord, Source
 
-MISSING = f":balance{BACKED}"
+MISSING = f"{BALANCE}{BACKED}"
 """Ends the need of an order of what firm offers leave of an hour."""
 
 
@@ -100,7 +101,7 @@ def local_at(at: Situation, time_s: float) -> Iterator[tuple[str, str, float]]:
     """Distribution orders at a time: id, resource and power."""
     for resource in at.zone.resources:
         for order in at.book.trade.live(resource, time_s):
-            if order.source is Source.ORDER and not order.need_id.endswith(":balance"):
+            if order.source is Source.ORDER and not order.need_id.endswith(BALANCE):
                 yield order.id, resource, order.effective_w
 
 

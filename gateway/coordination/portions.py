@@ -8,13 +8,16 @@ from gateway.coordination.trade_records import Instance, NodeDispatch, Source
 SAME_W = 1_000.0
 """Powers closer than this are the same towards the system operator."""
 
+BALANCE = ":balance"
+"""Ends the id of a need of what is missing of a dispatch of the node."""
+
 WAITING = frozenset({OrderState.DISPATCHED, OrderState.RECEIVED})
 """States of a portion that nobody has committed to yet."""
 
 
 def need_id(one: NodeDispatch) -> str:
     """Of what is missing of a dispatch, in the local market."""
-    return f"{one.dispatch.dispatch_id}:balance"
+    return f"{one.dispatch.dispatch_id}{BALANCE}"
 
 
 def instructed(at: Situation, one: NodeDispatch) -> list[Instance]:

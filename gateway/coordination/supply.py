@@ -57,5 +57,5 @@ def local(at: Situation) -> Iterator[LocalNeed]:
     """Distribution orders in force are rows of the same problem: the same megawatts may serve both."""
     for resource in at.zone.resources.values():
         for order in at.book.trade.live(resource.id, at.now_s):
-            if order.source is Source.ORDER and not order.need_id.endswith(":balance"):
+            if order.source is Source.ORDER and not order.need_id.endswith(portions.BALANCE):
                 yield LocalNeed(order.id, (order.effective_w,), {resource.id: 1.0})

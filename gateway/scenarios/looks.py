@@ -6,6 +6,7 @@ from typing import Any
 from gateway.coordination.book import Book
 from gateway.coordination.events import Decided, Dispatched
 from gateway.coordination.fairness import jain
+from gateway.coordination.portions import BALANCE
 from gateway.coordination.trade_records import NeedRecord, Source
 from gateway.scenarios import script, wanted
 from gateway.scenarios.overheard import Overheard
@@ -159,7 +160,7 @@ class Looks:
         orders = [
             i
             for i in self._book.trade.instances.values()
-            if i.source is Source.ORDER and i.need_id in (chosen.ref, f"{chosen.ref}:balance")
+            if i.source is Source.ORDER and i.need_id in (chosen.ref, f"{chosen.ref}{BALANCE}")
         ]
         if sought.offers is not None:
             yield text(f"{name}, offers", " ".join(sorted(sought.offers)), " ".join(sorted(i.offer_id for i in orders)))
@@ -180,7 +181,7 @@ class Looks:
             None
             if asset is None
             else {r.need.need_id for r in self._posted(asset)}
-            | {r.need.need_id.removesuffix(":balance") for r in self._posted(asset)}
+            | {r.need.need_id.removesuffix(BALANCE) for r in self._posted(asset)}
         )
         found = [one for one in self._book.shared.values() if refs is None or one.ref in refs]
         return max(found, key=lambda one: one.at_s, default=None)
